@@ -1,0 +1,50 @@
+"""The entry point of the image API's function: wires the application once per cold start, then hands it each event."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from image_api.application import Application
+from image_api.backends import create_backend
+from image_api.backends.sagemaker import create_runtime_client
+from image_api.endpoint_health import EndpointHealth
+from image_api.image_store import ImageStore
+from image_api.settings import load_settings
+
+try:
+    from snapshot_restore_py import register_before_snapshot
+except ImportError:
+    # Part of Lambda's own runtime only; elsewhere no snapshot is taken.
+    register_before_snapshot = None
+
+_logger = Logger()
+_settings = load_settings(os.environ)
+_image_store = ImageStore(bucket=_settings.images_bucket, link_ttl_seconds=_settings.image_link_ttl_seconds)
+_endpoint_health = EndpointHealth(endpoint_name=_settings.endpoint_name)
+_application = Application(
+    _settings,
+    backend=create_backend(_settings, create_runtime_client(_settings.timeout_seconds)),
+    image_store=_image_store,
+    endpoint_health=_endpoint_health,
+    logger=_logger,
+    metrics=Metrics(),
+)
+
+
+def warm_clients() -> None:
+    """Create the clients that few requests need, so that a SnapStart snapshot holds them and nobody waits for them."""
+    _ = _image_store.client, _endpoint_health.client
+
+
+if register_before_snapshot is not None:
+    register_before_snapshot(warm_clients)
+
+
+@_logger.inject_lambda_context(clear_state=True)
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Answer one API Gateway REST proxy event."""
+    return _application.handle(event, context)

@@ -1,0 +1,222 @@
+"""The image API as an application: its routes, what they log and measure, and how every error becomes an answer."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import time
+from collections.abc import Callable
+from typing import Any
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.event_handler.api_gateway import APIGatewayRestResolver, CORSConfig, Response
+from aws_lambda_powertools.event_handler.exceptions import NotFoundError
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from image_api.backends import Backend
+from image_api.backends.sagemaker_errors import NOT_READY_SECONDS
+from image_api.deadline import STORE_MARGIN_SECONDS, answer_deadline
+from image_api.dialects import stability_v1
+from image_api.dialects.http import HttpReply, HttpRequest
+from image_api.endpoint_health import SERVING_STATUSES, EndpointHealth
+from image_api.engines import check_engine
+from image_api.errors import (
+    ImageApiError,
+    InternalError,
+    InvalidRequestError,
+    ModelNotReadyError,
+    UnknownRouteError,
+    WrongMethodError,
+)
+from image_api.image_store import ImageStore
+from image_api.presets import size_warning
+from image_api.request import GenerationRequest
+from image_api.settings import Settings
+
+_METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
+# Browsers hide response headers from scripts unless they are named.
+_EXPOSED_HEADERS = ["Finish-Reason", "Location", "Retry-After", "Seed", "X-Request-Id", "x-sdxl-warning"]
+_SAFE_REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
+
+Event = dict[str, Any]
+Answer = dict[str, Any]
+
+
+class Application:
+    """Answers API Gateway REST proxy events."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        backend: Backend,
+        image_store: ImageStore,
+        endpoint_health: EndpointHealth,
+        logger: Logger,
+        metrics: Metrics,
+    ) -> None:
+        self._settings = settings
+        self._backend = backend
+        self._image_store = image_store
+        self._endpoint_health = endpoint_health
+        self._logger = logger
+        self._metrics = metrics
+        self._resolver = APIGatewayRestResolver(cors=_cors(settings.cors_allow_origins))
+        self._route("GET", "/health", self._health)
+        self._route("GET", "/v1/engines/list", self._engines)
+        self._route("POST", "/v1/generation/<engine_id>/text-to-image", self._text_to_image)
+        self._resolver.exception_handler(NotFoundError)(self._unknown_route)
+        self._resolver.exception_handler(Exception)(self._error)
+        metrics.set_default_dimensions(environment=settings.environment, source=settings.model_source)
+
+    def handle(self, event: Event, context: LambdaContext) -> Answer:
+        """Answer one event. Never raises: an event that is no REST proxy event is answered as an internal error."""
+        self._logger.set_correlation_id(_request_id(event, context))
+        try:
+            return self._resolver.resolve(event, context)
+        except Exception as exc:  # noqa: BLE001 -- the last line before the runtime, which would show its trace
+            reply = self._error_reply(exc, _request_id(event, context))
+            return {
+                "statusCode": reply.status,
+                "headers": {"Content-Type": reply.content_type, **reply.headers},
+                "body": reply.body,
+                "isBase64Encoded": False,
+            }
+
+    def _text_to_image(self, engine_id: str) -> Response[str]:
+        check_engine(engine_id)
+        event, context = self._current()
+        deadline = answer_deadline(self._settings.timeout_seconds, context.get_remaining_time_in_millis())
+        request, media_type = stability_v1.read_text_to_image(_http_request(event))
+        started = time.perf_counter()
+        result = self._backend.generate(request, deadline.earlier_by(STORE_MARGIN_SECONDS))
+        self._record(request, time.perf_counter() - started)
+        result = self._image_store.fit(
+            result,
+            request_id=self._storable_request_id(),
+            overhead_bytes=stability_v1.ARTIFACT_OVERHEAD_BYTES,
+            deadline=deadline,
+        )
+        reply = stability_v1.result_reply(result, media_type)
+        warning = size_warning(request.width, request.height)
+        return self._response(reply, {"x-sdxl-warning": warning} if warning else {})
+
+    def _engines(self) -> Response[str]:
+        return self._response(stability_v1.engines_reply())
+
+    def _health(self) -> Response[str]:
+        endpoint_status = self._endpoint_health.status()
+        is_serving = endpoint_status in SERVING_STATUSES
+        fields = {
+            "status": "ok" if is_serving else "unavailable",
+            "environment": self._settings.environment,
+            "model_source": self._settings.model_source,
+            "endpoint_status": endpoint_status,
+        }
+        if is_serving:
+            return self._response(stability_v1.json_reply(200, fields))
+        error = ModelNotReadyError(
+            f"The model's endpoint is not in service: its status is {endpoint_status}. Try again later.",
+            retry_after_seconds=NOT_READY_SECONDS,
+        )
+        fields |= stability_v1.error_fields(error, self._request_id())
+        return self._response(stability_v1.json_reply(error.status, fields, error.headers))
+
+    def _route(self, method: str, path: str, answer: Callable[..., Response[str]]) -> None:
+        self._resolver.route(path, method)(answer)
+
+        def wrong_method(**_: str) -> Response[str]:
+            used = self._current()[0]["httpMethod"]
+            raise WrongMethodError(f"{used} is not allowed here, allowed is {method}.", allowed_methods=(method,))
+
+        self._resolver.route(path, [other for other in _METHODS if other != method])(wrong_method)
+
+    def _unknown_route(self, _: NotFoundError) -> Response[str]:
+        event = self._current()[0]
+        path = str(event.get("path"))[:100]
+        return self._error(
+            UnknownRouteError(
+                f"There is no {event.get('httpMethod')} {path!r}. GET /v1/engines/list names the engines; images come "
+                "from POST /v1/generation/{engine_id}/text-to-image."
+            )
+        )
+
+    def _error(self, error: Exception) -> Response[str]:
+        return self._response(self._error_reply(error, self._request_id()))
+
+    def _error_reply(self, error: Exception, request_id: str) -> HttpReply:
+        answer = error if isinstance(error, ImageApiError) else InternalError()
+        if answer.status >= 500:
+            self._logger.error("request failed", exc_info=error, status=answer.status, error_name=answer.name)
+        else:
+            # Without the message, which quotes the request: prompts do not belong into a log.
+            self._logger.info("request refused", status=answer.status, error_name=answer.name)
+        reply = stability_v1.error_reply(answer, request_id)
+        reply.headers["X-Request-Id"] = request_id
+        return reply
+
+    def _current(self) -> tuple[Event, LambdaContext]:
+        event: Event = self._resolver.current_event.raw_event
+        return event, self._resolver.lambda_context
+
+    def _request_id(self) -> str:
+        return _request_id(*self._current())
+
+    def _storable_request_id(self) -> str:
+        """The request's id as a folder name: API Gateway's, or Lambda's where an invoker past it made one up."""
+        request_id = self._request_id()
+        return request_id if _SAFE_REQUEST_ID.fullmatch(request_id) else str(self._current()[1].aws_request_id)
+
+    def _response(self, reply: HttpReply, headers: dict[str, str] | None = None) -> Response[str]:
+        response: Response[str] = Response(
+            status_code=reply.status,
+            content_type=reply.content_type,
+            body=reply.body,
+            headers={"X-Request-Id": self._request_id(), **reply.headers, **(headers or {})},
+        )
+        # The body is base64 already: handing Powertools bytes would decode an image only to encode it again.
+        response.base64_encoded = reply.is_base64
+        return response
+
+    def _record(self, request: GenerationRequest, seconds: float) -> None:
+        self._metrics.add_metric(name="Images", unit=MetricUnit.Count, value=request.samples)
+        self._metrics.add_metric(name="ModelSeconds", unit=MetricUnit.Seconds, value=seconds)
+        self._metrics.flush_metrics()
+        self._logger.info(
+            "images generated",
+            width=request.width,
+            height=request.height,
+            steps=request.steps,
+            sampler=request.sampler,
+            samples=request.samples,
+            model_seconds=round(seconds, 3),
+        )
+
+
+def _cors(allow_origins: tuple[str, ...]) -> CORSConfig | None:
+    if not allow_origins:
+        return None
+    return CORSConfig(
+        allow_origin=allow_origins[0], extra_origins=list(allow_origins[1:]), expose_headers=_EXPOSED_HEADERS
+    )
+
+
+def _request_id(event: Event, context: LambdaContext) -> str:
+    """The id that API Gateway gave the request, which its access log has too; else Lambda's."""
+    request_context = event.get("requestContext") if isinstance(event, dict) else None
+    request_id = request_context.get("requestId") if isinstance(request_context, dict) else None
+    return request_id if isinstance(request_id, str) and request_id else str(context.aws_request_id)
+
+
+def _http_request(event: Event) -> HttpRequest:
+    headers = {str(name).lower(): str(value) for name, value in (event.get("headers") or {}).items()}
+    body = event.get("body") or ""
+    if event.get("isBase64Encoded"):
+        try:
+            return HttpRequest(headers=headers, body=base64.b64decode(body, validate=True))
+        except (binascii.Error, ValueError) as exc:
+            raise InvalidRequestError("The body is marked as base64 and is not. Send it as it is.") from exc
+    # Half of a surrogate pair, which a proxy event can hold, becomes bytes that the parser then refuses.
+    return HttpRequest(headers=headers, body=body.encode(errors="surrogatepass"))

@@ -1,0 +1,37 @@
+"""Model faces: each turns a `GenerationRequest` into calls of one model, and the answers into a `GenerationResult`.
+
+A new model on a SageMaker endpoint is one file here with a `SageMakerModel` (`open.py` is an example) and one line in
+`create_backend`; a model elsewhere is one file with a `Backend`. Backends know nothing of HTTP faces.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from image_api.backends.open import OpenModel
+from image_api.backends.optimized import OptimizedModel
+from image_api.backends.sagemaker import SageMakerBackend, SageMakerModel
+from image_api.deadline import Deadline
+from image_api.request import GenerationRequest, GenerationResult
+from image_api.settings import ModelSource, Settings
+
+
+class Backend(Protocol):
+    """Where images come from."""
+
+    def generate(self, request: GenerationRequest, deadline: Deadline) -> GenerationResult:
+        """Draw every sample of `request`, in the order of its seeds, before `deadline`.
+
+        Raises:
+            UnsupportedByModelError: the deployed model cannot do this; nothing was drawn.
+            ImageApiError: the model refused, failed or did not answer in time.
+        """
+
+
+_MODELS: dict[ModelSource, type[SageMakerModel]] = {"optimized": OptimizedModel, "open": OpenModel}
+
+
+def create_backend(settings: Settings, runtime_client: Any) -> Backend:
+    """The backend of the deployed model source, on a boto3 `sagemaker-runtime` client."""
+    model = _MODELS[settings.model_source]()
+    return SageMakerBackend(model, client=runtime_client, endpoint_name=settings.endpoint_name)

@@ -1,0 +1,68 @@
+"""Whether the model's endpoint is in service, as `GET /health` reports it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+# An endpoint changes its status in minutes; monitors ask every few seconds, and DescribeEndpoint is throttled.
+_CACHE_SECONDS = 15.0
+# SageMaker, DescribeEndpoint: while an endpoint is updated or maintained, or an update is rolled back, its previous
+# configuration goes on serving.
+SERVING_STATUSES = frozenset({"InService", "Updating", "SystemUpdating", "RollingBack"})
+NOT_FOUND = "NotFound"
+UNKNOWN = "Unknown"
+
+
+def create_sagemaker_client() -> Any:
+    """A `sagemaker` client that answers well within API Gateway's patience."""
+    return boto3.client(
+        "sagemaker",
+        config=Config(connect_timeout=1.0, read_timeout=2.0, retries={"total_max_attempts": 2, "mode": "standard"}),
+    )
+
+
+class EndpointHealth:
+    """The endpoint's status, asked for at most every 15 seconds."""
+
+    def __init__(
+        self,
+        *,
+        endpoint_name: str,
+        create_client: Callable[[], Any] = create_sagemaker_client,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._endpoint_name = endpoint_name
+        self._create_client = create_client
+        self._clock = clock
+        self._status = UNKNOWN
+        self._fresh_until = float("-inf")
+
+    @cached_property
+    def client(self) -> Any:
+        """The SageMaker client. Creating it reads a large service description, so only /health pays for it."""
+        return self._create_client()
+
+    def status(self) -> str:
+        """SageMaker's `EndpointStatus`, `NotFound`, or `Unknown` where SageMaker cannot be asked."""
+        if self._clock() >= self._fresh_until:
+            self._status = self._describe()
+            self._fresh_until = self._clock() + _CACHE_SECONDS
+        return self._status
+
+    def _describe(self) -> str:
+        try:
+            description = self.client.describe_endpoint(EndpointName=self._endpoint_name)
+        except ClientError as exc:
+            # SageMaker reports a missing endpoint as ValidationException: Could not find endpoint.
+            is_missing = exc.response.get("Error", {}).get("Code") in ("ValidationException", "ResourceNotFound")
+            return NOT_FOUND if is_missing else UNKNOWN
+        except BotoCoreError:
+            return UNKNOWN
+        return str(description["EndpointStatus"])

@@ -1,0 +1,174 @@
+"""Every error a caller can be answered with: its HTTP status, its name on the wire and how long to wait.
+
+::
+
+    ImageApiError
+    ├── InvalidRequestError ........ 400  bad_request, or named by the field: invalid_prompts, invalid_samples, ...
+    │   └── UnsupportedByModelError  400  the deployed model source cannot do this; the message names one that can
+    ├── UnknownRouteError .......... 404  not_found
+    ├── UnknownEngineError ......... 404  not_found
+    ├── WrongMethodError ........... 405  method_not_allowed
+    ├── NotAcceptableError ......... 406  not_acceptable
+    ├── RequestTooLargeError ....... 413  request_too_large
+    ├── UnsupportedMediaTypeError .. 415  unsupported_media_type
+    ├── ThrottledError ............. 429  rate_limit_exceeded, Retry-After
+    ├── InternalError .............. 500  internal_error: fixed wording, details only in the log
+    ├── ModelError ................. 502  model_error: the model failed or answered something unusable
+    ├── StorageError ............... 502  storage_error: the image was made but could not be stored
+    ├── ModelNotReadyError ......... 503  model_not_ready, Retry-After
+    ├── ModelUnreachableError ...... 503  model_unreachable, Retry-After
+    └── ModelTimeoutError .......... 504  model_timeout
+
+The names are those of Stability AI's REST API v1 where it has one (its OpenAPI document, 400 responses); the others are
+ours in the same style. Messages are written for the caller: what was wrong, the value, what is allowed, what to do.
+What is only for operators goes into the exception's cause, which is logged and never sent.
+"""
+
+from __future__ import annotations
+
+# Stability AI REST API v1, OpenAPI document: the names a 400 answer of the generation routes may carry.
+STABILITY_ERROR_NAMES = frozenset(
+    {
+        "bad_request",
+        "invalid_samples",
+        "invalid_height_or_width",
+        "invalid_file_size",
+        "invalid_mime_type",
+        "invalid_image_dimensions",
+        "invalid_mask_image",
+        "invalid_prompts",
+        "invalid_pixel_count",
+        "invalid_sdxl_v222_dimensions",
+        "invalid_sdxl_v1_dimensions",
+    }
+)
+
+
+class ImageApiError(Exception):
+    """Base of all answers that are errors. `message` is sent to the caller."""
+
+    status = 500
+    name = "internal_error"
+
+    def __init__(self, message: str, *, name: str | None = None, retry_after_seconds: int | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        if name is not None:
+            self.name = name
+        self.retry_after_seconds = retry_after_seconds
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """HTTP headers that belong to this error."""
+        return {} if self.retry_after_seconds is None else {"Retry-After": str(self.retry_after_seconds)}
+
+
+class InvalidRequestError(ImageApiError):
+    """The request cannot be carried out as it stands; the caller must change it."""
+
+    status = 400
+    name = "bad_request"
+
+
+class UnsupportedByModelError(InvalidRequestError):
+    """Valid in this API, but the deployed model source cannot do it. The message names a source that can."""
+
+
+class UnknownRouteError(ImageApiError):
+    """No such path."""
+
+    status = 404
+    name = "not_found"
+
+
+class UnknownEngineError(ImageApiError):
+    """The path names an engine that is not deployed here."""
+
+    status = 404
+    name = "not_found"
+
+
+class WrongMethodError(ImageApiError):
+    """The path exists, with other methods."""
+
+    status = 405
+    name = "method_not_allowed"
+
+    def __init__(self, message: str, *, allowed_methods: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.allowed_methods = allowed_methods
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """`Allow`, which RFC 9110 requires of a 405."""
+        return {"Allow": ", ".join(self.allowed_methods)}
+
+
+class NotAcceptableError(ImageApiError):
+    """None of the media types in `Accept` can be produced."""
+
+    status = 406
+    name = "not_acceptable"
+
+
+class RequestTooLargeError(ImageApiError):
+    """The body is larger than the model takes."""
+
+    status = 413
+    name = "request_too_large"
+
+
+class UnsupportedMediaTypeError(ImageApiError):
+    """The body's `Content-Type` cannot be read."""
+
+    status = 415
+    name = "unsupported_media_type"
+
+
+class ThrottledError(ImageApiError):
+    """Too many requests reach the model at once."""
+
+    status = 429
+    name = "rate_limit_exceeded"
+
+
+class InternalError(ImageApiError):
+    """Our own fault. The wording is fixed, so that nothing internal leaks."""
+
+    def __init__(self) -> None:
+        super().__init__("The request failed inside the service. Report the id of this answer to its operators.")
+
+
+class ModelError(ImageApiError):
+    """The model failed, or answered something that is not an image."""
+
+    status = 502
+    name = "model_error"
+
+
+class StorageError(ImageApiError):
+    """The image was made but could not be stored."""
+
+    status = 502
+    name = "storage_error"
+
+
+class ModelNotReadyError(ImageApiError):
+    """The endpoint is missing, starting, or has not loaded its model yet."""
+
+    status = 503
+    name = "model_not_ready"
+
+
+class ModelUnreachableError(ImageApiError):
+    """No connection to the endpoint could be made."""
+
+    status = 503
+    name = "model_unreachable"
+
+
+class ModelTimeoutError(ImageApiError):
+    """The model did not answer in time."""
+
+    status = 504
+    name = "model_timeout"

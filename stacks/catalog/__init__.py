@@ -1,0 +1,22 @@
+"""AWS facts that change, as JSON with source and date, and their typed reader."""
+
+from stacks.catalog.model import (
+    Catalog,
+    CatalogError,
+    InstanceType,
+    OpenContainer,
+    Provenance,
+    partition_of,
+)
+from stacks.catalog.reader import load_catalog, read_catalog
+
+__all__ = [
+    "Catalog",
+    "CatalogError",
+    "InstanceType",
+    "OpenContainer",
+    "Provenance",
+    "load_catalog",
+    "partition_of",
+    "read_catalog",
+]

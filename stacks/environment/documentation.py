@@ -1,0 +1,78 @@
+"""The configuration table in the documentation, made from the settings themselves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from stacks.environment.schema import Schema, allowed_words, choices, environment_schema, resolve
+
+TABLE_BEGIN = "<!-- settings: begin (made by `sdxl environments docs --write`) -->"
+TABLE_END = "<!-- settings: end -->"
+
+_Row = tuple[str, str, str, str]
+
+
+def settings_table() -> str:
+    """Markdown table of every setting: name, meaning, what is allowed, default."""
+    rows = ["| setting | what it is | allowed | default |", "|---|---|---|---|"]
+    rows += [f"| {' | '.join(map(_cell, row))} |" for row in _rows(environment_schema(), "")]
+    return "\n".join(rows) + "\n"
+
+
+def with_table(page: str) -> str:
+    """`page` with the table between its two markers renewed.
+
+    Raises:
+        ValueError: the page has not exactly one of each marker, in order.
+    """
+    head, begin, rest = page.partition(TABLE_BEGIN)
+    _, end, tail = rest.partition(TABLE_END)
+    if not begin or not end or TABLE_BEGIN in rest or TABLE_END in tail:
+        raise ValueError(f"the page must hold {TABLE_BEGIN!r} and, after it, {TABLE_END!r}, each once")
+    return f"{head}{begin}\n{settings_table()}{end}{tail}"
+
+
+def write_table(path: Path) -> None:
+    """Renews the table in the page at `path`."""
+    path.write_text(with_table(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def _rows(section: Schema, prefix: str) -> Iterator[_Row]:
+    required = section.get("required", ())
+    for name, schema in section["properties"].items():
+        node = resolve(schema)
+        default = "**required**" if name in required else _default(node)
+        nullable = {"type": "null"} in schema.get("anyOf", ())
+        yield from _setting_rows(f"{prefix}{name}", node, default, nullable=nullable)
+
+
+def _setting_rows(name: str, node: Schema, default: str, *, nullable: bool) -> Iterator[_Row]:
+    if by_choice := choices(node):
+        key = node["discriminator"]["propertyName"]
+        for choice, option in by_choice.items():
+            properties = {**option["properties"]}
+            yield f"`{name}.{key}`", properties.pop(key)["description"], f"`{choice}`", default
+            for setting, *others in _rows({**option, "properties": properties}, f"{name}."):
+                yield f"{setting} with {key} `{choice}`", others[0], others[1], others[2]
+    elif "properties" in node:
+        if nullable:
+            yield f"`{name}`", node["description"], "the settings below, or `null`", default
+        yield from _rows(node, f"{name}.")
+    elif "properties" in (item := resolve(node.get("items", {}))):
+        yield f"`{name}`", node["description"], "a list of the settings below", default
+        yield from _rows(item, f"{name}[].")
+    else:
+        yield f"`{name}`", node["description"], allowed_words(node), default
+
+
+def _default(node: Schema) -> str:
+    default = node.get("default")
+    if isinstance(default, dict):
+        return "as below"
+    return "see left" if default is None else f"`{json.dumps(default)}`"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("<", "&lt;")

@@ -1,0 +1,144 @@
+"""Kinds of values that settings have: numbers that are never converted, origins, tags, names and ARNs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, Strict
+from pydantic_core import PydanticCustomError
+
+from stacks.environment.problems import Location, SettingProblem, raise_problems, setting_error
+
+# Endpoint names may not end in a hyphen, and `sdxl-<name>` is one.
+NAME_PATTERN = r"^[a-z]([a-z0-9-]{0,18}[a-z0-9])?$"
+ACCOUNT_PATTERN = r"^\d{12}$"
+REGION_PATTERN = r"^[a-z]{2}(-[a-z]+){1,2}-\d$"
+SCHEDULE_NAME_PATTERN = r"^[a-z][a-z0-9-]{0,39}$"
+MODEL_PACKAGE_ARN_PATTERN = r"^arn:aws(-cn|-us-gov)?:sagemaker:[a-z0-9-]+:\d{12}:model-package/[A-Za-z0-9/-]+$"
+
+PATTERN_WORDS = {
+    NAME_PATTERN: "1 to 20 lower-case letters, digits and hyphens; a letter first, no hyphen last",
+    ACCOUNT_PATTERN: "an AWS account number: 12 digits in quotes",
+    REGION_PATTERN: "a region's code, such as us-east-1",
+    SCHEDULE_NAME_PATTERN: "1 to 40 lower-case letters, digits and hyphens; a letter first",
+    MODEL_PACKAGE_ARN_PATTERN: "arn:<partition>:sagemaker:<region>:<account>:model-package/<name>",
+}
+
+TAGS_LIMIT = 50
+TAG_KEY_LENGTH = 128
+TAG_VALUE_LENGTH = 256
+_TAG_CHARACTERS = re.compile(r"[\w\s+\-=.:/@]*")
+
+_HOST = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*|\[[0-9a-f:]+\]"
+_ORIGIN = re.compile(rf"(?P<scheme>https?)://({_HOST})(:(?P<port>[1-9]\d{{0,4}}))?")
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+def _refuse_zero_instances(value: object) -> object:
+    if type(value) is int and value == 0:
+        raise setting_error(
+            "0: a real-time endpoint cannot scale to zero instances",
+            allowed="a whole number from 1 to 100",
+            remedy="use 1, and a schedule that turns the capacity down at night; "
+            "only asynchronous inference scales to zero",
+        )
+    return value
+
+
+def _refuse_booleans(value: object) -> object:
+    # Python's True equals 1, and a Literal of numbers takes it for one.
+    if type(value) is not int:
+        raise PydanticCustomError("int_type", "a whole number is required")
+    return value
+
+
+LogRetentionDays = Annotated[
+    Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 3653],
+    BeforeValidator(_refuse_booleans),
+]
+Int = Annotated[int, Strict()]
+Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]
+Instances = Annotated[int, Strict(), Field(ge=1, le=100), BeforeValidator(_refuse_zero_instances)]
+
+
+def unique(values: tuple[str, ...], location: Location = ()) -> Iterator[SettingProblem]:
+    """A problem for each value that stood before."""
+    for index, value in enumerate(values):
+        if value in values[:index]:
+            yield SettingProblem(
+                location=(*location, index),
+                text=f"{value!r} stands twice",
+                received=value,
+                allowed="each entry once",
+                remedy="remove one of the two",
+            )
+
+
+def valid_origins(origins: tuple[str, ...]) -> tuple[str, ...]:
+    """Returns `origins` if a browser could send each of them in its Origin header."""
+    problems = [*unique(origins)]
+    for index, origin in enumerate(origins):
+        text, remedy = _origin_problem(origin)
+        if text:
+            allowed = '"*", or scheme://host[:port] with http or https'
+            problems.append(
+                SettingProblem(location=(index,), text=text, received=origin, allowed=allowed, remedy=remedy)
+            )
+    if "*" in origins and len(set(origins)) > 1:
+        problems.append(
+            SettingProblem(
+                location=(origins.index("*"),),
+                text='"*" stands beside other origins, which it includes',
+                received="*",
+                allowed='"*" alone, or a list of origins',
+                remedy='remove "*", or everything else',
+            )
+        )
+    if problems:
+        raise_problems("allow_origins", problems)
+    return origins
+
+
+def _origin_problem(origin: str) -> tuple[str | None, str | None]:
+    if origin == "*":
+        return None, None
+    match = _ORIGIN.fullmatch(origin)
+    if match is None:
+        text = f"{origin!r} is not an origin"
+        if _ORIGIN.match(origin.lower()):
+            return text, "an origin is in lower case and has no path, and no slash at its end"
+        return text, 'write for example "https://images.example.com"'
+    port = int(match["port"] or 0)
+    if port > 65535:
+        return f"{origin!r} has a port above 65535", "use the port that the browser shows"
+    if port == _DEFAULT_PORTS[match["scheme"]]:
+        return f"{origin!r} never matches: browsers leave the default port out", f"remove :{port}"
+    return None, None
+
+
+def valid_tags(tags: dict[str, str]) -> dict[str, str]:
+    """Returns `tags` if AWS takes them (AWS documentation, "Tag naming limits and requirements")."""
+    problems = []
+    if len(tags) > TAGS_LIMIT:
+        text = f"{len(tags)} tags"
+        remedy = f"remove {len(tags) - TAGS_LIMIT}"
+        problems.append(SettingProblem(location=(), text=text, allowed=f"up to {TAGS_LIMIT} tags", remedy=remedy))
+    for key, value in tags.items():
+        for text, allowed, remedy in _tag_problems(key, value):
+            problems.append(SettingProblem(location=(key,), text=text, received=value, allowed=allowed, remedy=remedy))
+    if problems:
+        raise_problems("tags", problems)
+    return tags
+
+
+def _tag_problems(key: str, value: str) -> Iterator[tuple[str, str, str]]:
+    if key.lower().startswith("aws:"):
+        yield f"the key {key!r} has the prefix aws:", "keys without that prefix", "AWS reserves it: choose another key"
+    for what, text, low, high in (("key", key, 1, TAG_KEY_LENGTH), ("value", value, 0, TAG_VALUE_LENGTH)):
+        if not low <= len(text) <= high:
+            yield f"the {what} has {len(text)} characters", f"{low} to {high} characters", f"change the {what}"
+        if not _TAG_CHARACTERS.fullmatch(text):
+            allowed = "letters, digits, spaces and + - = . _ : / @"
+            yield f"the {what} {text!r} has characters that AWS refuses", allowed, f"change the {what}"
