@@ -1,0 +1,66 @@
+"""The function: its cold start against bare boto3, and its own time around a warm request."""
+
+from __future__ import annotations
+
+from benchmarks.measure import Measurement, best_in_turns, run_python_for_json
+
+RUNS = 9
+VARIABLES = {
+    "SDXL_ENVIRONMENT": "dev",
+    "SDXL_MODEL_SOURCE": "open",
+    "SDXL_ENDPOINT_NAME": "sdxl-dev",
+    "SDXL_IMAGES_BUCKET": "images",
+    "SDXL_IMAGE_LINK_TTL_SECONDS": "3600",
+    "SDXL_TIMEOUT_SECONDS": "29",
+    "SDXL_CORS_ALLOW_ORIGINS": "",
+    "POWERTOOLS_SERVICE_NAME": "image-api",
+    "POWERTOOLS_METRICS_NAMESPACE": "SDXL",
+    "POWERTOOLS_LOG_LEVEL": "INFO",
+    "POWERTOOLS_TRACE_DISABLED": "true",
+    "AWS_LAMBDA_FUNCTION_NAME": "image-api",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_ACCESS_KEY_ID": "none",
+    "AWS_SECRET_ACCESS_KEY": "none",
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "PYTHONPATH": "lambda",
+}
+
+# The interpreter's own start is in neither, which makes the ratio the stricter one.
+_TIMED = "import time; started = time.perf_counter(); {code}; print(time.perf_counter() - started)"
+_FUNCTION = "import image_api.api"
+_BARE = "import boto3; boto3.client('sagemaker-runtime')"
+
+
+def measure() -> list[Measurement]:
+    """Measure both."""
+    return [_cold_start(), *_warm_requests()]
+
+
+def _cold_start() -> Measurement:
+    times = best_in_turns(RUNS, function=lambda: _timed(_FUNCTION), bare=lambda: _timed(_BARE))
+    return Measurement(
+        name="Cold start of the function / of boto3 and its client alone",
+        value=times["function"] / times["bare"],
+        unit="x",
+        goal=1.6,
+        detail=f"{times['function'] * 1000:.0f} ms / {times['bare'] * 1000:.0f} ms, fresh processes, best of {RUNS}",
+    )
+
+
+def _timed(code: str) -> float:
+    return float(run_python_for_json(["-c", _TIMED.format(code=code)], VARIABLES))
+
+
+def _warm_requests() -> list[Measurement]:
+    seen = run_python_for_json(["-m", "benchmarks.warm_requests"], {**VARIABLES, "PYTHONPATH": "lambda:."})
+    copy = seen["copy"]
+    return [
+        Measurement(
+            name=f"Function's own time, 1024x1024 as {media_type}",
+            value=seen[media_type] * 1000,
+            unit="ms",
+            goal=5.0,
+            detail=f"median; {seen[media_type] / copy:.1f} x copying the answer's {seen['megabytes']:.1f} MB once",
+        )
+        for media_type in ("application/json", "image/png")
+    ]

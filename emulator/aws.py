@@ -1,0 +1,77 @@
+"""The AWS endpoint: moto with its services mended, CloudFormation of our own, and the emulator's own paths."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import pkgutil
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+# Read when moto is imported. Roles name AWS's managed policies; stock moto starts without them.
+os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
+
+from moto.moto_server.werkzeug_app import BackendRequest, DomainDispatcherApplication, create_backend_app
+from werkzeug.wrappers import Response
+
+from emulator import cloudformation, sagemaker_runtime
+from emulator.cloudformation.api import CloudFormationApi
+from emulator.cloudformation.clients import Clients
+from emulator.cloudformation.store import Store
+from emulator.containers import CONTAINERS
+from emulator.faults import create_faults_app
+from emulator.services import apigateway, apigateway_deployments, awslambda, credentials, s3, sagemaker
+from emulator.services.sagemaker import Containers
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+HEALTH_PATH = "/_emulator/health"
+FAULTS_PATH = "/_emulator/faults"
+
+
+class AwsApplication:
+    """WSGI application of the AWS endpoint, for every account and region."""
+
+    def __init__(self, default_account: str, containers: Containers = CONTAINERS) -> None:
+        credentials.install(default_account)
+        s3.install()
+        awslambda.install()
+        sagemaker.install(containers)
+        if containers is CONTAINERS:
+            sagemaker_runtime.install()
+        apigateway.install()
+        apigateway_deployments.install()
+        self._moto: WSGIApplication = DomainDispatcherApplication(create_backend_app)
+        self._faults = create_faults_app()
+        self._cloudformation = _cloudformation_api(self)
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request."""
+        path = environ.get("PATH_INFO", "")
+        if path == HEALTH_PATH:
+            body = json.dumps({"status": "ok", "pid": os.getpid()})
+            return Response(body, content_type="application/json")(environ, start_response)
+        if path == FAULTS_PATH:
+            return self._faults(environ, start_response)
+        if "/cloudformation/aws4_request" in environ.get("HTTP_AUTHORIZATION", ""):
+            return self._answer_cloudformation(environ, start_response)
+        return self._moto(environ, start_response)
+
+    def _answer_cloudformation(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        status, headers, body = self._cloudformation.dispatch(BackendRequest(environ))
+        return Response(body, int(headers.pop("status", status)), headers)(environ, start_response)
+
+
+def load_resource_types() -> None:
+    """Import every module of resource types, each of which registers its own."""
+    for module in pkgutil.iter_modules(cloudformation.__path__):
+        if module.name.startswith("types_"):
+            importlib.import_module(f"{cloudformation.__name__}.{module.name}")
+
+
+def _cloudformation_api(application: WSGIApplication) -> type[CloudFormationApi]:
+    load_resource_types()
+    members = {"store": Store(), "clients": Clients(application)}
+    return type("CloudFormationApi", (CloudFormationApi,), members)

@@ -1,0 +1,90 @@
+"""Template parameters: given, previous and default values, their constraints, and those that SSM holds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from emulator.cloudformation.errors import ValidationError
+from emulator.cloudformation.template import Template
+
+SSM_VALUE_TYPE = "AWS::SSM::Parameter::Value<"
+NO_ECHO_MASK = "****"
+
+
+def given_values(
+    template: Template, submitted: Sequence[Mapping[str, Any]], previous: Mapping[str, str]
+) -> dict[str, str]:
+    """The raw value of every parameter of a template: submitted, kept from before where asked, or its default.
+
+    An SSM-typed parameter's raw value is the name of the SSM parameter. Raises ValidationError for unknown, missing
+    and out-of-bounds values.
+    """
+    definitions = template.section("Parameters")
+    unknown = [item["ParameterKey"] for item in submitted if item["ParameterKey"] not in definitions]
+    if unknown:
+        message = f"Parameters: [{', '.join(unknown)}] do not exist in the template"
+        raise ValidationError(message)
+    values = {name: str(definition["Default"]) for name, definition in definitions.items() if "Default" in definition}
+    for item in submitted:
+        name = item["ParameterKey"]
+        if item.get("UsePreviousValue"):
+            if name in previous:
+                values[name] = previous[name]
+        elif "ParameterValue" in item:
+            values[name] = item["ParameterValue"]
+    missing = [name for name in definitions if name not in values]
+    if missing:
+        message = f"Parameters: [{', '.join(missing)}] must have values"
+        raise ValidationError(message)
+    for name, definition in definitions.items():
+        _check(name, values[name], definition)
+    return values
+
+
+def resolved_values(
+    template: Template, values: Mapping[str, str], ssm_parameter: Callable[[str, str | None], str]
+) -> dict[str, Any]:
+    """What Ref gives for every parameter: SSM names looked up, numbers and lists read."""
+    resolved: dict[str, Any] = {}
+    for name, definition in template.section("Parameters").items():
+        kind, value = definition["Type"], values[name]
+        if kind.startswith(SSM_VALUE_TYPE):
+            value, kind = ssm_parameter(value, None), kind.removeprefix(SSM_VALUE_TYPE).removesuffix(">")
+        is_list = kind == "CommaDelimitedList" or kind.startswith("List<")
+        resolved[name] = [item.strip() for item in value.split(",")] if is_list else value
+    return resolved
+
+
+def described_values(
+    template: Template, values: Mapping[str, str], resolved: Mapping[str, Any]
+) -> list[dict[str, str]]:
+    """The parameters as DescribeStacks lists them."""
+    described = []
+    for name, definition in template.section("Parameters").items():
+        hidden = str(definition.get("NoEcho", False)).lower() == "true"
+        entry = {"ParameterKey": name, "ParameterValue": NO_ECHO_MASK if hidden else values[name]}
+        if definition["Type"].startswith(SSM_VALUE_TYPE):
+            value = resolved[name]
+            entry["ResolvedValue"] = ",".join(value) if isinstance(value, list) else value
+        described.append(entry)
+    return described
+
+
+def _check(name: str, value: str, definition: Mapping[str, Any]) -> None:
+    allowed = definition.get("AllowedValues")
+    if allowed is not None and value not in [str(item) for item in allowed]:
+        message = f"Parameter '{name}' must be one of AllowedValues [{', '.join(map(str, allowed))}]"
+        raise ValidationError(message)
+    pattern = definition.get("AllowedPattern")
+    if pattern is not None and not re.fullmatch(pattern, value):
+        message = f"Parameter '{name}' must match pattern {pattern}"
+        raise ValidationError(message)
+    if definition["Type"] == "Number" and not re.fullmatch(r"-?\d+(\.\d+)?", value):
+        message = f"Parameter '{name}' must be a number"
+        raise ValidationError(message)
+    length = len(value)
+    if length < int(definition.get("MinLength", 0)) or length > int(definition.get("MaxLength", length)):
+        message = f"Parameter '{name}' has {length} characters, outside its MinLength and MaxLength"
+        raise ValidationError(message)

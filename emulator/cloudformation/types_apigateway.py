@@ -1,0 +1,259 @@
+"""AWS::ApiGateway, what an API is made of: API, resources, methods, models, validators, gateway responses.
+
+moto's patch operations cover a part of what can change, so changes are put into moto's records directly.
+"""
+
+# ruff: noqa: ARG002 - all types have one interface, and few need every argument
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from botocore.exceptions import ClientError
+from moto.apigateway.models import APIGatewayBackend, RestAPI, apigateway_backends
+
+from emulator.cloudformation.errors import ResourceError
+from emulator.cloudformation.resource_type import Context, Made, Properties, ResourceType, words
+from emulator.cloudformation.shapes import boolean, call
+from emulator.cloudformation.tags import tag_map
+
+GONE = "NotFoundException"
+
+
+def backend(context: Context) -> APIGatewayBackend:
+    """Moto's API Gateway of the stack's account and region."""
+    return apigateway_backends[context.account][context.region]
+
+
+def unless_gone(delete: Callable[..., Any], **parameters: Any) -> None:
+    """Call an API's delete, which may find nothing to delete."""
+    try:
+        delete(**parameters)
+    except ClientError as exc:
+        if exc.response["Error"]["Code"] != GONE:
+            raise
+
+
+class RestApi(ResourceType):
+    """A REST API, made from resources of their own; a Body is not emulated."""
+
+    name = "AWS::ApiGateway::RestApi"
+    mutable = words(
+        "ApiKeySourceType BinaryMediaTypes Description DisableExecuteApiEndpoint EndpointConfiguration "
+        "MinimumCompressionSize Name Policy Tags"
+    )
+    attributes = words("RestApiId RootResourceId")
+
+    def create(self, context: Context, properties: Properties) -> Made:
+        """Make the API."""
+        created = call(context.client("apigateway"), "CreateRestApi", self._fields(properties), of=self.name)
+        api_id = created["id"]
+        root = backend(context).get_rest_api(api_id).root_resource_id
+        return Made(api_id, {"RestApiId": api_id, "RootResourceId": root})
+
+    def update(self, context: Context, made: Made, before: Properties, after: Properties) -> Made:
+        """Change the API's settings."""
+        # An API that is never served tells what the settings mean to moto.
+        client = context.client("apigateway")
+        wanted_id = call(client, "CreateRestApi", self._fields(after), of=self.name)["id"]
+        apis = backend(context).apis
+        wanted, api = apis.pop(wanted_id), apis[made.physical_id]
+        for attribute in RestApi.settings:
+            setattr(api, attribute, getattr(wanted, attribute))
+        return made
+
+    settings = (
+        *("name", "description", "binaryMediaTypes", "api_key_source", "policy", "endpoint_configuration"),
+        *("tags", "disableExecuteApiEndpoint", "minimum_compression_size"),
+    )
+
+    def delete(self, context: Context, made: Made, properties: Properties) -> None:
+        """Delete the API with everything in it."""
+        unless_gone(context.client("apigateway").delete_rest_api, restApiId=made.physical_id)
+
+    def _fields(self, properties: Properties) -> Properties:
+        if "Name" not in properties:
+            message = f"{self.name}.Name is missing: an API without a Body must have a name"
+            raise ResourceError(message)
+        fields = {key: value for key, value in properties.items() if key != "ApiKeySourceType"}
+        fields["Tags"] = tag_map(properties)
+        if "ApiKeySourceType" in properties:
+            fields["apiKeySource"] = properties["ApiKeySourceType"]
+        if "Policy" in properties:
+            fields["Policy"] = json.dumps(properties["Policy"])
+        return fields
+
+
+class Resource(ResourceType):
+    """A part of a path."""
+
+    name = "AWS::ApiGateway::Resource"
+    replacing = words("ParentId PathPart RestApiId")
+    attributes = words("ResourceId")
+
+    def create(self, context: Context, properties: Properties) -> Made:
+        """Make the resource."""
+        resource_id = call(context.client("apigateway"), "CreateResource", properties, of=self.name)["id"]
+        return Made(resource_id, {"ResourceId": resource_id})
+
+    def delete(self, context: Context, made: Made, properties: Properties) -> None:
+        """Delete the resource, unless its API is gone already."""
+        delete = context.client("apigateway").delete_resource
+        unless_gone(delete, restApiId=properties["RestApiId"], resourceId=made.physical_id)
+
+
+class Method(ResourceType):
+    """A method with its integration and responses."""
+
+    name = "AWS::ApiGateway::Method"
+    mutable = words(
+        "ApiKeyRequired AuthorizationScopes AuthorizationType AuthorizerId Integration MethodResponses OperationName "
+        "RequestModels RequestParameters RequestValidatorId"
+    )
+    replacing = words("HttpMethod ResourceId RestApiId")
+    integration = words(
+        "ConnectionType ContentHandling Credentials IntegrationHttpMethod IntegrationResponses PassthroughBehavior "
+        "RequestParameters RequestTemplates TimeoutInMillis Type Uri"
+    )
+    """What moto keeps of an integration."""
+
+    def create(self, context: Context, properties: Properties) -> Made:
+        """Put the method, its integration and its responses."""
+        client, key = context.client("apigateway"), self._key(properties)
+        own = {name: properties[name] for name in self.mutable & set(properties) - {"Integration", "MethodResponses"}}
+        call(client, "PutMethod", {"AuthorizationType": "NONE", **own, **key}, of=self.name)
+        integration = properties.get("Integration")
+        if integration:
+            self._put_integration(client, key, integration)
+        for response in properties.get("MethodResponses", []):
+            call(client, "PutMethodResponse", {**response, **key}, of=f"{self.name}.MethodResponses")
+        return Made("|".join(key.values()))
+
+    def update(self, context: Context, made: Made, before: Properties, after: Properties) -> Made:
+        """Put the method anew; callers see it only with the next deployment."""
+        self.delete(context, made, before)
+        return self.create(context, after)
+
+    def delete(self, context: Context, made: Made, properties: Properties) -> None:
+        """Delete the method, unless its API is gone already."""
+        unless_gone(context.client("apigateway").delete_method, **self._key(properties))
+
+    @staticmethod
+    def _key(properties: Properties) -> dict[str, str]:
+        return {
+            "restApiId": properties["RestApiId"],
+            "resourceId": properties["ResourceId"],
+            "httpMethod": properties["HttpMethod"],
+        }
+
+    def _put_integration(self, client: Any, key: dict[str, str], integration: dict[str, Any]) -> None:
+        refused = sorted(set(integration) - self.integration)
+        if refused:
+            message = f"{self.name}.Integration.{refused[0]} is not emulated"
+            raise ResourceError(message)
+        fields = {name: value for name, value in integration.items() if name != "IntegrationResponses"}
+        call(client, "PutIntegration", {**fields, **key}, of=f"{self.name}.Integration")
+        for response in integration.get("IntegrationResponses", []):
+            call(
+                client,
+                "PutIntegrationResponse",
+                {**response, **key},
+                of=f"{self.name}.Integration.IntegrationResponses",
+            )
+
+
+class Model(ResourceType):
+    """A JSON schema that requests are validated with."""
+
+    name = "AWS::ApiGateway::Model"
+    mutable = words("Description Schema")
+    replacing = words("ContentType Name RestApiId")
+    name_property = "Name"
+
+    def create(self, context: Context, properties: Properties) -> Made:
+        """Make the model."""
+        # Model names are letters and digits only.
+        name = properties.get("Name") or "".join(filter(str.isalnum, context.physical_name(128)))
+        fields = {
+            "ContentType": "application/json",
+            **properties,
+            "Name": name,
+            "Schema": _json_text(properties["Schema"]),
+        }
+        call(context.client("apigateway"), "CreateModel", fields, of=self.name)
+        return Made(name)
+
+    def update(self, context: Context, made: Made, before: Properties, after: Properties) -> Made:
+        """Change schema and description."""
+        model = backend(context).get_model(after["RestApiId"], made.physical_id)
+        model.schema, model.description = _json_text(after["Schema"]), after.get("Description")
+        return made
+
+    def delete(self, context: Context, made: Made, properties: Properties) -> None:
+        """Delete the model, unless its API is gone already."""
+        api = _api(context, properties)
+        if api is not None:
+            api.models.pop(made.physical_id, None)
+
+
+class RequestValidator(ResourceType):
+    """What of a request is validated."""
+
+    name = "AWS::ApiGateway::RequestValidator"
+    mutable = words("ValidateRequestBody ValidateRequestParameters")
+    replacing = words("Name RestApiId")
+    attributes = words("RequestValidatorId")
+
+    def create(self, context: Context, properties: Properties) -> Made:
+        """Make the validator."""
+        fields = {"Name": context.logical_id, "ValidateRequestBody": False, "ValidateRequestParameters": False}
+        created = call(context.client("apigateway"), "CreateRequestValidator", fields | properties, of=self.name)
+        return Made(created["id"], {"RequestValidatorId": created["id"]})
+
+    def update(self, context: Context, made: Made, before: Properties, after: Properties) -> Made:
+        """Change what is validated."""
+        validator = backend(context).get_request_validator(after["RestApiId"], made.physical_id)
+        validator.validate_request_body = boolean(after.get("ValidateRequestBody", False))
+        validator.validate_request_parameters = boolean(after.get("ValidateRequestParameters", False))
+        return made
+
+    def delete(self, context: Context, made: Made, properties: Properties) -> None:
+        """Delete the validator, unless its API is gone already."""
+        api = _api(context, properties)
+        if api is not None:
+            api.request_validators.pop(made.physical_id, None)
+
+
+class GatewayResponse(ResourceType):
+    """An answer that the gateway gives by itself."""
+
+    name = "AWS::ApiGateway::GatewayResponse"
+    mutable = words("ResponseParameters ResponseTemplates StatusCode")
+    replacing = words("ResponseType RestApiId")
+    attributes = words("Id")
+
+    def create(self, context: Context, properties: Properties) -> Made:
+        """Put the response."""
+        call(context.client("apigateway"), "PutGatewayResponse", properties, of=self.name)
+        physical_id = context.physical_name(128)
+        return Made(physical_id, {"Id": physical_id})
+
+    def update(self, context: Context, made: Made, before: Properties, after: Properties) -> Made:
+        """Put the response anew."""
+        call(context.client("apigateway"), "PutGatewayResponse", after, of=self.name)
+        return made
+
+    def delete(self, context: Context, made: Made, properties: Properties) -> None:
+        """Delete the response, unless its API is gone already."""
+        api = _api(context, properties)
+        if api is not None:
+            api.gateway_responses.pop(properties["ResponseType"], None)
+
+
+def _api(context: Context, properties: Properties) -> RestAPI | None:
+    return backend(context).apis.get(properties["RestApiId"])
+
+
+def _json_text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

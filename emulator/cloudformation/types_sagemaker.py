@@ -1,0 +1,142 @@
+"""AWS::SageMaker: models, endpoint configurations and endpoints."""
+
+# ruff: noqa: ARG002 - all types have one interface, and few need every argument
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from botocore.exceptions import ClientError
+
+from emulator.cloudformation.errors import ResourceError
+from emulator.cloudformation.resource_type import Context, Made, Properties, ResourceType, words
+from emulator.cloudformation.shapes import boolean, call
+from emulator.cloudformation.tags import removed_keys, tag_list
+
+NAME_LENGTH = 63
+
+
+class Model(ResourceType):
+    """A model. SageMaker cannot change one: every change but of tags replaces it."""
+
+    name = "AWS::SageMaker::Model"
+    mutable = words("Tags")
+    replacing = words(
+        "Containers EnableNetworkIsolation ExecutionRoleArn InferenceExecutionConfig ModelName PrimaryContainer "
+        "VpcConfig"
+    )
+    attributes = words("Id ModelName")
+    name_property = "ModelName"
+
+    def create(self, context: Context, properties: Properties) -> Made:
+        """Make the model."""
+        name = properties.get("ModelName") or context.physical_name(NAME_LENGTH)
+        arn = call(context.client("sagemaker"), "CreateModel", {**properties, "ModelName": name}, of=self.name)[
+            "ModelArn"
+        ]
+        return Made(arn, {"ModelName": name, "Id": arn})
+
+    def update(self, context: Context, made: Made, before: Properties, after: Properties) -> Made:
+        """Change the tags."""
+        return _retag(context, made, before, after)
+
+    def delete(self, context: Context, made: Made, properties: Properties) -> None:
+        """Delete the model."""
+        _unless_missing(context.client("sagemaker").delete_model, ModelName=made.attributes["ModelName"])
+
+
+class EndpointConfig(ResourceType):
+    """An endpoint configuration. SageMaker cannot change one: every change but of tags replaces it."""
+
+    name = "AWS::SageMaker::EndpointConfig"
+    mutable = words("Tags")
+    replacing = words(
+        "AsyncInferenceConfig DataCaptureConfig EnableNetworkIsolation EndpointConfigName ExecutionRoleArn "
+        "ExplainerConfig KmsKeyId ProductionVariants ShadowProductionVariants VpcConfig"
+    )
+    attributes = words("EndpointConfigName Id")
+    name_property = "EndpointConfigName"
+
+    def create(self, context: Context, properties: Properties) -> Made:
+        """Make the configuration."""
+        name = properties.get("EndpointConfigName") or context.physical_name(NAME_LENGTH)
+        fields = {**properties, "EndpointConfigName": name}
+        arn = call(context.client("sagemaker"), "CreateEndpointConfig", fields, of=self.name)["EndpointConfigArn"]
+        return Made(arn, {"EndpointConfigName": name, "Id": arn})
+
+    def update(self, context: Context, made: Made, before: Properties, after: Properties) -> Made:
+        """Change the tags."""
+        return _retag(context, made, before, after)
+
+    def delete(self, context: Context, made: Made, properties: Properties) -> None:
+        """Delete the configuration."""
+        name = made.attributes["EndpointConfigName"]
+        _unless_missing(context.client("sagemaker").delete_endpoint_config, EndpointConfigName=name)
+
+
+class Endpoint(ResourceType):
+    """An endpoint: an update points it at another configuration."""
+
+    name = "AWS::SageMaker::Endpoint"
+    mutable = words("EndpointConfigName ExcludeRetainedVariantProperties RetainAllVariantProperties Tags")
+    replacing = words("EndpointName")
+    attributes = words("EndpointName Id")
+    name_property = "EndpointName"
+    without_effect: ClassVar[dict[str, str]] = {
+        "DeploymentConfig": "an update here swaps the container at once: there is no fleet to shift traffic over",
+        "RetainDeploymentConfig": "it only says which DeploymentConfig an update uses",
+    }
+
+    def create(self, context: Context, properties: Properties) -> Made:
+        """Make the endpoint and wait until it serves."""
+        sagemaker = context.client("sagemaker")
+        name = properties.get("EndpointName") or context.physical_name(NAME_LENGTH)
+        arn = sagemaker.create_endpoint(
+            EndpointName=name, EndpointConfigName=properties["EndpointConfigName"], Tags=tag_list(properties)
+        )["EndpointArn"]
+        made = Made(arn, {"EndpointName": name, "Id": arn})
+        context.initiated(made)
+        _refuse_failure(sagemaker, name)
+        return made
+
+    def update(self, context: Context, made: Made, before: Properties, after: Properties) -> Made:
+        """Move the endpoint to its new configuration; scaled instance counts stay where they are to be retained."""
+        sagemaker, name = context.client("sagemaker"), made.attributes["EndpointName"]
+        if before["EndpointConfigName"] != after["EndpointConfigName"]:
+            fields: dict[str, Any] = {"EndpointName": name, "EndpointConfigName": after["EndpointConfigName"]}
+            if boolean(after.get("RetainAllVariantProperties", False)):
+                fields["RetainAllVariantProperties"] = True
+                if "ExcludeRetainedVariantProperties" in after:
+                    fields["ExcludeRetainedVariantProperties"] = after["ExcludeRetainedVariantProperties"]
+            call(sagemaker, "UpdateEndpoint", fields, of=self.name)
+            _refuse_failure(sagemaker, name)
+        return _retag(context, made, before, after)
+
+    def delete(self, context: Context, made: Made, properties: Properties) -> None:
+        """Delete the endpoint."""
+        name = made.attributes["EndpointName"]
+        _unless_missing(context.client("sagemaker").delete_endpoint, EndpointName=name)
+
+
+def _refuse_failure(sagemaker: Any, name: str) -> None:
+    described = sagemaker.describe_endpoint(EndpointName=name)
+    if described.get("FailureReason"):
+        message = f"Resource handler returned message: {described['FailureReason']}"
+        raise ResourceError(message)
+
+
+def _retag(context: Context, made: Made, before: Properties, after: Properties) -> Made:
+    sagemaker = context.client("sagemaker")
+    if removed_keys(before, after):
+        sagemaker.delete_tags(ResourceArn=made.physical_id, TagKeys=removed_keys(before, after))
+    if tag_list(after) != tag_list(before):
+        sagemaker.add_tags(ResourceArn=made.physical_id, Tags=tag_list(after))
+    return made
+
+
+def _unless_missing(delete: Any, **parameters: Any) -> None:
+    try:
+        delete(**parameters)
+    except ClientError as exc:
+        # SageMaker has no error of its own for what is not there.
+        if "Could not find" not in str(exc):
+            raise

@@ -1,0 +1,269 @@
+"""Types of services of which the stacks use one or two: CloudWatch Logs, SSM, ECR, SNS, CloudWatch, CDK."""
+
+# ruff: noqa: ARG002 - all types have one interface, and few need every argument
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from emulator.cloudformation.resource_type import Context, Made, Properties, ResourceType, words
+from emulator.cloudformation.shapes import boolean, call
+from emulator.cloudformation.tags import removed_keys, tag_list, tag_map
+
+
+class LogGroup(ResourceType):
+    """A CloudWatch log group."""
+
+    name = "AWS::Logs::LogGroup"
+    mutable = words("KmsKeyId RetentionInDays Tags")
+    replacing = words("LogGroupClass LogGroupName")
+    attributes = words("Arn")
+    name_property = "LogGroupName"
+
+    def create(self, context: Context, properties: Properties) -> Made:
+        """Make the group, then set its retention."""
+        logs = context.client("logs")
+        group = properties.get("LogGroupName") or context.physical_name(512)
+        fields = {"logGroupName": group, "tags": tag_map(properties)}
+        fields |= {
+            api: properties[cfn]
+            for cfn, api in (("KmsKeyId", "kmsKeyId"), ("LogGroupClass", "logGroupClass"))
+            if cfn in properties
+        }
+        call(logs, "CreateLogGroup", fields, of=self.name)
+        made = Made(group, {"Arn": context.arn("logs", f"log-group:{group}:*")})
+        context.initiated(made)
+        self._set_retention(logs, group, properties)
+        return made
+
+    def update(self, context: Context, made: Made, before: Properties, after: Properties) -> Made:
+        """Change retention, key and tags."""
+        logs, group = context.client("logs"), made.physical_id
+        self._set_retention(logs, group, after)
+        if "KmsKeyId" in after:
+            logs.associate_kms_key(logGroupName=group, kmsKeyId=after["KmsKeyId"])
+        elif "KmsKeyId" in before:
+            logs.disassociate_kms_key(logGroupName=group)
+        logs.untag_log_group(logGroupName=group, tags=removed_keys(before, after))
+        logs.tag_log_group(logGroupName=group, tags=tag_map(after))
+        return made
+
+    def delete(self, context: Context, made: Made, properties: Properties) -> None:
+        """Delete the group with its streams."""
+        _unless_gone(
+            "ResourceNotFoundException", context.client("logs").delete_log_group, logGroupName=made.physical_id
+        )
+
+    @staticmethod
+    def _set_retention(logs: Any, group: str, properties: Properties) -> None:
+        if "RetentionInDays" in properties:
+            logs.put_retention_policy(logGroupName=group, retentionInDays=int(properties["RetentionInDays"]))
+        else:
+            logs.delete_retention_policy(logGroupName=group)
+
+
+class Parameter(ResourceType):
+    """An SSM parameter."""
+
+    name = "AWS::SSM::Parameter"
+    mutable = words("AllowedPattern Description Tags Tier Type Value")
+    replacing = words("DataType Name")
+    attributes = words("Type Value")
+    name_property = "Name"
+
+    def create(self, context: Context, properties: Properties) -> Made:
+        """Put the parameter."""
+        name = properties.get("Name") or context.physical_name(1011)
+        return self._put(context, name, properties, overwrite=False)
+
+    def update(self, context: Context, made: Made, before: Properties, after: Properties) -> Made:
+        """Put the parameter anew."""
+        return self._put(context, made.physical_id, after, overwrite=True)
+
+    def delete(self, context: Context, made: Made, properties: Properties) -> None:
+        """Delete the parameter."""
+        _unless_gone("ParameterNotFound", context.client("ssm").delete_parameter, Name=made.physical_id)
+
+    def _put(self, context: Context, name: str, properties: Properties, *, overwrite: bool) -> Made:
+        # Tags may come with a new parameter only.
+        fields = {**properties, "Name": name, "Overwrite": overwrite}
+        fields["Tags"] = [{"Key": key, "Value": value} for key, value in (properties.get("Tags") or {}).items()]
+        if overwrite:
+            del fields["Tags"]
+        call(context.client("ssm"), "PutParameter", fields, of=self.name)
+        return Made(name, {"Type": properties["Type"], "Value": str(properties["Value"])})
+
+
+class Repository(ResourceType):
+    """An ECR repository, which the CDK bootstrap makes."""
+
+    name = "AWS::ECR::Repository"
+    mutable = words("ImageScanningConfiguration ImageTagMutability LifecyclePolicy RepositoryPolicyText Tags")
+    replacing = words("EncryptionConfiguration RepositoryName")
+    attributes = words("Arn RepositoryUri")
+    name_property = "RepositoryName"
+
+    def create(self, context: Context, properties: Properties) -> Made:
+        """Make the repository, then put its policies."""
+        ecr = context.client("ecr")
+        name = properties.get("RepositoryName") or context.physical_name(256, lower_case=True)
+        names = words("EncryptionConfiguration ImageScanningConfiguration ImageTagMutability")
+        fields = {key: properties[key] for key in names if key in properties}
+        fields |= {"RepositoryName": name, "Tags": tag_list(properties)}
+        repository = call(ecr, "CreateRepository", fields, of=self.name)["repository"]
+        made = Made(name, {"Arn": repository["repositoryArn"], "RepositoryUri": repository["repositoryUri"]})
+        context.initiated(made)
+        self._put_policies(ecr, name, properties)
+        return made
+
+    def update(self, context: Context, made: Made, before: Properties, after: Properties) -> Made:
+        """Change scanning, mutability, policies and tags."""
+        ecr, name = context.client("ecr"), made.physical_id
+        scanning = {"scanOnPush": boolean(after.get("ImageScanningConfiguration", {}).get("ScanOnPush", False))}
+        ecr.put_image_scanning_configuration(repositoryName=name, imageScanningConfiguration=scanning)
+        ecr.put_image_tag_mutability(repositoryName=name, imageTagMutability=after.get("ImageTagMutability", "MUTABLE"))
+        self._put_policies(ecr, name, after)
+        arn = made.attributes["Arn"]
+        ecr.untag_resource(resourceArn=arn, tagKeys=removed_keys(before, after))
+        ecr.tag_resource(resourceArn=arn, tags=tag_list(after))
+        return made
+
+    def delete(self, context: Context, made: Made, properties: Properties) -> None:
+        """Delete the repository."""
+        ecr = context.client("ecr")
+        _unless_gone("RepositoryNotFoundException", ecr.delete_repository, repositoryName=made.physical_id)
+
+    @staticmethod
+    def _put_policies(ecr: Any, name: str, properties: Properties) -> None:
+        if "LifecyclePolicy" in properties:
+            text = properties["LifecyclePolicy"]["LifecyclePolicyText"]
+            ecr.put_lifecycle_policy(repositoryName=name, lifecyclePolicyText=text)
+        if "RepositoryPolicyText" in properties:
+            ecr.set_repository_policy(repositoryName=name, policyText=json.dumps(properties["RepositoryPolicyText"]))
+
+
+class Topic(ResourceType):
+    """An SNS topic."""
+
+    name = "AWS::SNS::Topic"
+    mutable = words("DisplayName KmsMasterKeyId Subscription Tags")
+    replacing = words("FifoTopic TopicName")
+    attributes = words("TopicArn TopicName")
+    name_property = "TopicName"
+
+    def create(self, context: Context, properties: Properties) -> Made:
+        """Make the topic with its subscriptions."""
+        sns = context.client("sns")
+        name = properties.get("TopicName") or context.physical_name(256)
+        attributes = {key: str(properties[key]) for key in words("DisplayName KmsMasterKeyId") if key in properties}
+        if boolean(properties.get("FifoTopic", False)):
+            attributes["FifoTopic"] = "true"
+        arn = sns.create_topic(Name=name, Attributes=attributes, Tags=tag_list(properties))["TopicArn"]
+        made = Made(arn, {"TopicArn": arn, "TopicName": name})
+        context.initiated(made)
+        for item in properties.get("Subscription", []):
+            sns.subscribe(TopicArn=arn, Protocol=item["Protocol"], Endpoint=item["Endpoint"])
+        return made
+
+    def update(self, context: Context, made: Made, before: Properties, after: Properties) -> Made:
+        """Change the topic's attributes, subscriptions and tags."""
+        sns, arn = context.client("sns"), made.physical_id
+        for key in sorted(words("DisplayName KmsMasterKeyId")):
+            sns.set_topic_attributes(TopicArn=arn, AttributeName=key, AttributeValue=str(after.get(key, "")))
+        for item in after.get("Subscription", []):
+            sns.subscribe(TopicArn=arn, Protocol=item["Protocol"], Endpoint=item["Endpoint"])
+        wanted = [(item["Protocol"], item["Endpoint"]) for item in after.get("Subscription", [])]
+        dropped = [(item["Protocol"], item["Endpoint"]) for item in before.get("Subscription", [])]
+        for item in sns.list_subscriptions_by_topic(TopicArn=arn)["Subscriptions"]:
+            pair = (item["Protocol"], item["Endpoint"])
+            if pair in dropped and pair not in wanted:
+                sns.unsubscribe(SubscriptionArn=item["SubscriptionArn"])
+        sns.untag_resource(ResourceArn=arn, TagKeys=removed_keys(before, after))
+        sns.tag_resource(ResourceArn=arn, Tags=tag_list(after))
+        return made
+
+    def delete(self, context: Context, made: Made, properties: Properties) -> None:
+        """Delete the topic."""
+        _unless_gone("NotFound", context.client("sns").delete_topic, TopicArn=made.physical_id)
+
+
+class TopicPolicy(ResourceType):
+    """The policy of SNS topics."""
+
+    name = "AWS::SNS::TopicPolicy"
+    mutable = words("PolicyDocument Topics")
+    attributes = words("Id")
+
+    def create(self, context: Context, properties: Properties) -> Made:
+        """Put the policy on its topics."""
+        physical_id = context.physical_name(256)
+        self.update(context, Made(physical_id), {}, properties)
+        return Made(physical_id, {"Id": physical_id})
+
+    def update(self, context: Context, made: Made, before: Properties, after: Properties) -> Made:
+        """Put the policy anew."""
+        document = json.dumps(after["PolicyDocument"])
+        for arn in after["Topics"]:
+            context.client("sns").set_topic_attributes(TopicArn=arn, AttributeName="Policy", AttributeValue=document)
+        return made
+
+    def delete(self, context: Context, made: Made, properties: Properties) -> None:
+        """Leave the topics with their last policy: SNS has no call that takes one away."""
+
+
+class Alarm(ResourceType):
+    """A CloudWatch alarm."""
+
+    name = "AWS::CloudWatch::Alarm"
+    mutable = words(
+        "ActionsEnabled AlarmActions AlarmDescription ComparisonOperator DatapointsToAlarm Dimensions "
+        "EvaluateLowSampleCountPercentile EvaluationPeriods ExtendedStatistic InsufficientDataActions MetricName "
+        "Metrics Namespace OKActions Period Statistic Tags Threshold ThresholdMetricId TreatMissingData Unit"
+    )
+    replacing = words("AlarmName")
+    attributes = words("Arn")
+    name_property = "AlarmName"
+
+    def create(self, context: Context, properties: Properties) -> Made:
+        """Put the alarm."""
+        alarm = properties.get("AlarmName") or context.physical_name(255)
+        call(context.client("cloudwatch"), "PutMetricAlarm", {**properties, "AlarmName": alarm}, of=self.name)
+        return Made(alarm, {"Arn": context.arn("cloudwatch", f"alarm:{alarm}")})
+
+    def update(self, context: Context, made: Made, before: Properties, after: Properties) -> Made:
+        """Put the alarm anew."""
+        fields = {**after, "AlarmName": made.physical_id}
+        call(context.client("cloudwatch"), "PutMetricAlarm", fields, of=self.name)
+        return made
+
+    def delete(self, context: Context, made: Made, properties: Properties) -> None:
+        """Delete the alarm."""
+        context.client("cloudwatch").delete_alarms(AlarmNames=[made.physical_id])
+
+
+class CdkMetadata(ResourceType):
+    """What the CDK writes into a template about itself; it makes nothing, on AWS either."""
+
+    name = "AWS::CDK::Metadata"
+    mutable = words("Analytics")
+
+    def create(self, context: Context, properties: Properties) -> Made:
+        """Nothing but an id."""
+        return Made(context.physical_name(128))
+
+    def update(self, context: Context, made: Made, before: Properties, after: Properties) -> Made:
+        """Nothing."""
+        return made
+
+    def delete(self, context: Context, made: Made, properties: Properties) -> None:
+        """Nothing."""
+
+
+def _unless_gone(code: str, delete: Any, **parameters: Any) -> None:
+    try:
+        delete(**parameters)
+    except ClientError as exc:
+        if exc.response["Error"]["Code"] != code:
+            raise

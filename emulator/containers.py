@@ -1,0 +1,214 @@
+"""The inference containers: one model server process per deployed model, started and stopped with its endpoint."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from emulator import cloudwatch_logs, lifeline
+
+EndpointKey = tuple[str, str, str]
+"""Account, region and endpoint name."""
+
+_ROOT = Path(__file__).resolve().parent.parent
+_SERVING = re.compile(rb"serving \S+ on 127\.0\.0\.1:(\d+)")
+_STOP_GRACE_SECONDS = 5.0
+
+
+class ContainerError(RuntimeError):
+    """A container cannot be started for a model; the message is the endpoint's failure reason."""
+
+
+def variant_of(model: Mapping[str, Any]) -> str:
+    """Which variant of the model server stands in for a SageMaker model.
+
+    `model` is a model as CloudFormation or DescribeModel gives it, or its container definition alone.
+    """
+    container = container_definition(model)
+    image = str(container.get("Image") or "")
+    if container.get("ModelPackageName"):
+        return "optimized"
+    if "stabilityai-pytorch-inference" in image:
+        return "open"
+    raise ContainerError(
+        f"no stand-in for a model with Image {image!r} and without ModelPackageName: it must have a ModelPackageName "
+        "(the optimized model) or an Image of stabilityai-pytorch-inference (the open model)"
+    )
+
+
+def container_definition(model: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The model's only container; an inference pipeline of several is refused."""
+    containers = model.get("Containers") or ([model["PrimaryContainer"]] if model.get("PrimaryContainer") else [model])
+    if len(containers) != 1:
+        raise ContainerError(
+            f"an inference pipeline of {len(containers)} containers is not emulated: use one container"
+        )
+    found: Mapping[str, Any] = containers[0]
+    return found
+
+
+@dataclass
+class _Container:
+    process: subprocess.Popen[bytes]
+    variant: str
+    log: Callable[[str], None]
+    port: int | None = None
+    tail: deque[str] = field(default_factory=lambda: deque(maxlen=20))
+    announced: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def follow_output(self) -> None:
+        assert self.process.stdout is not None  # noqa: S101 - spawned with a pipe
+        with self.process.stdout as output:
+            for line in output:
+                text = line.decode(errors="replace").rstrip()
+                self.tail.append(text)
+                self.log(text)
+                serving = _SERVING.match(line)
+                if serving:
+                    self.port = int(serving[1])
+                    self.announced.set()
+        self.announced.set()
+
+
+class Containers:
+    """Every running container, by endpoint and production variant."""
+
+    def __init__(self, *, start_timeout_seconds: float = 30) -> None:
+        self._start_timeout_seconds = start_timeout_seconds
+        self._running: dict[tuple[EndpointKey, str], _Container] = {}
+        self._lock = threading.Lock()
+
+    def start(
+        self, endpoint_key: EndpointKey, model: Mapping[str, Any], *, production_variant: str = "primary"
+    ) -> None:
+        """Start the model's container and swap it for the one that served before, which is stopped afterwards.
+
+        Raises ContainerError with the endpoint's failure reason; what served before then keeps serving.
+        """
+        started = self._start(endpoint_key, model, production_variant)
+        with self._lock:
+            before = self._running.get((endpoint_key, production_variant))
+            self._running[endpoint_key, production_variant] = started
+        if before:
+            _stop(before)
+
+    def stop(self, endpoint_key: EndpointKey, *, production_variant: str | None = None) -> None:
+        """Stop an endpoint's containers, or only one production variant's. Nothing happens where none runs."""
+        with self._lock:
+            keys = [key for key in self._running if key[0] == endpoint_key and production_variant in {None, key[1]}]
+            stopped = [self._running.pop(key) for key in keys]
+        for container in stopped:
+            _stop(container)
+
+    def url(self, endpoint_key: EndpointKey, *, production_variant: str = "primary") -> str:
+        """Where the container of an endpoint's production variant listens; KeyError where none runs."""
+        return self._find(endpoint_key, production_variant).url
+
+    def variant(self, endpoint_key: EndpointKey, *, production_variant: str = "primary") -> str:
+        """Which variant of the model server stands in there; KeyError where none runs."""
+        return self._find(endpoint_key, production_variant).variant
+
+    def stop_all(self) -> None:
+        """Stop every container."""
+        with self._lock:
+            stopped = list(self._running.values())
+            self._running.clear()
+        for container in stopped:
+            _stop(container)
+
+    def _find(self, endpoint_key: EndpointKey, production_variant: str) -> _Container:
+        with self._lock:
+            found = self._running.get((endpoint_key, production_variant))
+        if found is None:
+            raise KeyError(
+                f"no container of endpoint {endpoint_key} runs for production variant {production_variant!r}"
+            )
+        return found
+
+    def _start(self, endpoint_key: EndpointKey, model: Mapping[str, Any], production_variant: str) -> _Container:
+        account, region, endpoint_name = endpoint_key
+        variant = variant_of(model)
+        environment = container_definition(model).get("Environment") or {}
+        process = lifeline.spawn(
+            [
+                *(sys.executable, "-m", "emulator.model_server", "--port", "0", "--variant", variant),
+                *("--name", endpoint_name, "--end-with-stdin"),
+            ],
+            environment={"PATH": os.defpath, **{name: str(value) for name, value in environment.items()}},
+            directory=_ROOT,
+            output=subprocess.PIPE,
+        )
+        stream = f"{production_variant}/local-{process.pid}"
+
+        def log(line: str) -> None:
+            cloudwatch_logs.put_lines(account, region, log_group(endpoint_name), stream, [line])
+
+        container = _Container(process, variant, log)
+        threading.Thread(target=container.follow_output, name=f"container-{endpoint_name}", daemon=True).start()
+        try:
+            self._wait_until_healthy(container, production_variant)
+        except ContainerError:
+            _stop(container)
+            raise
+        return container
+
+    def _wait_until_healthy(self, container: _Container, production_variant: str) -> None:
+        deadline = time.monotonic() + self._start_timeout_seconds
+        reason = "it did not say where it listens"
+        if container.announced.wait(self._start_timeout_seconds) and container.port is not None:
+            while time.monotonic() < deadline and container.process.poll() is None:
+                reason = _ping(container.url)
+                if not reason:
+                    return
+                time.sleep(0.02)
+        if container.announced.is_set() and container.port is None:
+            # Its output has ended, so that the process is about to.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                container.process.wait(_STOP_GRACE_SECONDS)
+        if container.process.poll() is not None:
+            reason = f"it ended with status {container.process.returncode}"
+        raise ContainerError(
+            f"The primary container for production variant {production_variant} did not pass the ping health check "
+            f"within {self._start_timeout_seconds:g} s: {reason}. "
+            f"Its last output: {' | '.join(container.tail) or 'none'}"
+        )
+
+
+def log_group(endpoint_name: str) -> str:
+    """The log group that SageMaker gives an endpoint's containers."""
+    return f"/aws/sagemaker/Endpoints/{endpoint_name}"
+
+
+def _ping(url: str) -> str:
+    """Empty when healthy, else why not."""
+    try:
+        with urllib.request.urlopen(f"{url}/ping", timeout=2) as answer:  # noqa: S310 - our own loopback address
+            answer.read()
+    except (OSError, urllib.error.URLError) as exc:
+        return f"GET /ping: {exc}"
+    return ""
+
+
+def _stop(container: _Container) -> None:
+    lifeline.stop(container.process, grace_seconds=_STOP_GRACE_SECONDS)
+
+
+CONTAINERS = Containers()
+atexit.register(CONTAINERS.stop_all)

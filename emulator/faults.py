@@ -1,0 +1,169 @@
+"""Faults of the model and of SageMaker that tests switch on: which there are, which is next, and how they are set."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from werkzeug.wrappers import Request, Response
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+
+class FaultKind(StrEnum):
+    """What goes wrong with an invocation."""
+
+    SLOW = "slow"
+    """The model answers after `seconds`."""
+    THROTTLED = "throttled"
+    """SageMaker refuses with ThrottlingException."""
+    CLIENT_ERROR = "client_error"
+    """The model answers 400 (or `status`) with `message`."""
+    SERVER_ERROR = "server_error"
+    """The model answers 500 (or `status`) with `message`."""
+    GARBAGE = "garbage"
+    """The model answers 200 with a body that is not JSON."""
+    EMPTY = "empty"
+    """The model answers 200 with no body."""
+    NOT_READY = "not_ready"
+    """SageMaker answers ModelNotReadyException (429)."""
+    UNAVAILABLE = "unavailable"
+    """SageMaker answers ServiceUnavailable (503)."""
+    RESET = "reset"
+    """The connection is closed without an answer."""
+    TRUNCATED = "truncated"
+    """The image's base64 is cut."""
+    FILTERED = "filtered"
+    """The content filter stopped the image (optimized model only)."""
+
+
+class FaultError(ValueError):
+    """A fault is described wrongly; the message says how to."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault. `times` None means until it is deleted; `endpoint` None means every endpoint."""
+
+    fault: FaultKind
+    times: int | None = None
+    seconds: float = 5.0
+    message: str = "switched on by the test"
+    status: int | None = None
+    endpoint: str | None = None
+
+
+_TYPES: dict[str, tuple[type, ...]] = {
+    "fault": (str,),
+    "times": (int, type(None)),
+    "seconds": (int, float),
+    "message": (str,),
+    "status": (int, type(None)),
+    "endpoint": (str, type(None)),
+}
+_STATUSES = {FaultKind.CLIENT_ERROR: range(400, 500), FaultKind.SERVER_ERROR: range(500, 600)}
+
+
+def parse_fault(described: object) -> Fault:
+    """The fault that a JSON object describes; raises FaultError."""
+    if not isinstance(described, dict):
+        raise FaultError(f"a fault is a JSON object with the fields {sorted(_TYPES)}, not {described!r}")
+    unknown = sorted(set(described) - set(_TYPES))
+    if unknown:
+        raise FaultError(f"unknown fields {unknown}: allowed are {sorted(_TYPES)}")
+    for name, value in described.items():
+        if not isinstance(value, _TYPES[name]) or isinstance(value, bool):
+            names = " or ".join("null" if t is type(None) else t.__name__ for t in _TYPES[name])
+            raise FaultError(f"{name} must be {names}, not {value!r}")
+    kinds = [kind.value for kind in FaultKind]
+    if described.get("fault") not in kinds:
+        raise FaultError(f"fault {described.get('fault')!r} is not known: allowed are {kinds}")
+    fault = Fault(**{**described, "fault": FaultKind(described["fault"])})
+    _check(fault)
+    return fault
+
+
+def _check(fault: Fault) -> None:
+    if fault.times is not None and fault.times < 1:
+        raise FaultError(f"times must be at least 1, not {fault.times}; leave it out for 'until deleted'")
+    if not 0 <= fault.seconds <= 600:
+        raise FaultError(f"seconds must be from 0 to 600, not {fault.seconds}")
+    if fault.status is not None:
+        allowed = _STATUSES.get(fault.fault)
+        if allowed is None:
+            raise FaultError(f"status is for client_error and server_error, not for {fault.fault}")
+        if fault.status not in allowed:
+            raise FaultError(f"status of {fault.fault} must be from {allowed[0]} to {allowed[-1]}, not {fault.status}")
+
+
+class FaultBoard:
+    """The fault that is switched on, and how often it still happens."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._fault: Fault | None = None
+        self._left: int | None = None
+
+    def put(self, fault: Fault) -> None:
+        """Switch a fault on, in place of any other."""
+        with self._lock:
+            self._fault, self._left = fault, fault.times
+
+    def clear(self) -> None:
+        """Switch every fault off."""
+        with self._lock:
+            self._fault = self._left = None
+
+    def current(self) -> tuple[Fault, int | None] | None:
+        """The fault that is switched on and how many times are left, or None."""
+        with self._lock:
+            return (self._fault, self._left) if self._fault else None
+
+    def take(self, endpoint_name: str) -> Fault | None:
+        """The fault that happens to this invocation, counted."""
+        with self._lock:
+            fault = self._fault
+            if fault is None or fault.endpoint not in {None, endpoint_name}:
+                return None
+            if self._left is not None:
+                self._left -= 1
+                if self._left == 0:
+                    self._fault = self._left = None
+            return fault
+
+
+FAULTS = FaultBoard()
+
+
+def create_faults_app(board: FaultBoard = FAULTS) -> WSGIApplication:
+    """The WSGI application behind `/_emulator/faults`: PUT switches a fault on, GET shows it, DELETE ends it."""
+
+    def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        return _answer(Request(environ), board)(environ, start_response)
+
+    return application
+
+
+def _answer(request: Request, board: FaultBoard) -> Response:
+    if request.method == "PUT":
+        try:
+            board.put(parse_fault(json.loads(request.get_data())))
+        except FaultError as exc:
+            return _json(400, {"message": str(exc)})
+        except ValueError as exc:
+            return _json(400, {"message": f"the body is not JSON: {exc}"})
+    elif request.method == "DELETE":
+        board.clear()
+    elif request.method != "GET":
+        return _json(405, {"message": f"{request.method} is not allowed: use PUT, GET or DELETE"})
+    current = board.current()
+    return _json(200, {} if current is None else {**asdict(current[0]), "times_left": current[1]})
+
+
+def _json(status: int, answer: dict[str, Any]) -> Response:
+    return Response(json.dumps(answer), status, content_type="application/json")

@@ -1,0 +1,114 @@
+"""Lambda's Invoke operation over moto's functions: for other services, for moto's event sources, and over HTTP."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from typing import Any
+from urllib.parse import unquote
+
+from moto.awslambda.models import LambdaFunction, lambda_backends
+
+from emulator.functions.definition import read_definition
+from emulator.functions.outcome import MAX_EVENT_REQUEST_BYTES, MAX_REQUEST_BYTES, Outcome, ThrottledError
+from emulator.functions.service import Call, LambdaService
+
+MotoAnswer = tuple[int, dict[str, str], bytes]
+
+_TAIL_BYTES = 4096
+
+
+class RequestTooLargeError(Exception):
+    """The event is larger than an invocation may carry."""
+
+
+class Operation:
+    """Invocations through the service that is installed."""
+
+    def __init__(self) -> None:
+        self.service: LambdaService | None = None
+
+    def invoke_function(self, function_arn: str, payload: bytes, *, trace_id: str | None = None) -> Outcome:
+        """Invoke the function, version or alias that an ARN names, on behalf of another service.
+
+        Raises moto's UnknownFunctionException, RequestTooLargeError and ThrottledError.
+        """
+        account, region = function_arn.split(":")[4], function_arn.split(":")[3]
+        function = lambda_backends[account][region].get_function(function_arn)
+        return self.run(function, Call(payload, function_arn, trace_id=trace_id))
+
+    def run(self, function: LambdaFunction, call: Call, *, limit: int = MAX_REQUEST_BYTES) -> Outcome:
+        """Invoke one of moto's functions; raises RequestTooLargeError and ThrottledError."""
+        if len(call.payload) > limit:
+            raise RequestTooLargeError(f"Request must be smaller than {limit} bytes for the InvokeFunction operation")
+        if self.service is None:
+            raise RuntimeError("functions.install() was not called: there is nothing to run functions with")
+        return self.service.invoke(read_definition(function), call)
+
+    def invoke_for_moto(self, function: LambdaFunction, event: Any = None) -> tuple[str, bool, str]:
+        """What moto's event sources call; `event` is JSON text or a value."""
+        text = event if isinstance(event, str) else json.dumps({} if event is None else event)
+        result = self.run(function, Call(text.encode(), function.function_arn, wait_for_log=True))
+        return result.payload.decode(errors="replace"), result.failed, "\n".join(result.log_lines)
+
+    def invoke(self, response: Any) -> MotoAnswer:
+        """The HTTP operation. moto's own counts the sizes of Python objects and knows one kind of error."""
+        name = unquote(response.path.rsplit("/", 2)[-2])
+        qualifier = response._get_param("qualifier") or response._get_param("Qualifier")
+        function = response.backend.get_function(name, qualifier)
+        body = response.raw_body.encode() if isinstance(response.raw_body, str) else response.raw_body or b""
+        try:
+            json.loads(body or b"{}")
+        except ValueError as exc:
+            return _error(400, "InvalidRequestContentException", f"Could not parse request body into json: {exc}")
+        call = Call(
+            body or b"{}",
+            _invoked_arn(function, name, qualifier),
+            response.headers.get("X-Amz-Client-Context"),
+            wait_for_log=response.headers.get("X-Amz-Log-Type") == "Tail",
+        )
+        headers = {"x-amz-executed-version": str(function.version), "Content-Type": "application/json"}
+        try:
+            match response.headers.get("X-Amz-Invocation-Type", "RequestResponse"):
+                # moto takes the status from a header of this name.
+                case "DryRun":
+                    return 204, {**headers, "status": "204"}, b""
+                case "Event":
+                    return 202, {**headers, "status": "202"}, self._invoke_later(function, call)
+                case _:
+                    return self._invoke_now(function, call, headers)
+        except RequestTooLargeError as exc:
+            return _error(413, "RequestEntityTooLargeException", str(exc))
+        except ThrottledError as exc:
+            return _error(429, "TooManyRequestsException", f"Rate Exceeded: {exc}")
+
+    def _invoke_later(self, function: LambdaFunction, call: Call) -> bytes:
+        if len(call.payload) > MAX_EVENT_REQUEST_BYTES:
+            message = f"Request must be smaller than {MAX_EVENT_REQUEST_BYTES} bytes for the InvokeFunction operation"
+            raise RequestTooLargeError(message)
+        threading.Thread(target=self.run, args=(function, call), name="lambda-event", daemon=True).start()
+        return b""
+
+    def _invoke_now(self, function: LambdaFunction, call: Call, headers: dict[str, str]) -> MotoAnswer:
+        result = self.run(function, call)
+        if result.failed:
+            headers["x-amz-function-error"] = "Unhandled"
+        if call.wait_for_log:
+            tail = "\n".join(result.log_lines).encode()[-_TAIL_BYTES:]
+            headers["x-amz-log-result"] = base64.b64encode(tail).decode()
+        return 200, headers, result.payload
+
+
+def _invoked_arn(function: LambdaFunction, name: str, qualifier: str | None) -> str:
+    qualifier = qualifier or (name.rsplit(":", maxsplit=1)[-1] if name.count(":") in {1, 7} else None)
+    base = f"arn:{function.partition}:lambda:{function.region}:{function.account_id}:function:{function.function_name}"
+    return f"{base}:{qualifier}" if qualifier else base
+
+
+def _error(status: int, error_type: str, message: str) -> MotoAnswer:
+    headers = {"Content-Type": "application/json", "x-amzn-ErrorType": error_type, "status": str(status)}
+    return status, headers, json.dumps({"Type": "User", "Message": message}).encode()
+
+
+OPERATION = Operation()

@@ -1,0 +1,160 @@
+"""The gateway's WSGI application: finds the deployed API and method, admits and checks the request, and answers it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from werkzeug.wrappers import Request, Response
+
+from emulator import cloudwatch_logs
+from emulator.gateway import errors
+from emulator.gateway.context import RequestContext
+from emulator.gateway.deployed import Api, Method, Source
+from emulator.gateway.errors import GatewayError
+from emulator.gateway.gateway_responses import error_response
+from emulator.gateway.lambda_proxy import lambda_response
+from emulator.gateway.metering import Meter
+from emulator.gateway.mock_integration import mock_response
+from emulator.gateway.request_validation import check_request
+from emulator.gateway.routing import find_method
+from emulator.gateway.usage import admit_key, admit_stage
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+MAX_BODY_BYTES = 10 * 1024 * 1024
+
+_BY_PATH = re.compile(r"/_aws/execute-api/(?P<api>[^/]+)/(?P<stage>[^/]+)(?P<path>/.*)?")
+_BY_HOST = re.compile(r"(?P<api>[a-z0-9]+)\.execute-api\.")
+
+_logger = logging.getLogger(__name__)
+
+
+class UnknownApiError(LookupError):
+    """No deployed API can be told from the address; the message says how to name one."""
+
+
+def create_gateway_app(clock: Callable[[], float] = time.time) -> WSGIApplication:
+    """The application that serves every deployed REST API; `clock` drives throttles and quotas."""
+    gateway = Gateway(Source(), Meter(clock))
+
+    def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        return gateway.answer(Request(environ))(environ, start_response)
+
+    return application
+
+
+class Gateway:
+    """Serves requests of deployed APIs."""
+
+    def __init__(self, source: Source, meter: Meter) -> None:
+        self._source = source
+        self._meter = meter
+
+    def answer(self, request: Request) -> Response:
+        """The answer to a request, with an access log line where the stage wants one."""
+        try:
+            api, path = self._locate(request)
+        except UnknownApiError as exc:
+            return Response(json.dumps({"message": str(exc)}), 404, content_type="application/json")
+        context = RequestContext(request, api, path)
+        try:
+            response = self._serve(context)
+        except GatewayError as exc:
+            response = _worded(context, exc)
+        if context.integration_error:
+            _logger.error("%s %s: %s", request.method, path, context.integration_error)
+        response.headers["x-amzn-RequestId"] = context.request_id
+        response.headers["x-amz-apigw-id"] = context.extended_request_id
+        if context.error is None:
+            response.headers["X-Amzn-Trace-Id"] = context.trace_id
+        context.status, context.response_length = response.status_code, response.calculate_content_length()
+        _write_access_log(context)
+        return response
+
+    def _locate(self, request: Request) -> tuple[Api, str]:
+        """The API that a request is for, and the path within its stage."""
+        raw_path = _raw_path(request)
+        by_path = _BY_PATH.fullmatch(raw_path)
+        if by_path:
+            return self._named(by_path["api"], by_path["stage"]), by_path["path"] or "/"
+        by_host = _BY_HOST.match(request.host)
+        if by_host:
+            _, stage, *rest = raw_path.split("/", 2)
+            return self._named(by_host["api"], stage), "/" + "".join(rest)
+        apis = list(self._source.all())
+        if len(apis) != 1:
+            known = [f"/_aws/execute-api/{api.id}/{api.stage.name}" for api in apis]
+            hint = f"name one in the path: {known}" if apis else "deploy one first"
+            raise UnknownApiError(f"{len(apis)} APIs are deployed, so none is served at the root: {hint}")
+        return apis[0], raw_path
+
+    def _named(self, api_id: str, stage_name: str) -> Api:
+        api = self._source.find(api_id, stage_name)
+        if api is None:
+            raise UnknownApiError(f"no API {api_id!r} is deployed to a stage {stage_name!r}")
+        return api
+
+    def _serve(self, context: RequestContext) -> Response:
+        request, api = context.request, context.api
+        context.match = find_method(api.definition.methods, request.method, context.raw_path)
+        if context.match is None:
+            raise errors.missing_authentication_token()
+        method = context.match.method
+        if (request.content_length or 0) > MAX_BODY_BYTES:
+            raise errors.request_too_large()
+        context.body = request.get_data()
+        # A chunked body tells its length only by its end.
+        if len(context.body) > MAX_BODY_BYTES:
+            raise errors.request_too_large()
+        if method.authorization_type != "NONE":
+            raise errors.not_emulated(f"authorization type {method.authorization_type}")
+        if method.api_key_required:
+            context.api_key_id = admit_key(api, method, request.headers.get("x-api-key"), self._meter)
+        admit_stage(api, method, self._meter)
+        check_request(context, method)
+        return _integrate(context, method)
+
+
+def _integrate(context: RequestContext, method: Method) -> Response:
+    integration = method.integration
+    if integration is None:
+        raise errors.not_emulated(f"{method.http_method} {method.resource_path} has no integration")
+    if integration.connection_type not in {None, "INTERNET"}:
+        raise errors.not_emulated(f"integration over {integration.connection_type}")
+    match integration.type:
+        case "AWS_PROXY":
+            return lambda_response(context, integration)
+        case "MOCK":
+            return mock_response(context, integration)
+    raise errors.not_emulated(f"integration type {integration.type}")
+
+
+def _worded(context: RequestContext, error: GatewayError) -> Response:
+    try:
+        return error_response(context, error)
+    except GatewayError as exc:
+        # The wording itself is not emulated: say so plainly.
+        return Response(json.dumps({"message": exc.message}), 500, content_type="application/json")
+
+
+def _raw_path(request: Request) -> str:
+    """The path as it was sent, still percent-encoded."""
+    uri = request.environ.get("REQUEST_URI") or request.environ.get("RAW_URI")
+    path = uri.split("?", 1)[0] if uri else quote(request.path)
+    return re.sub(r"^https?://[^/]*", "", path) or "/"
+
+
+def _write_access_log(context: RequestContext) -> None:
+    stage = context.api.stage
+    if not stage.access_log_arn:
+        return
+    account, region, group = cloudwatch_logs.group_name(stage.access_log_arn)
+    line = context.substitute(stage.access_log_format, missing="-")
+    cloudwatch_logs.put_lines(account, region, group, f"{context.api.id}_{stage.name}", [line])

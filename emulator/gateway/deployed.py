@@ -1,0 +1,232 @@
+"""A deployed REST API in the gateway's own types, read from the deployment's snapshot.
+
+The one place of the gateway, with the usage plans', that knows moto's types.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from emulator.services import apigateway_deployments
+
+DEFAULT_TIMEOUT_SECONDS = 29.0
+
+
+@dataclass(frozen=True)
+class IntegrationResponse:
+    """How an integration's answer becomes the method's."""
+
+    status_code: int
+    selection_pattern: str | None
+    parameters: Mapping[str, str]
+    templates: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Integration:
+    """What is behind a method."""
+
+    type: str
+    uri: str
+    timeout_seconds: float
+    request_templates: Mapping[str, str]
+    passthrough: str
+    connection_type: str | None
+    responses: tuple[IntegrationResponse, ...]
+
+
+@dataclass(frozen=True)
+class Method:
+    """One HTTP method of one resource; `http_method` may be ANY."""
+
+    http_method: str
+    resource_id: str
+    resource_path: str
+    authorization_type: str
+    api_key_required: bool
+    required_parameters: tuple[str, ...]
+    models: Mapping[str, str]
+    validates_body: bool
+    validates_parameters: bool
+    integration: Integration | None
+
+
+@dataclass(frozen=True)
+class GatewayResponse:
+    """The owner's wording of an error that the gateway makes."""
+
+    status_code: int | None
+    parameters: Mapping[str, str]
+    templates: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Definition:
+    """What a deployment froze. `schemas` are the models' JSON schemas by model name."""
+
+    methods: tuple[Method, ...]
+    gateway_responses: Mapping[str, GatewayResponse]
+    binary_media_types: tuple[str, ...]
+    schemas: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Throttle:
+    """A token bucket's settings; None where a value is not limited."""
+
+    rate: float | None
+    burst: float | None
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage's settings, which change without a deployment."""
+
+    name: str
+    deployment_id: str
+    variables: Mapping[str, str]
+    access_log_arn: str | None
+    access_log_format: str
+    throttles: Mapping[str, Throttle]
+
+
+@dataclass(frozen=True)
+class Api:
+    """A stage of an API, ready to be served."""
+
+    account: str
+    region: str
+    id: str
+    definition: Definition
+    stage: Stage
+
+
+@dataclass
+class Source:
+    """The deployed APIs. A snapshot never changes, so that its definition is read once."""
+
+    _definitions: dict[int, tuple[Any, Definition]] = field(default_factory=dict)
+
+    def find(self, api_id: str, stage_name: str) -> Api | None:
+        """The stage of the API with this id, in whichever account and region it is."""
+        matches = (api for api in self.all() if api.id == api_id and api.stage.name == stage_name)
+        return next(matches, None)
+
+    def all(self) -> Iterator[Api]:
+        """Every deployed stage."""
+        for deployed in apigateway_deployments.deployed_apis():
+            definition = self._definition(deployed.api)
+            yield Api(deployed.account, deployed.region, deployed.api.id, definition, _stage(deployed.stage))
+
+    def _definition(self, snapshot: Any) -> Definition:
+        known = self._definitions.get(id(snapshot))
+        if known is None or known[0] is not snapshot:
+            known = self._definitions[id(snapshot)] = (snapshot, read_definition(snapshot))
+        return known[1]
+
+
+def read_definition(snapshot: Any) -> Definition:
+    """The definition in a copy of moto's RestAPI."""
+    return Definition(
+        methods=tuple(_methods(snapshot)),
+        gateway_responses={name: _gateway_response(found) for name, found in snapshot.gateway_responses.items()},
+        binary_media_types=tuple(snapshot.binaryMediaTypes),
+        # Every API has the model Empty, which takes anything.
+        schemas={"Empty": "{}", **{model.name: _text(model.schema) for model in snapshot.models.values()}},
+    )
+
+
+def _methods(snapshot: Any) -> Iterator[Method]:
+    for resource in snapshot.resources.values():
+        for http_method, method in resource.resource_methods.items():
+            validator = snapshot.request_validators.get(method.request_validator_id)
+            parameters = {name: _flag(required) for name, required in (method.request_parameters or {}).items()}
+            yield Method(
+                http_method=http_method,
+                resource_id=resource.id,
+                resource_path=_path(snapshot.resources, resource),
+                authorization_type=method.authorization_type or "NONE",
+                api_key_required=_flag(method.api_key_required),
+                required_parameters=tuple(name for name, required in parameters.items() if required),
+                models=dict(method.request_models or {}),
+                validates_body=bool(validator) and _flag(validator.validate_request_body),
+                validates_parameters=bool(validator) and _flag(validator.validate_request_parameters),
+                integration=_integration(method.method_integration),
+            )
+
+
+def _path(resources: Mapping[str, Any], resource: Any) -> str:
+    # moto's own get_path looks at the live API, which may have lost a parent that the snapshot still has.
+    parts: list[str] = []
+    while resource.parent_id:
+        parts.append(resource.path_part)
+        resource = resources[resource.parent_id]
+    return "/" + "/".join(reversed(parts))
+
+
+def _integration(integration: Any) -> Integration | None:
+    if integration is None:
+        return None
+    timeout = integration.timeout_in_millis
+    return Integration(
+        type=integration.integration_type,
+        uri=integration.uri or "",
+        timeout_seconds=float(timeout) / 1000 if timeout else DEFAULT_TIMEOUT_SECONDS,
+        request_templates=dict(integration.request_templates or {}),
+        passthrough=integration.passthrough_behaviour or "WHEN_NO_MATCH",
+        connection_type=integration.connection_type,
+        responses=tuple(
+            IntegrationResponse(
+                status_code=int(response.status_code),
+                selection_pattern=response.selection_pattern or None,
+                parameters=dict(response.response_parameters or {}),
+                templates={kind: text or "" for kind, text in (response.response_templates or {}).items()},
+            )
+            for response in (integration.integration_responses or {}).values()
+        ),
+    )
+
+
+def _gateway_response(response: Any) -> GatewayResponse:
+    return GatewayResponse(
+        status_code=int(response.status_code) if response.status_code else None,
+        parameters=dict(response.response_parameters or {}),
+        templates=dict(response.response_templates or {}),
+    )
+
+
+def _stage(stage: Any) -> Stage:
+    log = stage.access_log_settings or {}
+    return Stage(
+        name=stage.name,
+        deployment_id=stage.deployment_id or "",
+        variables={name: str(value) for name, value in (stage.variables or {}).items()},
+        access_log_arn=log.get("destinationArn"),
+        access_log_format=log.get("format") or "",
+        throttles={
+            path.removeprefix("/"): throttle
+            for path, settings in (stage.method_settings or {}).items()
+            if (throttle := _throttle(settings)) is not None
+        },
+    )
+
+
+def _throttle(settings: Mapping[str, Any]) -> Throttle | None:
+    return throttle(settings.get("throttlingRateLimit"), settings.get("throttlingBurstLimit"))
+
+
+def throttle(rate: object, burst: object) -> Throttle | None:
+    """A throttle of a rate and a burst in any notation; None where neither limits. -1 means unlimited."""
+    numbers = [None if value is None or float(str(value)) < 0 else float(str(value)) for value in (rate, burst)]
+    return None if numbers == [None, None] else Throttle(*numbers)
+
+
+def _flag(value: object) -> bool:
+    return str(value).lower() == "true"
+
+
+def _text(schema: object) -> str:
+    return schema if isinstance(schema, str) else json.dumps(schema)

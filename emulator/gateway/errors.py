@@ -1,0 +1,87 @@
+"""The errors that API Gateway itself answers with: their response types, statuses and default messages."""
+
+from __future__ import annotations
+
+
+class GatewayError(Exception):
+    """A request that the gateway answers without, or in spite of, its integration."""
+
+    def __init__(
+        self,
+        response_type: str,
+        status: int,
+        error_type: str,
+        message: str,
+        *,
+        validation_errors: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.response_type = response_type
+        self.status = status
+        self.error_type = error_type
+        self.message = message
+        self.validation_errors = validation_errors
+
+    @property
+    def default_type(self) -> str:
+        """The response type that words this error where its own is not defined."""
+        return "DEFAULT_4XX" if self.status < 500 else "DEFAULT_5XX"
+
+
+def missing_authentication_token() -> GatewayError:
+    """No such route; API Gateway takes it for a request that lacks a signature."""
+    message = "Missing Authentication Token"
+    return GatewayError("MISSING_AUTHENTICATION_TOKEN", 403, "MissingAuthenticationTokenException", message)
+
+
+def invalid_api_key() -> GatewayError:
+    """The method needs a key of a usage plan of this stage."""
+    return GatewayError("INVALID_API_KEY", 403, "ForbiddenException", "Forbidden")
+
+
+def throttled() -> GatewayError:
+    """More requests than the usage plan or the stage allows."""
+    return GatewayError("THROTTLED", 429, "TooManyRequestsException", "Too Many Requests")
+
+
+def quota_exceeded() -> GatewayError:
+    """The usage plan's quota for the period is used up."""
+    return GatewayError("QUOTA_EXCEEDED", 429, "LimitExceededException", "Limit Exceeded")
+
+
+def request_too_large() -> GatewayError:
+    """The body is larger than API Gateway or the function accepts."""
+    return GatewayError("REQUEST_TOO_LARGE", 413, "RequestTooLargeException", "Request Too Long")
+
+
+def bad_parameters(names: list[str]) -> GatewayError:
+    """Required parameters are missing."""
+    message = f"Missing required request parameters: [{', '.join(names)}]"
+    return GatewayError("BAD_REQUEST_PARAMETERS", 400, "BadRequestException", message)
+
+
+def bad_body(validation_errors: str) -> GatewayError:
+    """The body does not match its model."""
+    return GatewayError(
+        "BAD_REQUEST_BODY", 400, "BadRequestException", "Invalid request body", validation_errors=validation_errors
+    )
+
+
+def unsupported_media_type() -> GatewayError:
+    """No request template for the content type, and passing it through is not allowed."""
+    return GatewayError("UNSUPPORTED_MEDIA_TYPE", 415, "UnsupportedMediaTypeException", "Unsupported Media Type")
+
+
+def integration_timeout() -> GatewayError:
+    """The integration did not answer in time."""
+    return GatewayError("INTEGRATION_TIMEOUT", 504, "InternalServerErrorException", "Endpoint request timed out")
+
+
+def internal_error(status: int = 502) -> GatewayError:
+    """The integration failed or answered something that is no answer."""
+    return GatewayError("DEFAULT_5XX", status, "InternalServerErrorException", "Internal server error")
+
+
+def not_emulated(what: str) -> GatewayError:
+    """Something deployed that this gateway cannot do. It says so, where AWS would do it."""
+    return GatewayError("API_CONFIGURATION_ERROR", 500, "InternalServerErrorException", f"not emulated: {what}")

@@ -1,0 +1,66 @@
+"""API keys and usage plans: who may call a method, and how often."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from moto.apigateway.models import apigateway_backends
+
+from emulator.gateway import errors
+from emulator.gateway.deployed import Api, Method, throttle
+from emulator.gateway.metering import Meter
+
+
+def admit_key(api: Api, method: Method, api_key: str | None, meter: Meter) -> str:
+    """The id of the API key, after its usage plan's throttle and quota have counted the request.
+
+    Raises GatewayError INVALID_API_KEY, THROTTLED or QUOTA_EXCEEDED.
+    """
+    backend = apigateway_backends[api.account][api.region]
+    key = next((k for k in list(backend.keys.values()) if api_key and k.value == api_key and _enabled(k)), None)
+    found = _plan(backend, api, key.id) if key else None
+    if key is None or found is None:
+        raise errors.invalid_api_key()
+    plan, plan_stage = found
+    _throttle(plan, plan_stage, method, key.id, meter)
+    quota = plan.quota or {}
+    if quota.get("limit") is not None:
+        limit, offset = int(quota["limit"]), int(quota.get("offset") or 0)
+        if not meter.count(("quota", plan.id, key.id), limit=limit, period=quota["period"], offset=offset):
+            raise errors.quota_exceeded()
+    return str(key.id)
+
+
+def _enabled(key: Any) -> bool:
+    return str(key.enabled).lower() == "true"
+
+
+def _plan(backend: Any, api: Api, key_id: str) -> tuple[Any, Mapping[str, Any]] | None:
+    for plan in list(backend.usage_plans.values()):
+        if key_id not in backend.usage_plan_keys.get(plan.id, {}):
+            continue
+        for stage in plan.api_stages:
+            if stage.get("apiId") == api.id and stage.get("stage") == api.stage.name:
+                return plan, stage
+    return None
+
+
+def _throttle(plan: Any, plan_stage: Mapping[str, Any], method: Method, key_id: str, meter: Meter) -> None:
+    of_method = (plan_stage.get("throttle") or {}).get(f"{method.resource_path}/{method.http_method}")
+    place = f"{method.resource_path}/{method.http_method}" if of_method else "*"
+    settings = of_method or plan.throttle or {}
+    limit = throttle(settings.get("rateLimit"), settings.get("burstLimit"))
+    if limit and not meter.take_token(("plan", plan.id, key_id, place), limit):
+        raise errors.throttled()
+
+
+def admit_stage(api: Api, method: Method, meter: Meter) -> None:
+    """Count the request against the stage's own throttle of the method; raises GatewayError THROTTLED."""
+    path = method.resource_path.replace("~", "~0").replace("/", "~1")
+    for place in (f"{path}/{method.http_method}", f"{path}/*", f"*/{method.http_method}", "*/*"):
+        limit = api.stage.throttles.get(place)
+        if limit:
+            if not meter.take_token(("stage", api.account, api.region, api.id, api.stage.name, place), limit):
+                raise errors.throttled()
+            return

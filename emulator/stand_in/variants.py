@@ -1,0 +1,10 @@
+"""Which variants the stand-in can be, by the name that the model server is started with."""
+
+from __future__ import annotations
+
+from emulator.stand_in.open_weights import Open
+from emulator.stand_in.optimized import Optimized
+from emulator.stand_in.variant import Variant
+
+VARIANTS: dict[str, Variant] = {"optimized": Optimized(), "open": Open()}
+"""A model source of another shape is a class of its own and one more name here."""

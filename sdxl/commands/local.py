@@ -1,0 +1,108 @@
+"""`sdxl local`: the whole deployment on this machine, in an emulator of AWS."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sdxl.console import print_result, say
+from sdxl.deployments import load_named_environment, read_local_deployment
+from sdxl.errors import NotDeployedError
+from sdxl.local import cdk, emulator
+from sdxl.target import DEFAULT_ENVIRONMENT
+
+app = typer.Typer(
+    help="Run a deployment on this machine: the real stacks and functions, in an emulator of AWS, no account needed.",
+    no_args_is_help=True,
+)
+
+
+@app.command()
+def up(
+    env: Annotated[
+        str, typer.Option("--env", help="Environment to deploy, a file in environments/.")
+    ] = DEFAULT_ENVIRONMENT,
+) -> None:
+    """Start the emulator, deploy an environment to it with the CDK CLI, and generate a first image.
+
+    Safe to repeat: what runs is kept, what changed is deployed. SDXL_LOCAL_PORT chooses another port than 4580.
+    """
+    from sdxl.local import up as deployment_on_this_machine  # noqa: PLC0415 - pydantic and boto3, which help needs not
+
+    environment = load_named_environment(env)
+    deployment, image = deployment_on_this_machine.up(environment)
+    lines = [
+        f"Environment {deployment.environment} runs on this machine.",
+        "",
+        f"  Address   {deployment.api_url}",
+        f"  API key   {deployment.api_key}",
+        f"  Image     {image}  (drawn by the emulator's stand-in, not by a model)",
+        '  Next      .venv/bin/sdxl generate "a red fox in snow"',
+        f"  curl      {deployment_on_this_machine.curl_line(deployment)}",
+        f"  Logs      {_shown(emulator.LOG_FILE)}, {_shown(cdk.LOG_FILE)}",
+        "  Stop      make down",
+    ]
+    for line in lines:
+        print_result(line)
+
+
+@app.command()
+def down() -> None:
+    """Stop the emulator. What was deployed to it goes with it; images in out/ stay. Safe when nothing runs."""
+    from sdxl.local.up import down as stop_everything  # noqa: PLC0415
+
+    say("Stopped." if stop_everything() else "Nothing was running.")
+
+
+@app.command()
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Tell what runs on this machine. Exit code 0 if a deployment does, 5 if not."""
+    running = emulator.find_running()
+    deployment = read_local_deployment() if running else None
+    if as_json:
+        state = {
+            "emulator": {"pid": running.pid, "aws_endpoint_url": running.aws_endpoint_url} if running else None,
+            "deployment": {"environment": deployment.environment, "api_url": deployment.api_url}
+            if deployment
+            else None,
+        }
+        print_result(json.dumps(state, indent=2))
+    elif running and deployment:
+        print_result(f"{deployment.describe()} (emulator: process {running.pid})")
+    if running is None:
+        raise NotDeployedError("Nothing runs on this machine. `make up` starts it.")
+    if deployment is None:
+        raise NotDeployedError(
+            f"The emulator runs (process {running.pid}), but nothing is deployed to it. `make up` deploys."
+        )
+
+
+@app.command()
+def logs(
+    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many of the last lines.")] = 50,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines come, until Ctrl-C.")] = False,
+) -> None:
+    """Show the emulator's log: its own messages and those of the functions."""
+    if not emulator.LOG_FILE.is_file():
+        raise NotDeployedError(f"There is no log at {emulator.LOG_FILE}. `make up` starts the emulator.")
+    with emulator.LOG_FILE.open(errors="replace") as log:
+        written = log.read().splitlines()
+        for line in written[len(written) - min(lines, len(written)) :]:
+            print_result(line)
+        while follow:
+            new = log.readline()
+            if new:
+                print_result(new.rstrip("\n"))
+            else:
+                time.sleep(0.2)
+
+
+def _shown(path: Path) -> str:
+    """Return a path as short as it can be said from here."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

@@ -1,0 +1,1 @@
+"""The deployment on this machine: the emulator's process, and the CDK CLI run against it."""

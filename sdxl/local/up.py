@@ -1,0 +1,153 @@
+"""`up` and `down`: from nothing to an image out of the API on this machine, and back."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shlex
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sdxl.client import ENGINE_ID, Client, GenerationRequest, TextPrompt
+from sdxl.console import Progress, say
+from sdxl.deployments import DEPLOYMENT_FILE, Deployment, find_aws_deployment, read_local_deployment
+from sdxl.errors import SdxlError
+from sdxl.local import cdk, emulator, preconditions
+from sdxl.project import LOCAL, write_json
+
+if TYPE_CHECKING:
+    from boto3.session import Session
+
+    from stacks.environment import Environment
+
+FIRST_PROMPT = "a lighthouse on a cliff at dawn, watercolor"
+FIRST_IMAGE = Path("out/first-image.png")
+
+
+def up(environment: Environment) -> tuple[Deployment, Path]:
+    """Start what is not running, deploy what is not deployed, and return the deployment with a first image from it."""
+    with _alone():
+        preconditions.check_node()
+        preconditions.check_cdk()
+        preconditions.check_layer()
+        running = _emulator(environment)
+        try:
+            return _deploy(running, environment)
+        except (KeyboardInterrupt, SdxlError):
+            say(
+                f"Not finished. The emulator still runs (process {running.pid}) with what was deployed so far: "
+                "`make up` goes on from here, `make down` stops it."
+            )
+            raise
+
+
+def down() -> bool:
+    """Stop the emulator, and with it everything deployed to it. Returns whether anything ran. Safe to repeat."""
+    with _alone():
+        stopped = emulator.stop(say)
+        DEPLOYMENT_FILE.unlink(missing_ok=True)
+        return stopped
+
+
+def curl_line(deployment: Deployment) -> str:
+    """Return a line for a shell that generates an image through the deployed API."""
+    url = f"{deployment.api_url}/v1/generation/{ENGINE_ID}/text-to-image"
+    words = ["curl", "-sS", "--fail-with-body", url, "-H", f"x-api-key: {deployment.api_key}"]
+    words += ["-H", "content-type: application/json", "-H", "accept: image/png"]
+    words += ["-d", '{"text_prompts": [{"text": "a red fox in snow"}]}', "-o", "fox.png"]
+    return shlex.join(words)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Let one `up` or `down` run at a time. The lock goes with the process, however it ends."""
+    LOCAL.mkdir(parents=True, exist_ok=True)
+    with (LOCAL / "up.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as exc:
+            raise SdxlError("Another `sdxl local up` or `down` is at work in this folder. Wait for it to end.") from exc
+        yield
+
+
+def _emulator(environment: Environment) -> emulator.Emulator:
+    port = emulator.wanted_port()
+    state = emulator.read_state()
+    if state is not None and emulator.answers(state):
+        if not state.gateway_url.endswith(f":{port}"):
+            raise SdxlError(
+                f"The emulator runs at {state.gateway_url}, not on port {port}. Run `make down` first, or set "
+                f"{emulator.PORT_VARIABLE}={state.gateway_url.rsplit(':', 1)[-1]}."
+            )
+        _check_same_environment(environment)
+        say(f"✓ Emulator runs already (process {state.pid})")
+        return state
+    if state is not None and emulator.is_emulator(state.pid):
+        raise SdxlError(f"The emulator (process {state.pid}) runs but does not answer. `make down` stops it.")
+    emulator.check_ports(port)
+    DEPLOYMENT_FILE.unlink(missing_ok=True)
+    with _step("Starting the emulator", "Emulator started"):
+        return emulator.start(port, environment.account)
+
+
+def _check_same_environment(environment: Environment) -> None:
+    deployed = read_local_deployment(DEPLOYMENT_FILE)
+    if deployed is not None and deployed.environment != environment.name:
+        raise SdxlError(
+            f"Environment {deployed.environment!r} runs on this machine, and {deployed.api_url} can serve one only. "
+            f"Run `make down` before {environment.name!r} is started."
+        )
+
+
+def _deploy(running: emulator.Emulator, environment: Environment) -> tuple[Deployment, Path]:
+    variables = cdk.cli_environment(running, environment)
+    session = _session(variables)
+    if not _is_bootstrapped(session):
+        with _step("Bootstrapping the account for the CDK", "Account bootstrapped"):
+            cdk.bootstrap(environment, variables)
+    with _step(f"Deploying sdxl-{environment.name}", f"sdxl-{environment.name} deployed") as show:
+        cdk.deploy(environment, variables, show)
+    deployed = find_aws_deployment(environment, session)
+    deployment = replace(deployed, kind="local", api_url=running.gateway_url)
+    with (
+        _step("Generating a first image", "First image generated"),
+        Client(deployment.api_url, deployment.api_key) as client,
+    ):
+        result = client.generate(GenerationRequest(prompts=(TextPrompt(text=FIRST_PROMPT),), seed=1))
+        result.images[0].save(FIRST_IMAGE, overwrite=True)
+    # Written last: scripts that wait for this file find an API that works.
+    write_json(DEPLOYMENT_FILE, deployment.to_json())
+    return deployment, FIRST_IMAGE
+
+
+def _session(variables: Mapping[str, str]) -> Session:
+    """Return a boto3 session on the emulator. Its clients read the address from this process's environment."""
+    import boto3  # noqa: PLC0415 - half a second that `down` need not pay
+
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+    os.environ.update({name: value for name, value in variables.items() if name.startswith("AWS_")})
+    return boto3.Session()
+
+
+def _is_bootstrapped(session: Session) -> bool:
+    from botocore.exceptions import ClientError  # noqa: PLC0415
+
+    try:
+        stack = session.client("cloudformation").describe_stacks(StackName="CDKToolkit")["Stacks"][0]
+    except ClientError:
+        return False
+    return str(stack["StackStatus"]) in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
+
+
+@contextmanager
+def _step(doing: str, done: str) -> Iterator[cdk.Show]:
+    """Show a step while it runs, what it tells of itself, and how long it took."""
+    started = time.monotonic()
+    with Progress(doing) as progress:
+        yield progress.show
+    say(f"✓ {done} ({time.monotonic() - started:.1f} s)")

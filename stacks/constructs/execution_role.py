@@ -1,0 +1,62 @@
+"""The role that SageMaker assumes to fetch the model, write the endpoint's logs and publish its instance metrics."""
+
+from __future__ import annotations
+
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from stacks.constructs.acknowledgments import acknowledge
+from stacks.constructs.arn import partition
+from stacks.constructs.encrypted_log_group import EncryptedLogGroup
+from stacks.constructs.model_container import ModelContainer
+from stacks.constructs.service_role import ServiceRole
+
+# Namespaces that hosting publishes to with the execution role: invocations, and the instances' own metrics.
+METRIC_NAMESPACES = ["AWS/SageMaker", "/aws/sagemaker/Endpoints"]
+
+
+class ExecutionRole(ServiceRole):
+    """Execution role of one endpoint: reads `container`'s parts, writes to `log_group`, and nothing else.
+
+    Actions are those that SageMaker's guide lists for the CreateModel call; resources are narrowed to what is deployed.
+    """
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, container: ModelContainer, log_group: EncryptedLogGroup
+    ) -> None:
+        super().__init__(
+            scope,
+            construct_id,
+            service="sagemaker.amazonaws.com",
+            description="SageMaker execution role of the SDXL endpoint",
+            statements=[
+                iam.PolicyStatement(
+                    actions=[
+                        "logs:CreateLogGroup",
+                        "logs:CreateLogStream",
+                        "logs:DescribeLogStreams",
+                        "logs:PutLogEvents",
+                    ],
+                    resources=[log_group.arn, log_group.streams_arn],
+                ),
+                # Metrics have no resource to name: the condition is the limit.
+                iam.PolicyStatement(
+                    actions=["cloudwatch:PutMetricData"],
+                    resources=["*"],
+                    conditions={"StringEquals": {"cloudwatch:namespace": METRIC_NAMESPACES}},
+                ),
+                *container.read_permissions(partition(scope)),
+            ],
+        )
+        acknowledge(
+            self.permissions,
+            {
+                "AwsSolutions-IAM5[Resource::*]": (
+                    "What is allowed on * has no resource level; "
+                    "a condition limits cloudwatch:PutMetricData to SageMaker's namespaces"
+                ),
+                f"AwsSolutions-IAM5[Resource::{log_group.streams_arn}]": (
+                    "SageMaker names the log streams; the log group is named exactly"
+                ),
+            },
+        )

@@ -1,0 +1,200 @@
+"""The Regional REST API in front of the function: routes, request validation, gateway answers and deployment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import aws_cdk as cdk
+from aws_cdk import aws_apigateway as apigateway
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from stacks.constructs import cross_origin
+from stacks.constructs.acknowledgments import acknowledge, skip_checkov
+from stacks.constructs.api_stage import ApiStage
+from stacks.constructs.arn import local_arn, partition
+from stacks.constructs.content_id import rename_with_content
+from stacks.constructs.gateway_responses import gateway_responses
+from stacks.constructs.image_function import ImageFunction
+from stacks.environment import Api
+
+# The only media type that is bytes on the way out. With */* API Gateway would take JSON bodies for bytes too, and
+# validate none.
+BINARY_MEDIA_TYPES = ["image/png"]
+
+_Part = TypeVar("_Part", bound=cdk.CfnResource)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """One method on one path. Without `request_schema` its body is not looked at."""
+
+    construct_id: str
+    method: str
+    path: str
+    api_key_required: bool = True
+    request_schema: Mapping[str, Any] | None = None
+
+
+class ImageApi(Construct):
+    """REST API whose every route is answered by `function`.
+
+    A deployment is a snapshot: it is made anew whenever anything that it would hold has changed.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        name: str,
+        routes: tuple[Route, ...],
+        function: ImageFunction,
+        settings: Api,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self._settings = settings
+        self._origins = settings.cors.allow_origins
+        self._parts: list[cdk.CfnResource] = []
+        self._content: list[object] = []
+        self._resources: dict[str, str] = {}
+
+        self.rest_api = apigateway.CfnRestApi(
+            self,
+            "RestApi",
+            name=name,
+            description="SDXL image API",
+            endpoint_configuration=apigateway.CfnRestApi.EndpointConfigurationProperty(types=["REGIONAL"]),
+            binary_media_types=BINARY_MEDIA_TYPES,
+            api_key_source_type="HEADER",
+        )
+        self.rest_api_id = self.rest_api.ref
+        self._content.append(BINARY_MEDIA_TYPES)
+        self._validator = self._add(
+            apigateway.CfnRequestValidator, "Validator", validate_request_body=True, validate_request_parameters=True
+        )
+        self._integration = self._integration_with(function)
+        for route in routes:
+            self._add_route(route)
+        self._add_preflight(routes)
+        self._add_gateway_responses()
+
+        self.deployment = apigateway.CfnDeployment(self, "Deployment", rest_api_id=self.rest_api_id)
+        self.deployment.node.add_dependency(*self._parts)
+        rename_with_content(self.deployment, self._content)
+        lambda_.CfnPermission(
+            self,
+            "InvokePermission",
+            action="lambda:InvokeFunction",
+            principal="apigateway.amazonaws.com",
+            function_name=function.alias_arn,
+            source_arn=self._invocation_source(),
+        )
+
+    def _add(self, kind: type[_Part], construct_id: str, **properties: Any) -> _Part:
+        """Add a part of what a deployment holds."""
+        part = kind(self, construct_id, rest_api_id=self.rest_api_id, **properties)  # type: ignore[call-arg]
+        self._parts.append(part)
+        self._content.append([construct_id, properties])
+        return part
+
+    def _resource(self, path: str) -> str:
+        """Resource id of `path`, made with those above it."""
+        if path == "":
+            return self.rest_api.attr_root_resource_id
+        if path not in self._resources:
+            parent, _, last = path.rpartition("/")
+            resource = self._add(
+                apigateway.CfnResource,
+                _construct_id(path),
+                parent_id=self._resource(parent),
+                path_part=last,
+            )
+            self._resources[path] = resource.ref
+        return self._resources[path]
+
+    def _add_route(self, route: Route) -> None:
+        models: dict[str, str] = {}
+        if route.request_schema is not None:
+            model = self._add(
+                apigateway.CfnModel,
+                f"{route.construct_id}Request",
+                content_type="application/json",
+                schema=route.request_schema,
+            )
+            # Whatever Content-Type a body claims: under a type of its own it would go round the schema.
+            models["$default"] = model.ref
+        method = self._add(
+            apigateway.CfnMethod,
+            route.construct_id,
+            resource_id=self._resource(route.path),
+            http_method=route.method,
+            authorization_type="NONE",
+            api_key_required=route.api_key_required,
+            request_validator_id=self._validator.ref,
+            request_models=models or None,
+            integration=self._integration,
+        )
+        reason = (
+            "Callers identify themselves with an API key, limited by its usage plan"
+            if route.api_key_required
+            else "Tells load balancers and monitors whether the service is up, nothing else; throttled on its own"
+        )
+        acknowledge(method, {"AwsSolutions-APIG4": reason, "AwsSolutions-COG4": reason})
+        if not route.api_key_required:
+            skip_checkov(method, {"CKV_AWS_59": reason})
+
+    def _add_preflight(self, routes: tuple[Route, ...]) -> None:
+        if not self._origins:
+            return
+        for path in dict.fromkeys(route.path for route in routes):
+            methods = [route.method for route in routes if route.path == path]
+            self._add(
+                apigateway.CfnMethod,
+                f"{_construct_id(path)}Preflight",
+                resource_id=self._resource(path),
+                http_method="OPTIONS",
+                authorization_type="NONE",
+                api_key_required=False,
+                integration=cross_origin.preflight_integration(self._origins, methods),
+                method_responses=[cross_origin.preflight_response()],
+            )
+
+    def _add_gateway_responses(self) -> None:
+        cors = cross_origin.error_headers(self._origins)
+        for response in gateway_responses(integration_timeout_seconds=self._settings.integration_timeout_seconds):
+            headers = {**cors, **response.headers}
+            self._add(
+                apigateway.CfnGatewayResponse,
+                _pascal(response.response_type.lower().split("_")),
+                response_type=response.response_type,
+                status_code=None if response.status is None else str(response.status),
+                response_parameters={f"gatewayresponse.header.{name}": value for name, value in headers.items()}
+                or None,
+                response_templates={"application/json": response.template},
+            )
+
+    def _integration_with(self, function: ImageFunction) -> apigateway.CfnMethod.IntegrationProperty:
+        region = cdk.Stack.of(self).region
+        invoke = f"arn:{partition(self)}:apigateway:{region}:lambda:path/2015-03-31/functions"
+        return apigateway.CfnMethod.IntegrationProperty(
+            type="AWS_PROXY",
+            integration_http_method="POST",
+            uri=f"{invoke}/{function.alias_arn}/invocations",
+            timeout_in_millis=self._settings.integration_timeout_seconds * 1000,
+        )
+
+    def _invocation_source(self) -> str:
+        """Every route of the deployed stage, and of no other."""
+        return local_arn(self, "execute-api", f"{self.rest_api_id}/{ApiStage.NAME}/*")
+
+
+def _construct_id(path: str) -> str:
+    words = path.replace("{", "").replace("}", "").replace("-", "/").replace("_", "/").split("/")
+    return _pascal([word for word in words if word]) + "Path"
+
+
+def _pascal(words: list[str]) -> str:
+    return "".join(word.capitalize() for word in words)

@@ -1,0 +1,170 @@
+"""The image API's function: code, layer, role, log, and the alias `live` on its published version."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from stacks.constructs.acknowledgments import acknowledge, skip_checkov
+from stacks.constructs.content_id import rename_with_content
+from stacks.constructs.encrypted_log_group import EncryptedLogGroup
+from stacks.constructs.file_asset import FileAsset
+from stacks.constructs.service_role import ServiceRole
+
+CODE_DIRECTORY = Path(__file__).resolve().parents[2] / "lambda"
+# By bare name, at any depth. Caches come and go with every test run, and must not make a new version.
+_NOT_CODE = ["__pycache__", ".*_cache", "*.egg-info", "requirements.txt"]
+
+RUNTIME = "python3.13"
+ARCHITECTURE = "arm64"
+ALIAS = "live"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FunctionSettings:
+    """Size and environment variables of a function. `timeout_seconds` is Lambda's own, after which it is stopped."""
+
+    handler: str
+    memory_mb: int
+    timeout_seconds: int
+    variables: Mapping[str, str]
+
+
+class ImageFunction(Construct):
+    """Function that answers the image API, started from a snapshot of its published version (SnapStart).
+
+    A new version is published whenever code, layer or configuration changes, and `live` moves to it.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        settings: FunctionSettings,
+        layer_archive: Path,
+        log_group: EncryptedLogGroup,
+        statements: list[iam.PolicyStatement],
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.role = ServiceRole(
+            self,
+            "ExecutionRole",
+            service="lambda.amazonaws.com",
+            description="Execution role of the SDXL image API function",
+            statements=[*statements, *_own_permissions(log_group)],
+        )
+        _acknowledge_permissions(self.role, log_group)
+
+        code = FileAsset(self, "Code", path=CODE_DIRECTORY, exclude=_NOT_CODE)
+        dependencies = FileAsset(self, "Dependencies", path=_existing(layer_archive))
+        layer = lambda_.CfnLayerVersion(
+            self,
+            "Layer",
+            content=lambda_.CfnLayerVersion.ContentProperty(
+                s3_bucket=dependencies.bucket_name, s3_key=dependencies.object_key
+            ),
+            compatible_runtimes=[RUNTIME],
+            compatible_architectures=[ARCHITECTURE],
+            description="What the function imports beyond boto3",
+        )
+        configuration: dict[str, Any] = {
+            "description": "SDXL image API",
+            "code": lambda_.CfnFunction.CodeProperty(s3_bucket=code.bucket_name, s3_key=code.object_key),
+            "handler": settings.handler,
+            "runtime": RUNTIME,
+            "architectures": [ARCHITECTURE],
+            "layers": [layer.ref],
+            "role": self.role.arn,
+            "memory_size": settings.memory_mb,
+            "timeout": settings.timeout_seconds,
+            "environment": lambda_.CfnFunction.EnvironmentProperty(variables=dict(settings.variables)),
+            "snap_start": lambda_.CfnFunction.SnapStartProperty(apply_on="PublishedVersions"),
+            "tracing_config": lambda_.CfnFunction.TracingConfigProperty(mode="Active"),
+            "logging_config": lambda_.CfnFunction.LoggingConfigProperty(log_format="JSON", log_group=log_group.ref),
+        }
+        self.function = lambda_.CfnFunction(self, "Function", **configuration)
+        _acknowledge_function(self.function)
+
+        self.version = lambda_.CfnVersion(self, "Version", function_name=self.function.ref)
+        # Lambda publishes a version only when CloudFormation sees a new resource. The layer's reference alone would not
+        # show that its content changed.
+        rename_with_content(self.version, configuration, dependencies.content_hash)
+        self.alias = lambda_.CfnAlias(
+            self, "Alias", name=ALIAS, function_name=self.function.ref, function_version=self.version.attr_version
+        )
+
+    @property
+    def name(self) -> str:
+        """Name of the function."""
+        return self.function.ref
+
+    @property
+    def alias_arn(self) -> str:
+        """ARN of the alias `live`: what callers invoke."""
+        return self.alias.ref
+
+
+def _existing(layer_archive: Path) -> Path:
+    if not layer_archive.is_file():
+        raise FileNotFoundError(
+            f"the functions' layer {layer_archive} does not exist: run `make layer` (python -m tools.build_layer)"
+        )
+    return layer_archive
+
+
+def _own_permissions(log_group: EncryptedLogGroup) -> list[iam.PolicyStatement]:
+    return [
+        iam.PolicyStatement(actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[log_group.streams_arn]),
+        # X-Ray's trace data has no resource to name.
+        iam.PolicyStatement(actions=["xray:PutTelemetryRecords", "xray:PutTraceSegments"], resources=["*"]),
+    ]
+
+
+def _acknowledge_permissions(role: ServiceRole, log_group: EncryptedLogGroup) -> None:
+    acknowledge(
+        role.permissions,
+        {
+            "AwsSolutions-IAM5[Resource::*]": "X-Ray's trace data has no resource level",
+            f"AwsSolutions-IAM5[Resource::{log_group.streams_arn}]": (
+                "Lambda names the log streams; the log group is named exactly"
+            ),
+        },
+    )
+
+
+def _acknowledge_function(function: lambda_.CfnFunction) -> None:
+    no_queue = (
+        "Called by API Gateway only, which waits for the answer: an error goes back to the caller, not to a queue"
+    )
+    no_reserve = (
+        "The usage plan and the endpoint's capacity limit concurrency; a reservation would fail in accounts that still "
+        "have Lambda's starting quota of 10"
+    )
+    no_vpc = (
+        "Calls SageMaker, S3, KMS and X-Ray, all public AWS interfaces with TLS, and holds no route to anything private"
+    )
+    acknowledge(
+        function,
+        {
+            "NIST.800.53.R5-LambdaDLQ": no_queue,
+            "NIST.800.53.R5-LambdaConcurrency": no_reserve,
+            "NIST.800.53.R5-LambdaInsideVPC": no_vpc,
+            "AwsSolutions-L1": "Code and layer are built and tested for Python 3.13",
+        },
+    )
+    skip_checkov(
+        function,
+        {
+            "CKV_AWS_115": no_reserve,
+            "CKV_AWS_116": no_queue,
+            "CKV_AWS_117": no_vpc,
+            "CKV_AWS_173": "No variable is secret: names and limits only, encrypted by Lambda's own key",
+        },
+    )

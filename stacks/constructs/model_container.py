@@ -1,0 +1,76 @@
+"""What the endpoint serves: a Marketplace model package, or an inference container with its model artifacts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_sagemaker as sagemaker
+
+_IMAGE_URI = re.compile(
+    r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/(?P<repository>[^:@]+)[:@].+"
+)
+_MODEL_DATA_URL = re.compile(r"s3://(?P<bucket>[a-z0-9.-]+)/(?P<key>.+[^/])")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelPackage:
+    """Model package of AWS Marketplace. It takes no environment variables, and SageMaker itself fetches its parts."""
+
+    arn: str
+
+    def definition(self) -> sagemaker.CfnModel.ContainerDefinitionProperty:
+        """Container definition of the SageMaker model."""
+        return sagemaker.CfnModel.ContainerDefinitionProperty(model_package_name=self.arn)
+
+    def read_permissions(self, partition: str) -> list[iam.PolicyStatement]:  # noqa: ARG002 - same face as below
+        """Nothing: image and artifacts of a package are the seller's, out of reach of the buyer's roles."""
+        return []
+
+
+@dataclass(frozen=True, kw_only=True)
+class InferenceContainer:
+    """Container image in ECR with one artifact in S3."""
+
+    image_uri: str
+    model_data_url: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not _IMAGE_URI.fullmatch(self.image_uri):
+            raise ValueError(
+                f"image_uri is {self.image_uri!r}: expected an image in Amazon ECR, "
+                "<account>.dkr.ecr.<region>.amazonaws.com/<repository>:<tag>"
+            )
+        if not _MODEL_DATA_URL.fullmatch(self.model_data_url):
+            raise ValueError(f"model_data_url is {self.model_data_url!r}: expected one object, s3://<bucket>/<key>")
+
+    def definition(self) -> sagemaker.CfnModel.ContainerDefinitionProperty:
+        """Container definition of the SageMaker model."""
+        return sagemaker.CfnModel.ContainerDefinitionProperty(
+            image=self.image_uri, model_data_url=self.model_data_url, environment=dict(self.environment)
+        )
+
+    def read_permissions(self, partition: str) -> list[iam.PolicyStatement]:
+        """Pull of exactly this repository and read of exactly this artifact."""
+        image = _IMAGE_URI.fullmatch(self.image_uri)
+        artifact = _MODEL_DATA_URL.fullmatch(self.model_data_url)
+        assert image is not None  # noqa: S101 - checked when made
+        assert artifact is not None  # noqa: S101
+        repository = f"arn:{partition}:ecr:{image['region']}:{image['account']}:repository/{image['repository']}"
+        bucket = f"arn:{partition}:s3:::{artifact['bucket']}"
+        return [
+            iam.PolicyStatement(
+                actions=["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+                resources=[repository],
+            ),
+            # The registry's login has no resource to name.
+            iam.PolicyStatement(actions=["ecr:GetAuthorizationToken"], resources=["*"]),
+            iam.PolicyStatement(actions=["s3:GetObject"], resources=[f"{bucket}/{artifact['key']}"]),
+            iam.PolicyStatement(actions=["s3:ListBucket"], resources=[bucket]),
+        ]
+
+
+ModelContainer = ModelPackage | InferenceContainer

@@ -1,0 +1,46 @@
+"""A role for one AWS service, whose permissions exist before the role does."""
+
+from __future__ import annotations
+
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+
+class ServiceRole(Construct):
+    """Role that `service` assumes, with one managed policy.
+
+    The role names the policy, and not the other way round, so CloudFormation creates the policy first: whatever is
+    given the role's ARN finds all its permissions in place. Grants go to `permissions`.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        service: str,
+        description: str,
+        statements: list[iam.PolicyStatement],
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.permissions = iam.ManagedPolicy(self, "Permissions", description=description, statements=statements)
+        self.role = iam.CfnRole(
+            self,
+            "Role",
+            description=description,
+            assume_role_policy_document=trust_policy(service),
+            managed_policy_arns=[self.permissions.managed_policy_arn],
+        )
+
+    @property
+    def arn(self) -> str:
+        """ARN of the role."""
+        return self.role.attr_arn
+
+
+def trust_policy(service: str) -> dict[str, object]:
+    """Trust policy that lets `service`, and nothing else, assume the role."""
+    return {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": service}}],
+    }

@@ -1,0 +1,38 @@
+"""Everything that one account and region gets, in the order in which it is deployed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import aws_cdk as cdk
+from constructs import Construct
+
+from stacks.api_stack import ApiStack
+from stacks.environment import Environment
+from stacks.inference_stack import InferenceStack
+from stacks.storage_stack import StorageStack
+from tools.build_layer import layer_archive as built_layer_archive
+
+
+class SdxlStage(cdk.Stage):
+    """One environment. `layer_archive` is the functions' layer; by default the one that `make layer` builds."""
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, environment: Environment, layer_archive: Path | None = None
+    ) -> None:
+        super().__init__(
+            scope, construct_id, env=cdk.Environment(account=environment.account, region=environment.region)
+        )
+        self.storage = StorageStack(self, "Storage", storage=environment.storage, tags=environment.tags)
+        self.inference = InferenceStack(
+            self, "Inference", environment=environment, key_arn=self.storage.key_arn, tags=environment.tags
+        )
+        self.api = ApiStack(
+            self,
+            "Api",
+            environment=environment,
+            storage=self.storage,
+            endpoint=self.inference.endpoint,
+            layer_archive=built_layer_archive() if layer_archive is None else layer_archive,
+            tags=environment.tags,
+        )

@@ -1,0 +1,128 @@
+"""An emulator in a process of its own, and the real CDK CLI against it, both away from the user's own files."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import boto3
+from botocore.config import Config
+
+from emulator import state_file
+from emulator.client import DUMMY_SECRET, access_key_id, child_environment
+from emulator.state_file import RunningEmulator
+
+ROOT = Path(__file__).resolve().parents[2]
+CDK = ROOT / "node_modules" / ".bin" / "cdk"
+REGION = "us-east-1"
+QUIET = {
+    "CDK_VALIDATION": "false",
+    "CI": "1",
+    "JSII_SILENCE_WARNING_DEPRECATED_NODE_VERSION": "1",
+    "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20",
+    "NODE_NO_WARNINGS": "1",
+    "NO_COLOR": "1",
+}
+
+
+@contextlib.contextmanager
+def running_emulator(directory: Path, *arguments: str) -> Iterator[RunningEmulator]:
+    """An emulator on free ports. It ends with this process however that ends: it holds the other end of a pipe."""
+    state = directory / "emulator.json"
+    command = [sys.executable, "-m", "emulator", "--port", "0", "--state-file", str(state), "--end-with-stdin"]
+    with (directory / "emulator.log").open("wb") as log:
+        process = subprocess.Popen([*command, *arguments], cwd=ROOT, stdin=subprocess.PIPE, stdout=log, stderr=log)
+    try:
+        yield wait_for_state(state, process, directory / "emulator.log")
+    finally:
+        process.terminate()
+        process.wait(20)
+        assert process.stdin is not None
+        process.stdin.close()
+
+
+def wait_for_state(path: Path, process: subprocess.Popen[bytes], log: Path) -> RunningEmulator:
+    """What the state file says once it is there."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        found = state_file.read(path)
+        if found is not None:
+            return found
+        if process.poll() is not None:
+            break
+        time.sleep(0.05)
+    raise RuntimeError(f"the emulator did not start: {log.read_text()}")
+
+
+@dataclass(frozen=True)
+class Account:
+    """One account of a running emulator, with the CDK CLI and boto3 pointed at it."""
+
+    emulator: RunningEmulator
+    id: str
+    home: Path
+
+    def cdk(self, *arguments: str, app: str, context: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        """Run the CDK CLI at the project's root; `app` is a command or a synthesized cdk.out."""
+        flags = [part for name, value in (context or {}).items() for part in ("-c", f"{name}={value}")]
+        environment = child_environment(os.environ, self.emulator.aws_endpoint_url, self.id, REGION)
+        return subprocess.run(
+            [str(CDK), *arguments, "--app", app, *flags],
+            cwd=ROOT,
+            env=environment | QUIET | {"HOME": str(self.home)},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    def client(self, service: str) -> object:
+        """A boto3 client."""
+        return boto3.session.Session().client(
+            service,
+            endpoint_url=self.emulator.aws_endpoint_url,
+            region_name=REGION,
+            aws_access_key_id=access_key_id(self.id),
+            aws_secret_access_key=DUMMY_SECRET,
+            config=Config(retries={"max_attempts": 0}),
+        )
+
+    def outputs(self, stack_name: str) -> dict[str, str]:
+        """A stack's outputs."""
+        stack = self.client("cloudformation").describe_stacks(StackName=stack_name)["Stacks"][0]  # type: ignore[attr-defined]
+        return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+
+
+def synthesize(account: Account, directory: Path, name: str, *, root: Path = ROOT, environments: Path) -> str:
+    """Synthesize the project's app, or a copy of it, with the real CLI; answers with the assembly's folder."""
+    output = directory / name
+    context = {"environments_dir": str(environments), "layer_archive": str(layer_archive())}
+    result = account.cdk(
+        "synth", "--quiet", "--output", str(output), app=f"{sys.executable} {root / 'app.py'}", context=context
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    return str(output)
+
+
+def layer_archive() -> Path:
+    """The functions' layer, which set-up builds."""
+    from tools.build_layer import layer_archive as archive
+
+    return archive()
+
+
+def copy_of_app(directory: Path) -> Path:
+    """A copy of what the app is synthesized from, to be edited."""
+    target = directory / "app-copy"
+    ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
+    for name in ("stacks", "lambda", "tools"):
+        shutil.copytree(ROOT / name, target / name, ignore=ignored)
+    shutil.copy(ROOT / "app.py", target / "app.py")
+    return target

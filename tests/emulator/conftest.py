@@ -1,0 +1,63 @@
+"""An emulator's AWS endpoint and gateway in this process, on free ports of the loopback interface."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from emulator_support import ACCOUNT, REGION, Clients, serve
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+from emulator import functions, sagemaker_runtime
+from emulator.client import access_key_id
+from emulator.containers import CONTAINERS
+from emulator.faults import FAULTS
+from emulator.services import apigateway_deployments
+
+
+@pytest.fixture(scope="session")
+def aws_url() -> Iterator[str]:
+    apigateway_deployments.install()
+    sagemaker_runtime.install()
+    server = serve(DomainDispatcherApplication(create_backend_app))
+    url = f"http://127.0.0.1:{server.server_port}"
+    functions.install(url)
+    yield url
+    functions.stop_all()
+    CONTAINERS.stop_all()
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="session")
+def client(aws_url: str) -> Clients:
+    made: dict[str, Any] = {}
+
+    def make(service: str) -> Any:
+        if service not in made:
+            made[service] = boto3.session.Session().client(
+                service,
+                endpoint_url=aws_url,
+                region_name=REGION,
+                aws_access_key_id=access_key_id(ACCOUNT),
+                aws_secret_access_key="none",
+                config=Config(retries={"max_attempts": 0}, read_timeout=20),
+            )
+        return made[service]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def role_arn(client: Clients) -> str:
+    return client("iam").create_role(RoleName="function", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+
+
+@pytest.fixture(autouse=True)
+def no_faults() -> Iterator[None]:
+    FAULTS.clear()
+    yield
+    FAULTS.clear()

@@ -1,0 +1,421 @@
+"""The API stack: the function and the gateway in front of it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from infrastructure_synthesis import (
+    Synthesis,
+    Template,
+    logical_id,
+    make_environment,
+    make_layer,
+    resources,
+    synthesize,
+    the,
+)
+
+from stacks.request_schema import text_to_image_schema
+
+FUNCTION = "AWS::Lambda::Function"
+VERSION = "AWS::Lambda::Version"
+DEPLOYMENT = "AWS::ApiGateway::Deployment"
+METHOD = "AWS::ApiGateway::Method"
+
+Synth = Callable[..., dict[str, Template]]
+
+
+def routes(template: Template) -> dict[tuple[str, str], dict[str, Any]]:
+    """Method properties by HTTP method and path."""
+    found = resources(template, "AWS::ApiGateway::Resource")
+
+    def path(reference: dict[str, Any]) -> str:
+        if "Fn::GetAtt" in reference:
+            return ""
+        properties = found[reference["Ref"]]["Properties"]
+        return f"{path(properties['ParentId'])}/{properties['PathPart']}"
+
+    methods = [method["Properties"] for method in resources(template, METHOD).values()]
+    return {(method["HttpMethod"], path(method["ResourceId"])): method for method in methods}
+
+
+# ------------------------------------------------------------------------------------------------------------- function
+
+
+def test_function_runs_as_configured_and_from_a_snapshot(synth: Synth) -> None:
+    template = synth(api={"integration_timeout_seconds": 45, "function_memory_mb": 2048})["Api"]
+    function = the(template, FUNCTION)
+
+    assert function["Handler"] == "image_api.api.handler"
+    assert function["Runtime"] == "python3.13"
+    assert function["Architectures"] == ["arm64"]
+    assert function["MemorySize"] == 2048
+    assert function["Timeout"] == 46
+    assert function["SnapStart"] == {"ApplyOn": "PublishedVersions"}
+    assert function["TracingConfig"] == {"Mode": "Active"}
+    assert function["Layers"] == [{"Ref": logical_id(template, "AWS::Lambda::LayerVersion")}]
+    assert "FunctionName" not in function
+
+
+def test_function_gets_every_setting_as_text(synth: Synth) -> None:
+    settings = {
+        "cors": {"allow_origins": ["https://a.example", "https://b.example"]},
+        "integration_timeout_seconds": 40,
+        "image_link_ttl_seconds": 60,
+    }
+    variables = the(synth(api=settings)["Api"], FUNCTION)["Environment"]["Variables"]
+
+    assert "Fn::ImportValue" in variables.pop("SDXL_IMAGES_BUCKET")
+    assert variables == {
+        "SDXL_ENVIRONMENT": "test",
+        "SDXL_MODEL_SOURCE": "open",
+        "SDXL_ENDPOINT_NAME": "sdxl-test",
+        "SDXL_IMAGE_LINK_TTL_SECONDS": "60",
+        "SDXL_TIMEOUT_SECONDS": "40",
+        "SDXL_CORS_ALLOW_ORIGINS": "https://a.example,https://b.example",
+        "POWERTOOLS_SERVICE_NAME": "image-api",
+        "POWERTOOLS_METRICS_NAMESPACE": "SDXL",
+        "POWERTOOLS_LOG_LEVEL": "INFO",
+    }
+
+
+def test_function_role_is_exact(prod: dict[str, Template]) -> None:
+    template = prod["Api"]
+    policies = resources(template, "AWS::IAM::ManagedPolicy")
+    (policy,) = policies.values()
+    found = policy["Properties"]["PolicyDocument"]["Statement"]
+    function_role = template["Resources"][the(template, FUNCTION)["Role"]["Fn::GetAtt"][0]]["Properties"]
+
+    assert function_role["ManagedPolicyArns"] == [{"Ref": next(iter(policies))}]
+    assert {statement["Effect"] for statement in found} == {"Allow"}
+    images, key, logs, tracing, endpoint = found
+    assert images["Action"] == ["s3:GetObject", "s3:PutObject"]
+    assert images["Resource"]["Fn::Join"][1][-1] == "/generated/*"
+    assert key["Action"] == ["kms:Decrypt", "kms:GenerateDataKey"]
+    assert key["Condition"] == {"StringEquals": {"kms:ViaService": "s3.eu-west-1.amazonaws.com"}}
+    assert "Fn::ImportValue" in key["Resource"]
+    assert logs["Action"] == ["logs:CreateLogStream", "logs:PutLogEvents"]
+    assert logs["Resource"] == "arn:aws:logs:eu-west-1:777788889999:log-group:/aws/lambda/sdxl-prod-image-api:*"
+    assert tracing["Action"] == ["xray:PutTelemetryRecords", "xray:PutTraceSegments"]
+    assert tracing["Resource"] == "*"
+    assert endpoint["Action"] == ["sagemaker:DescribeEndpoint", "sagemaker:InvokeEndpoint"]
+    assert endpoint["Resource"] == "arn:aws:sagemaker:eu-west-1:777788889999:endpoint/sdxl-prod"
+
+
+def test_every_log_group_is_encrypted_and_expires(prod: dict[str, Template]) -> None:
+    groups = [group["Properties"] for group in resources(prod["Api"], "AWS::Logs::LogGroup").values()]
+
+    assert {group["LogGroupName"] for group in groups if isinstance(group["LogGroupName"], str)} == {
+        "/aws/lambda/sdxl-prod-image-api",
+        "/aws/apigateway/sdxl-prod",
+    }
+    assert len(groups) == 3
+    assert {group["RetentionInDays"] for group in groups} == {365}
+    assert all("Fn::ImportValue" in group["KmsKeyId"] for group in groups)
+
+
+def test_alias_live_points_to_the_published_version_and_the_gateway_calls_it(dev: dict[str, Template]) -> None:
+    template = dev["Api"]
+    alias = the(template, "AWS::Lambda::Alias")
+    permission = the(template, "AWS::Lambda::Permission")
+
+    assert alias["Name"] == "live"
+    assert alias["FunctionVersion"] == {"Fn::GetAtt": [logical_id(template, VERSION), "Version"]}
+    reference = {"Ref": logical_id(template, "AWS::Lambda::Alias")}
+    assert permission["FunctionName"] == reference
+    assert permission["SourceArn"]["Fn::Join"][1][-1] == "/api/*"
+    for (method, _), properties in routes(template).items():
+        if method != "OPTIONS":
+            assert reference in properties["Integration"]["Uri"]["Fn::Join"][1]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"api": {"function_memory_mb": 3000}},
+        {"api": {"integration_timeout_seconds": 20}},
+        {"api": {"image_link_ttl_seconds": 61}},
+        {"model": {"source": "optimized"}},
+    ],
+)
+def test_new_version_is_published_when_the_configuration_changes(synth: Synth, settings: dict[str, Any]) -> None:
+    assert logical_id(synth()["Api"], VERSION) != logical_id(synth(**settings)["Api"], VERSION)
+
+
+def test_new_version_is_published_when_the_layer_changes(tmp_path: Path) -> None:
+    ids = []
+    for content in ("first", "second"):
+        (tmp_path / content).mkdir()
+        found = synthesize(
+            tmp_path / content / "cdk.out", make_environment(), layer=make_layer(tmp_path / content, content)
+        )
+        ids.append(logical_id(found.templates["test"]["Api"], VERSION))
+
+    assert ids[0] != ids[1]
+
+
+def test_new_version_is_published_when_the_code_changes(
+    tmp_path: Path, synth: Synth, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = logical_id(synth()["Api"], VERSION)
+    code = tmp_path / "code"
+    code.mkdir()
+    (code / "handler.py").write_text("handler = None\n")
+    monkeypatch.setattr("stacks.constructs.image_function.CODE_DIRECTORY", code)
+
+    assert logical_id(synth()["Api"], VERSION) != before
+
+
+def test_caches_of_a_test_run_make_no_new_version(
+    tmp_path: Path, synth: Synth, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = tmp_path / "code"
+    (code / "image_api").mkdir(parents=True)
+    (code / "image_api" / "api.py").write_text("handler = None\n")
+    monkeypatch.setattr("stacks.constructs.image_function.CODE_DIRECTORY", code)
+    before = logical_id(synth()["Api"], VERSION)
+
+    for cache in ("image_api/__pycache__", ".mypy_cache", "image_api/.ruff_cache"):
+        (code / cache).mkdir()
+        (code / cache / "cached.pyc").write_text("cached")
+    (code / "requirements.txt").write_text("the layer's business\n")
+
+    assert logical_id(synth()["Api"], VERSION) == before
+
+
+def test_missing_layer_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"layer .*missing\.zip does not exist: run `make layer`"):
+        synthesize(tmp_path / "cdk.out", make_environment(), layer=tmp_path / "missing.zip")
+
+
+# -------------------------------------------------------------------------------------------------------------- gateway
+
+
+def test_routes_and_who_may_call_them(dev: dict[str, Template]) -> None:
+    found = {route: method["ApiKeyRequired"] for route, method in routes(dev["Api"]).items()}
+
+    assert found == {
+        ("POST", "/v1/generation/{engine_id}/text-to-image"): True,
+        ("GET", "/v1/engines/list"): True,
+        ("GET", "/health"): False,
+    }
+
+
+def test_api_is_regional_and_sends_png_as_bytes(dev: dict[str, Template]) -> None:
+    api = the(dev["Api"], "AWS::ApiGateway::RestApi")
+
+    assert api["EndpointConfiguration"] == {"Types": ["REGIONAL"]}
+    assert api["BinaryMediaTypes"] == ["image/png"]
+
+
+def test_bodies_are_validated_whatever_content_type_they_claim(dev: dict[str, Template]) -> None:
+    template = dev["Api"]
+    method = routes(template)["POST", "/v1/generation/{engine_id}/text-to-image"]
+
+    assert method["RequestModels"] == {"$default": {"Ref": logical_id(template, "AWS::ApiGateway::Model")}}
+    assert method["RequestValidatorId"] == {"Ref": logical_id(template, "AWS::ApiGateway::RequestValidator")}
+    assert the(template, "AWS::ApiGateway::RequestValidator")["ValidateRequestBody"] is True
+    assert the(template, "AWS::ApiGateway::Model")["Schema"] == text_to_image_schema()
+
+
+def test_integration_timeout_is_the_environments(synth: Synth) -> None:
+    template = synth(api={"integration_timeout_seconds": 60})["Api"]
+
+    assert {method["Integration"]["TimeoutInMillis"] for method in routes(template).values()} == {60_000}
+    assert "60 seconds" in gateway_responses(template)["INTEGRATION_TIMEOUT"]["message"]
+
+
+def gateway_responses(template: Template) -> dict[str, dict[str, str]]:
+    """Bodies by type, as API Gateway would send them."""
+    bodies = {}
+    for response in resources(template, "AWS::ApiGateway::GatewayResponse").values():
+        body = response["Properties"]["ResponseTemplates"]["application/json"]
+        filled = body.replace("$context.requestId", "id-1").replace("$context.error.messageString", '"said \\"so\\""')
+        bodies[response["Properties"]["ResponseType"]] = json.loads(filled)
+    return bodies
+
+
+STATUSES = {
+    "BAD_REQUEST_BODY": ("400", "bad_request"),
+    "BAD_REQUEST_PARAMETERS": ("400", "bad_request"),
+    "INVALID_API_KEY": ("403", "permission_denied"),
+    "MISSING_AUTHENTICATION_TOKEN": ("404", "not_found"),
+    "THROTTLED": ("429", "rate_limit_exceeded"),
+    "QUOTA_EXCEEDED": ("429", "quota_exceeded"),
+    "REQUEST_TOO_LARGE": ("413", "request_too_large"),
+    "UNSUPPORTED_MEDIA_TYPE": ("415", "unsupported_media_type"),
+    "INTEGRATION_TIMEOUT": ("504", "model_timeout"),
+    "INTEGRATION_FAILURE": ("502", "internal_error"),
+    "DEFAULT_4XX": (None, "bad_request"),
+    "DEFAULT_5XX": (None, "internal_error"),
+}
+
+
+def test_gateway_answers_in_the_shape_of_the_api(dev: dict[str, Template]) -> None:
+    bodies = gateway_responses(dev["Api"])
+    responses = [
+        response["Properties"] for response in resources(dev["Api"], "AWS::ApiGateway::GatewayResponse").values()
+    ]
+
+    statuses = {response["ResponseType"]: response.get("StatusCode") for response in responses}
+    assert {name: (statuses[name], body["name"]) for name, body in bodies.items()} == STATUSES
+    for body in bodies.values():
+        assert set(body) == {"id", "name", "message"}
+        assert body["id"] == "id-1"
+        assert len(body["message"]) > 5
+    by_type = {response["ResponseType"]: response.get("ResponseParameters") for response in responses}
+    assert by_type["BAD_REQUEST_BODY"] == {
+        "gatewayresponse.header.x-validation-error": "context.error.validationErrorString"
+    }
+    assert by_type["THROTTLED"] == {"gatewayresponse.header.Retry-After": "'1'"}
+
+
+def test_texts_of_the_gateway_name_every_route(dev: dict[str, Template]) -> None:
+    message = gateway_responses(dev["Api"])["MISSING_AUTHENTICATION_TOKEN"]["message"]
+
+    assert all(f"{method} {path}" in message for method, path in routes(dev["Api"]))
+
+
+def test_usage_plan_has_the_environments_limits(prod: dict[str, Template]) -> None:
+    template = prod["Api"]
+    plan = the(template, "AWS::ApiGateway::UsagePlan")
+
+    assert plan["Throttle"] == {"RateLimit": 20, "BurstLimit": 40}
+    assert plan["Quota"] == {"Limit": 200000, "Period": "MONTH"}
+    assert plan["ApiStages"] == [
+        {
+            "ApiId": {"Ref": logical_id(template, "AWS::ApiGateway::RestApi")},
+            "Stage": {"Ref": logical_id(template, "AWS::ApiGateway::Stage")},
+        }
+    ]
+    assert the(template, "AWS::ApiGateway::UsagePlanKey")["KeyId"] == {
+        "Ref": logical_id(template, "AWS::ApiGateway::ApiKey")
+    }
+
+
+def test_usage_plan_without_quota_has_none(synth: Synth) -> None:
+    assert "Quota" not in the(synth(api={"quota": None})["Api"], "AWS::ApiGateway::UsagePlan")
+
+
+def test_stage_logs_traces_and_throttles_the_open_route(dev: dict[str, Template]) -> None:
+    template = dev["Api"]
+    stage = the(template, "AWS::ApiGateway::Stage")
+    every, health = stage["MethodSettings"]
+
+    assert stage["StageName"] == "api"
+    assert stage["TracingEnabled"] is True
+    assert stage["AccessLogSetting"]["DestinationArn"] == (
+        "arn:aws:logs:us-east-1:111122223333:log-group:/aws/apigateway/sdxl-dev"
+    )
+    assert every == {
+        "HttpMethod": "*",
+        "ResourcePath": "/*",
+        "MetricsEnabled": True,
+        "LoggingLevel": "ERROR",
+        "DataTraceEnabled": False,
+    }
+    assert (health["HttpMethod"], health["ResourcePath"]) == ("GET", "/~1health")
+    assert (health["ThrottlingRateLimit"], health["ThrottlingBurstLimit"]) == (5, 10)
+    depends_on = template["Resources"][logical_id(template, "AWS::ApiGateway::Stage")]["DependsOn"]
+    assert logical_id(template, "AWS::ApiGateway::Account") in depends_on
+
+
+def test_access_log_is_json_and_holds_no_prompt(dev: dict[str, Template]) -> None:
+    entry = json.loads(the(dev["Api"], "AWS::ApiGateway::Stage")["AccessLogSetting"]["Format"])
+
+    assert entry["requestId"] == "$context.requestId"
+    assert all(value.startswith("$context.") for value in entry.values())
+
+
+def test_log_setting_of_the_account_stays_when_the_stack_goes(dev: dict[str, Template]) -> None:
+    template = dev["Api"]
+    account = template["Resources"][logical_id(template, "AWS::ApiGateway::Account")]
+    role = template["Resources"][account["Properties"]["CloudWatchRoleArn"]["Fn::GetAtt"][0]]
+
+    assert account["DeletionPolicy"] == role["DeletionPolicy"] == "Retain"
+
+
+def test_deployment_holds_everything_and_is_made_anew_when_any_of_it_changes(
+    synth: Synth, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    template = synth()["Api"]
+    before = logical_id(template, DEPLOYMENT)
+    parts = {
+        name
+        for name, found in template["Resources"].items()
+        if found["Type"].removeprefix("AWS::ApiGateway::")
+        in ("Method", "Resource", "Model", "RequestValidator", "GatewayResponse")
+    }
+
+    assert set(template["Resources"][before]["DependsOn"]) == parts
+    assert logical_id(synth(tags={"team": "images"})["Api"], DEPLOYMENT) == before
+    assert logical_id(synth(api={"integration_timeout_seconds": 28})["Api"], DEPLOYMENT) != before
+    assert logical_id(synth(api={"cors": {"allow_origins": ["https://a.example"]}})["Api"], DEPLOYMENT) != before
+
+    changed = {**text_to_image_schema(), "description": "Another schema"}
+    monkeypatch.setattr("stacks.api_stack.text_to_image_schema", lambda: changed)
+    assert logical_id(synth()["Api"], DEPLOYMENT) != before
+
+
+# ----------------------------------------------------------------------------------------------------------------- CORS
+
+
+def preflights(template: Template) -> dict[str, dict[str, Any]]:
+    return {path: method for (name, path), method in routes(template).items() if name == "OPTIONS"}
+
+
+def test_without_origins_no_cross_origin_access_is_offered(dev: dict[str, Template]) -> None:
+    assert not preflights(dev["Api"])
+    assert "Access-Control" not in json.dumps(dev["Api"])
+
+
+@pytest.mark.parametrize("origin", ["https://images.example.com", "*"])
+def test_one_origin_is_answered_as_a_constant(synth: Synth, origin: str) -> None:
+    template = synth(api={"cors": {"allow_origins": [origin]}})["Api"]
+
+    found = preflights(template)
+    assert set(found) == {"/v1/generation/{engine_id}/text-to-image", "/v1/engines/list", "/health"}
+    for method in found.values():
+        (answer,) = method["Integration"]["IntegrationResponses"]
+        parameters = answer["ResponseParameters"]
+        assert method["Integration"]["Type"] == "MOCK"
+        assert method["ApiKeyRequired"] is False
+        assert parameters["method.response.header.Access-Control-Allow-Origin"] == f"'{origin}'"
+        assert "ResponseTemplates" not in answer
+        assert set(parameters) <= set(method["MethodResponses"][0]["ResponseParameters"])
+    post = found["/v1/generation/{engine_id}/text-to-image"]["Integration"]["IntegrationResponses"][0]
+    assert post["ResponseParameters"]["method.response.header.Access-Control-Allow-Methods"] == "'POST,OPTIONS'"
+    for response in resources(template, "AWS::ApiGateway::GatewayResponse").values():
+        headers = response["Properties"]["ResponseParameters"]
+        assert headers["gatewayresponse.header.Access-Control-Allow-Origin"] == f"'{origin}'"
+
+
+def test_of_several_origins_the_callers_own_is_answered(examples: Synthesis) -> None:
+    template = examples.templates["staging"]["Api"]
+
+    for method in preflights(template).values():
+        (answer,) = method["Integration"]["IntegrationResponses"]
+        choice = answer["ResponseTemplates"]["application/json"]
+        assert "method.response.header.Access-Control-Allow-Origin" not in answer["ResponseParameters"]
+        assert re.findall(r'\$origin == "(http[^"]+)"', choice) == [
+            "http://localhost:3000",
+            "https://images.staging.example.com",
+        ]
+    for response in resources(template, "AWS::ApiGateway::GatewayResponse").values():
+        headers = response["Properties"]["ResponseParameters"]
+        assert headers["gatewayresponse.header.Access-Control-Allow-Origin"] == "method.request.header.Origin"
+        assert headers["gatewayresponse.header.Vary"] == "'Origin'"
+
+
+def test_outputs_have_their_plain_names(dev: dict[str, Template]) -> None:
+    outputs = dev["Api"]["Outputs"]
+
+    assert set(outputs) == {"ApiUrl", "ApiKeyId", "RestApiId", "FunctionName"}
+    address = outputs["ApiUrl"]["Value"]["Fn::Join"][1]
+    assert address[0] == "https://"
+    assert address[-1] == "/api"

@@ -1,0 +1,176 @@
+"""The L2 face of the endpoint: grants and metrics; and its scaling."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk import assertions
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_iam as iam
+from infrastructure_synthesis import Synthesis, Template, logical_id, make_app, the
+
+from stacks.constructs.encrypted_log_group import EncryptedLogGroup
+from stacks.constructs.endpoint import SdxlEndpoint
+from stacks.constructs.endpoint_scaling import RealTimeScaling
+from stacks.constructs.model_container import ModelPackage
+from stacks.environment import Endpoint, InvocationsPerInstance, Scaling
+
+TARGET = "AWS::ApplicationAutoScaling::ScalableTarget"
+POLICY = "AWS::ApplicationAutoScaling::ScalingPolicy"
+INSTANCES = "/aws/sagemaker/Endpoints"
+
+
+@pytest.fixture
+def endpoint() -> SdxlEndpoint:
+    stack = cdk.Stack(make_app(), "Stack", env=cdk.Environment(account="111122223333", region="us-east-1"))
+    log_group = EncryptedLogGroup(stack, "Log", name="/log", key_arn="arn:aws:kms:::key/log", retention_days=1)
+    return SdxlEndpoint(
+        stack,
+        "Endpoint",
+        endpoint_name="sdxl-test",
+        container=ModelPackage(arn="arn:aws:sagemaker:us-east-1:111122223333:model-package/own"),
+        instance_types=["ml.g5.2xlarge"],
+        settings=Endpoint(),
+        log_group=log_group,
+    )
+
+
+def test_grant_invoke_allows_this_endpoint_only(endpoint: SdxlEndpoint) -> None:
+    caller = iam.User(cdk.Stack.of(endpoint), "Caller")
+
+    endpoint.grant_invoke(caller)
+
+    assertions.Template.from_stack(cdk.Stack.of(endpoint)).has_resource_properties(
+        "AWS::IAM::Policy",
+        {
+            "PolicyDocument": {
+                "Statement": [
+                    {
+                        "Effect": "Allow",
+                        "Action": ["sagemaker:DescribeEndpoint", "sagemaker:InvokeEndpoint"],
+                        "Resource": "arn:aws:sagemaker:us-east-1:111122223333:endpoint/sdxl-test",
+                    }
+                ],
+                "Version": "2012-10-17",
+            }
+        },
+    )
+
+
+METRICS = [
+    (SdxlEndpoint.metric_invocations, ("AWS/SageMaker", "Invocations", "NONE", "Sum")),
+    (SdxlEndpoint.metric_model_errors, ("AWS/SageMaker", "InvocationModelErrors", "NONE", "Sum")),
+    (SdxlEndpoint.metric_invocation_5xx_errors, ("AWS/SageMaker", "Invocation5XXErrors", "NONE", "Sum")),
+    (SdxlEndpoint.metric_model_latency, ("AWS/SageMaker", "ModelLatency", "MICROSECONDS", "p95")),
+    (SdxlEndpoint.metric_overhead_latency, ("AWS/SageMaker", "OverheadLatency", "MICROSECONDS", "p95")),
+    (SdxlEndpoint.metric_gpu_utilization, (INSTANCES, "GPUUtilization", "PERCENT", "Average")),
+    (SdxlEndpoint.metric_gpu_memory_utilization, (INSTANCES, "GPUMemoryUtilization", "PERCENT", "Maximum")),
+    (SdxlEndpoint.metric_disk_utilization, (INSTANCES, "DiskUtilization", "PERCENT", "Maximum")),
+]
+
+
+@pytest.mark.parametrize(("make", "expected"), METRICS)
+def test_metric_is_the_one_that_sagemaker_publishes(
+    endpoint: SdxlEndpoint,
+    make: Callable[[SdxlEndpoint], cloudwatch.Metric],
+    expected: tuple[str, str, str, str],
+) -> None:
+    metric = make(endpoint)
+
+    assert metric.unit is not None
+    assert (metric.namespace, metric.metric_name, metric.unit.name, metric.statistic) == expected
+    assert metric.dimensions == {"EndpointName": "sdxl-test", "VariantName": "primary"}
+    assert metric.period.to_seconds() == 60
+
+
+def test_period_and_statistic_of_a_metric_can_be_chosen(endpoint: SdxlEndpoint) -> None:
+    metric = endpoint.metric_model_latency("p99", cdk.Duration.minutes(5))
+
+    assert (metric.statistic, metric.period.to_seconds()) == ("p99", 300)
+
+
+def test_endpoint_without_scaling_has_no_scalable_target(dev: dict[str, Template]) -> None:
+    assert not [found for found in dev["Inference"]["Resources"].values() if "AutoScaling" in found["Type"]]
+
+
+def test_scaling_tracks_concurrent_requests(examples: Synthesis) -> None:
+    template = examples.templates["staging"]["Inference"]
+
+    assert the(template, TARGET) == {
+        "ServiceNamespace": "sagemaker",
+        "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
+        "ResourceId": "endpoint/sdxl-staging/variant/primary",
+        "MinCapacity": 1,
+        "MaxCapacity": 2,
+    }
+    assert the(template, POLICY) == {
+        "PolicyName": "sdxl-staging-concurrent-requests",
+        "PolicyType": "TargetTrackingScaling",
+        "ScalingTargetId": {"Ref": logical_id(template, TARGET)},
+        "TargetTrackingScalingPolicyConfiguration": {
+            "PredefinedMetricSpecification": {
+                "PredefinedMetricType": "SageMakerVariantConcurrentRequestsPerModelHighResolution"
+            },
+            "TargetValue": 1,
+            "ScaleInCooldown": 300,
+            "ScaleOutCooldown": 60,
+        },
+    }
+
+
+def test_scaling_tracks_invocations_per_instance_and_follows_the_clock(prod: dict[str, Template]) -> None:
+    configuration = the(prod["Inference"], POLICY)["TargetTrackingScalingPolicyConfiguration"]
+
+    assert configuration["PredefinedMetricSpecification"] == {
+        "PredefinedMetricType": "SageMakerVariantInvocationsPerInstance"
+    }
+    assert the(prod["Inference"], TARGET)["ScheduledActions"] == [
+        {
+            "ScheduledActionName": "night",
+            "Schedule": "cron(0 20 * * ? *)",
+            "Timezone": "Europe/Dublin",
+            "ScalableTargetAction": {"MinCapacity": 1, "MaxCapacity": 2},
+        },
+        {
+            "ScheduledActionName": "morning",
+            "Schedule": "cron(0 7 * * ? *)",
+            "Timezone": "Europe/Dublin",
+            "ScalableTargetAction": {"MinCapacity": 2, "MaxCapacity": 8},
+        },
+    ]
+
+
+def test_scalable_target_waits_for_the_endpoint(prod: dict[str, Template]) -> None:
+    template = prod["Inference"]
+    target = template["Resources"][logical_id(template, TARGET)]
+
+    assert target["DependsOn"] == [logical_id(template, "AWS::SageMaker::Endpoint")]
+
+
+def test_zero_is_kept_and_not_replaced_by_a_default(endpoint: SdxlEndpoint) -> None:
+    # Given zeros in every number of the scaling, one of which no environment file may hold
+    scaling = Scaling.model_construct(
+        min_capacity=0,
+        max_capacity=2,
+        target=InvocationsPerInstance(metric="invocations_per_instance", target=0.5),
+        scale_in_cooldown_seconds=0,
+        scale_out_cooldown_seconds=0,
+        schedules=(),
+    )
+
+    RealTimeScaling(cdk.Stack.of(endpoint), "Scaling", endpoint=endpoint, scaling=scaling)
+
+    template = assertions.Template.from_stack(cdk.Stack.of(endpoint))
+    template.has_resource_properties(TARGET, {"MinCapacity": 0, "MaxCapacity": 2})
+    template.has_resource_properties(
+        POLICY,
+        {
+            "TargetTrackingScalingPolicyConfiguration": {
+                "TargetValue": 0.5,
+                "ScaleInCooldown": 0,
+                "ScaleOutCooldown": 0,
+            }
+        },
+    )

@@ -1,0 +1,226 @@
+"""The inference stack: model, endpoint configuration, endpoint and execution role."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk import assertions
+from infrastructure_synthesis import Synthesis, Template, logical_id, make_app, the
+
+from stacks.catalog import load_catalog
+from stacks.constructs.encrypted_log_group import EncryptedLogGroup
+from stacks.constructs.endpoint import SdxlEndpoint
+from stacks.constructs.model_container import InferenceContainer, ModelPackage
+from stacks.environment import Endpoint
+
+MODEL = "AWS::SageMaker::Model"
+ENDPOINT_CONFIG = "AWS::SageMaker::EndpointConfig"
+ENDPOINT = "AWS::SageMaker::Endpoint"
+ROLE = "AWS::IAM::Role"
+POLICY = "AWS::IAM::ManagedPolicy"
+
+
+def test_open_model_is_the_catalogs_container_with_text_variables(dev: dict[str, Template]) -> None:
+    container = load_catalog().open_container("us-east-1")
+    model = the(dev["Inference"], MODEL)
+
+    assert model["PrimaryContainer"] == {
+        "Image": container.image_uri,
+        "ModelDataUrl": container.model_data_url,
+        "Environment": container.environment,
+    }
+    assert all(isinstance(value, str) for value in model["PrimaryContainer"]["Environment"].values())
+    assert model["EnableNetworkIsolation"] is True
+
+
+def test_optimized_model_is_a_model_package_without_variables(prod: dict[str, Template]) -> None:
+    model = the(prod["Inference"], MODEL)
+
+    assert model["PrimaryContainer"] == {"ModelPackageName": load_catalog().optimized_package_arn("eu-west-1")}
+    assert model["EnableNetworkIsolation"] is True
+
+
+def test_model_package_of_the_environment_goes_before_the_catalogs(synth: Callable[..., dict[str, Template]]) -> None:
+    arn = "arn:aws:sagemaker:us-east-1:111122223333:model-package/own-copy"
+    template = synth(model={"source": "optimized", "model_package_arn": arn})["Inference"]
+
+    assert the(template, MODEL)["PrimaryContainer"] == {"ModelPackageName": arn}
+
+
+def test_only_the_endpoint_has_a_name(dev: dict[str, Template]) -> None:
+    template = dev["Inference"]
+
+    assert "ModelName" not in the(template, MODEL)
+    assert "EndpointConfigName" not in the(template, ENDPOINT_CONFIG)
+    assert the(template, ENDPOINT) == {
+        "EndpointName": "sdxl-dev",
+        "EndpointConfigName": {"Fn::GetAtt": [logical_id(template, ENDPOINT_CONFIG), "EndpointConfigName"]},
+        "RetainAllVariantProperties": True,
+    }
+
+
+def test_variant_has_the_environments_count_and_timeouts(synth: Callable[..., dict[str, Template]]) -> None:
+    template = synth(
+        endpoint={
+            "instance_count": 3,
+            "variant_weight": 0,
+            "model_download_timeout_seconds": 3600,
+            "health_check_timeout_seconds": 60,
+        }
+    )["Inference"]
+
+    assert the(template, ENDPOINT_CONFIG) == {
+        "ProductionVariants": [
+            {
+                "VariantName": "primary",
+                "ModelName": {"Fn::GetAtt": [logical_id(template, MODEL), "ModelName"]},
+                "InstanceType": "ml.g5.4xlarge",
+                "InitialInstanceCount": 3,
+                "InitialVariantWeight": 0,
+                "ModelDataDownloadTimeoutInSeconds": 3600,
+                "ContainerStartupHealthCheckTimeoutInSeconds": 60,
+            }
+        ]
+    }
+
+
+def test_several_instance_types_become_pools_in_order_of_preference(examples: Synthesis) -> None:
+    (variant,) = the(examples.templates["staging"]["Inference"], ENDPOINT_CONFIG)["ProductionVariants"]
+
+    assert variant["InstancePools"] == [
+        {"InstanceType": "ml.g5.4xlarge", "Priority": 1},
+        {"InstanceType": "ml.g5.8xlarge", "Priority": 2},
+    ]
+    assert "InstanceType" not in variant
+
+
+def test_role_and_its_permissions_exist_before_the_model(dev: dict[str, Template]) -> None:
+    template = dev["Inference"]
+    found = template["Resources"]
+    policy, role, model = (logical_id(template, kind) for kind in (POLICY, ROLE, MODEL))
+
+    assert found[role]["Properties"]["ManagedPolicyArns"] == [{"Ref": policy}]
+    assert {policy, role} < set(found[model]["DependsOn"])
+    assert found[model]["Properties"]["ExecutionRoleArn"] == {"Fn::GetAtt": [role, "Arn"]}
+
+
+def statements(template: Template) -> list[tuple[list[str], list[str], object]]:
+    found = []
+    for statement in the(template, POLICY)["PolicyDocument"]["Statement"]:
+        assert statement["Effect"] == "Allow"
+        action, resource = statement["Action"], statement["Resource"]
+        found.append(
+            (
+                [action] if isinstance(action, str) else action,
+                resource if isinstance(resource, list) else [resource],
+                statement.get("Condition"),
+            )
+        )
+    return found
+
+
+LOG_GROUP = "arn:aws:logs:{}:{}:log-group:/aws/sagemaker/Endpoints/{}"
+METRICS_ONLY = {"StringEquals": {"cloudwatch:namespace": ["AWS/SageMaker", "/aws/sagemaker/Endpoints"]}}
+LOG_ACTIONS = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"]
+
+
+def test_execution_role_of_the_open_model_is_exact(dev: dict[str, Template]) -> None:
+    group = LOG_GROUP.format("us-east-1", "111122223333", "sdxl-dev")
+    bucket = "arn:aws:s3:::jumpstart-cache-prod-us-east-1"
+    key = load_catalog().open.artifact_key
+    repository = "arn:aws:ecr:us-east-1:763104351884:repository/stabilityai-pytorch-inference"
+
+    assert statements(dev["Inference"]) == [
+        (LOG_ACTIONS, [group, f"{group}:*"], None),
+        (["cloudwatch:PutMetricData"], ["*"], METRICS_ONLY),
+        (["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"], [repository], None),
+        (["ecr:GetAuthorizationToken"], ["*"], None),
+        (["s3:GetObject"], [f"{bucket}/{key}"], None),
+        (["s3:ListBucket"], [bucket], None),
+    ]
+
+
+def test_execution_role_of_a_model_package_reads_nothing(prod: dict[str, Template]) -> None:
+    group = LOG_GROUP.format("eu-west-1", "777788889999", "sdxl-prod")
+
+    assert statements(prod["Inference"]) == [
+        (LOG_ACTIONS, [group, f"{group}:*"], None),
+        (["cloudwatch:PutMetricData"], ["*"], METRICS_ONLY),
+    ]
+
+
+def test_only_sagemaker_assumes_the_execution_role(dev: dict[str, Template]) -> None:
+    (statement,) = the(dev["Inference"], ROLE)["AssumeRolePolicyDocument"]["Statement"]
+
+    assert statement["Principal"] == {"Service": "sagemaker.amazonaws.com"}
+
+
+def test_log_group_of_the_endpoint_is_encrypted_and_expires(prod: dict[str, Template]) -> None:
+    log_group = the(prod["Inference"], "AWS::Logs::LogGroup")
+
+    assert log_group["LogGroupName"] == "/aws/sagemaker/Endpoints/sdxl-prod"
+    assert log_group["RetentionInDays"] == 365
+    assert "Fn::ImportValue" in log_group["KmsKeyId"]
+
+
+def test_switching_the_variant_changes_the_model_and_keeps_the_endpoint(examples: Synthesis) -> None:
+    before, after = (examples.templates[name]["Inference"] for name in ("dev", "switched"))
+
+    assert the(before, MODEL)["PrimaryContainer"].keys() != the(after, MODEL)["PrimaryContainer"].keys()
+    for kind in (MODEL, ENDPOINT_CONFIG, ENDPOINT):
+        assert logical_id(before, kind) == logical_id(after, kind)
+    assert before["Outputs"]["ModelSource"]["Value"] == "open"
+    assert after["Outputs"]["ModelSource"]["Value"] == "optimized"
+    assert before["Outputs"]["EndpointName"]["Value"] == "sdxl-dev"
+
+
+def endpoint_template(**settings: object) -> assertions.Template:
+    stack = cdk.Stack(make_app(), "Stack", env=cdk.Environment(account="111122223333", region="us-east-1"))
+    log_group = EncryptedLogGroup(stack, "Log", name="/log", key_arn="arn:aws:kms:::key/log", retention_days=1)
+    SdxlEndpoint(
+        stack,
+        "Endpoint",
+        **{
+            "endpoint_name": "sdxl-test",
+            "container": ModelPackage(arn="arn:aws:sagemaker:us-east-1:111122223333:model-package/own"),
+            "instance_types": ["ml.g6e.xlarge"],
+            "settings": Endpoint(),
+            "log_group": log_group,
+            **settings,
+        },  # type: ignore[arg-type]
+    )
+    return assertions.Template.from_stack(stack)
+
+
+def test_volume_key_is_set_where_the_instance_type_allows_it() -> None:
+    key = "arn:aws:kms:us-east-1:111122223333:key/volume"
+
+    endpoint_template(volume_key_arn=key).has_resource_properties(ENDPOINT_CONFIG, {"KmsKeyId": key})
+
+
+def test_endpoint_without_instance_types_is_refused() -> None:
+    with pytest.raises(ValueError, match="instance_types is empty: name at least one instance type"):
+        endpoint_template(instance_types=[])
+
+
+@pytest.mark.parametrize(
+    ("image", "artifact", "message"),
+    [
+        ("python:3.13", "s3://bucket/model.tar.gz", r"image_uri is 'python:3.13': expected an image in Amazon ECR"),
+        (
+            "763104351884.dkr.ecr.us-east-1.amazonaws.com/image:1",
+            "https://bucket/model",
+            r"model_data_url is 'https://bucket/model': expected one object, s3://",
+        ),
+        (
+            "763104351884.dkr.ecr.us-east-1.amazonaws.com/image:1",
+            "s3://bucket/folder/",
+            r"model_data_url is 's3://bucket/folder/': expected one object",
+        ),
+    ],
+)
+def test_container_out_of_reach_of_exact_permissions_is_refused(image: str, artifact: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        InferenceContainer(image_uri=image, model_data_url=artifact)

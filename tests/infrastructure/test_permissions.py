@@ -1,0 +1,57 @@
+"""No permission is wider than the service demands, in any stack of any environment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from infrastructure_synthesis import Synthesis
+
+# Actions without a resource level: IAM knows no narrower resource than * for them.
+WITHOUT_RESOURCE_LEVEL = {
+    "cloudwatch:PutMetricData",
+    "ecr:GetAuthorizationToken",
+    "xray:PutTelemetryRecords",
+    "xray:PutTraceSegments",
+}
+
+
+def identity_statements(examples: Synthesis) -> Iterator[dict[str, Any]]:
+    for stacks in examples.templates.values():
+        for template in stacks.values():
+            for resource in template["Resources"].values():
+                if resource["Type"] == "AWS::IAM::ManagedPolicy":
+                    yield from resource["Properties"]["PolicyDocument"]["Statement"]
+                assert resource["Type"] not in ("AWS::IAM::Policy", "AWS::IAM::UserPolicy", "AWS::IAM::RolePolicy")
+                assert "Policies" not in resource.get("Properties", {})
+
+
+def as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def test_every_action_is_named(examples: Synthesis) -> None:
+    actions = {action for statement in identity_statements(examples) for action in as_list(statement["Action"])}
+
+    assert actions
+    assert not [action for action in actions if "*" in action]
+
+
+def test_every_resource_is_named_where_the_service_allows_it(examples: Synthesis) -> None:
+    for statement in identity_statements(examples):
+        if "*" in as_list(statement["Resource"]):
+            assert set(as_list(statement["Action"])) <= WITHOUT_RESOURCE_LEVEL
+
+
+def test_aws_managed_policies_are_attached_to_the_gateways_own_role_only(examples: Synthesis) -> None:
+    attached = {
+        arn
+        for stacks in examples.templates.values()
+        for template in stacks.values()
+        for resource in template["Resources"].values()
+        if resource["Type"] == "AWS::IAM::Role"
+        for arn in resource["Properties"]["ManagedPolicyArns"]
+        if isinstance(arn, str)
+    }
+
+    assert attached == {"arn:aws:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"}

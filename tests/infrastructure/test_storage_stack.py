@@ -1,0 +1,114 @@
+"""The storage stack: what it keeps, and how it is protected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from infrastructure_synthesis import Template, resources
+
+# What holds data. A changed id would leave the old one behind, and start with an empty one.
+STATEFUL = {
+    "Key": "AWS::KMS::Key",
+    "ImagesBucket297917F6": "AWS::S3::Bucket",
+    "ImagesPolicyB348B051": "AWS::S3::BucketPolicy",
+    "AccessLogBucket07987235": "AWS::S3::Bucket",
+    "AccessLogPolicyE3EFBBF8": "AWS::S3::BucketPolicy",
+}
+
+
+def test_logical_ids_of_stateful_resources_are_pinned_and_all_are_retained(dev: dict[str, Template]) -> None:
+    found = dev["Storage"]["Resources"]
+
+    assert {name: resource["Type"] for name, resource in found.items()} == STATEFUL
+    assert {resource["DeletionPolicy"] for resource in found.values()} == {"Retain"}
+    assert {resource["UpdateReplacePolicy"] for resource in found.values()} == {"Retain"}
+
+
+def test_every_bucket_is_private_versioned_and_refuses_plain_http(dev: dict[str, Template]) -> None:
+    buckets = resources(dev["Storage"], "AWS::S3::Bucket")
+    policies = [policy["Properties"] for policy in resources(dev["Storage"], "AWS::S3::BucketPolicy").values()]
+
+    for bucket in buckets.values():
+        properties = bucket["Properties"]
+        assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
+        assert properties["VersioningConfiguration"] == {"Status": "Enabled"}
+        assert properties["OwnershipControls"] == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+        assert "BucketName" not in properties
+    assert {policy["Bucket"]["Ref"] for policy in policies} == set(buckets)
+    for policy in policies:
+        arn = {"Fn::GetAtt": [policy["Bucket"]["Ref"], "Arn"]}
+        assert policy["PolicyDocument"]["Statement"][0] == {
+            "Sid": "TlsOnly",
+            "Effect": "Deny",
+            "Principal": {"AWS": "*"},
+            "Action": "s3:*",
+            "Resource": [arn, {"Fn::Join": ["", [arn, "/*"]]}],
+            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+        }
+
+
+def test_images_are_encrypted_with_the_key_and_access_log_with_what_s3_delivers_to(dev: dict[str, Template]) -> None:
+    images = dev["Storage"]["Resources"]["ImagesBucket297917F6"]["Properties"]
+    access_log = dev["Storage"]["Resources"]["AccessLogBucket07987235"]["Properties"]
+
+    assert images["BucketEncryption"]["ServerSideEncryptionConfiguration"] == [
+        {
+            "BucketKeyEnabled": True,
+            "ServerSideEncryptionByDefault": {
+                "SSEAlgorithm": "aws:kms",
+                "KMSMasterKeyID": {"Fn::GetAtt": ["Key", "Arn"]},
+            },
+        }
+    ]
+    assert access_log["BucketEncryption"]["ServerSideEncryptionConfiguration"] == [
+        {"ServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
+    ]
+    assert images["LoggingConfiguration"] == {
+        "DestinationBucketName": {"Ref": "AccessLogBucket07987235"},
+        "LogFilePrefix": "images/",
+    }
+
+
+def test_only_the_log_delivery_of_the_images_bucket_may_write_to_the_access_log(dev: dict[str, Template]) -> None:
+    document = dev["Storage"]["Resources"]["AccessLogPolicyE3EFBBF8"]["Properties"]["PolicyDocument"]
+    (allowed,) = [statement for statement in document["Statement"] if statement["Effect"] == "Allow"]
+
+    assert allowed["Principal"] == {"Service": "logging.s3.amazonaws.com"}
+    assert allowed["Action"] == "s3:PutObject"
+    assert allowed["Condition"] == {
+        "ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": ["ImagesBucket297917F6", "Arn"]}},
+        "StringEquals": {"aws:SourceAccount": "111122223333"},
+    }
+
+
+@pytest.mark.parametrize(("days", "retention"), [(1, 1), (365, 3653)])
+def test_images_and_logs_expire_as_the_environment_says(
+    synth: Callable[..., dict[str, Template]], days: int, retention: int
+) -> None:
+    template = synth(storage={"image_expiration_days": days, "log_retention_days": retention})["Storage"]
+
+    for name, expected in (("ImagesBucket297917F6", days), ("AccessLogBucket07987235", retention)):
+        expire, markers = template["Resources"][name]["Properties"]["LifecycleConfiguration"]["Rules"]
+        assert expire["ExpirationInDays"] == expected
+        assert expire["NoncurrentVersionExpiration"] == {"NoncurrentDays": 1}
+        assert expire["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}
+        assert markers["ExpiredObjectDeleteMarker"] is True
+
+
+def test_key_rotates_and_serves_cloudwatch_logs_of_this_account_and_region_only(prod: dict[str, Template]) -> None:
+    key = prod["Storage"]["Resources"]["Key"]["Properties"]
+    account, logs = key["KeyPolicy"]["Statement"]
+
+    assert key["EnableKeyRotation"] is True
+    assert account["Principal"] == {"AWS": "arn:aws:iam::777788889999:root"}
+    assert logs["Principal"] == {"Service": "logs.eu-west-1.amazonaws.com"}
+    assert logs["Condition"] == {
+        "ArnLike": {"kms:EncryptionContext:aws:logs:arn": "arn:aws:logs:eu-west-1:777788889999:log-group:*"}
+    }
+
+
+def test_outputs_have_their_plain_names(dev: dict[str, Template]) -> None:
+    outputs = {name for name in dev["Storage"]["Outputs"] if not name.startswith("ExportsOutput")}
+
+    assert outputs == {"ImagesBucketName", "KeyArn"}

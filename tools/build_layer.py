@@ -1,0 +1,146 @@
+"""Builds the functions' Lambda layer from locked requirements, without Docker: same requirements, same bytes.
+
+`python -m tools.build_layer` prints the archive's path. Its name is the hash of `lambda/requirements.txt`, so one that
+exists is the right one and is never built again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+REQUIREMENTS = ROOT / "lambda" / "requirements.txt"
+LOCK = ROOT / "requirements.lock"
+LAYERS = ROOT / ".local" / "layer"
+
+PYTHON_VERSION = "3.13"
+PYTHON_PLATFORM = "aarch64-manylinux2014"
+
+# A zip entry cannot be older than 1980. Any fixed time serves.
+TIMESTAMP = (1980, 1, 1, 0, 0, 0)
+# Nothing imports these. `tests` and `bin` are dropped at any depth, `.lock` is left behind by the installer.
+EXCLUDED_NAMES = frozenset({"__pycache__", "bin", "tests", ".lock"})
+# Written by the installer about itself: where, when and by whom. They would make two builds differ.
+EXCLUDED_METADATA = frozenset({"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json"})
+
+_PIN = re.compile(r"(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^\s;\\]+)")
+
+
+class LayerError(RuntimeError):
+    """The layer cannot be built from its requirements."""
+
+
+def layer_archive(requirements: Path = REQUIREMENTS, layers: Path = LAYERS) -> Path:
+    """Return where the archive for these requirements is, whether it was built already or not."""
+    return layers / f"{hashlib.sha256(requirements.read_bytes()).hexdigest()[:16]}.zip"
+
+
+def build_layer(requirements: Path = REQUIREMENTS, lock: Path = LOCK, layers: Path = LAYERS) -> Path:
+    """Build the archive unless it exists, and return its path. An interrupted build leaves no archive behind."""
+    archive = layer_archive(requirements, layers)
+    if archive.is_file():
+        return archive
+    layers.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="build-", dir=layers) as workspace:
+        locked = Path(workspace) / "requirements.txt"
+        locked.write_text(locked_requirements(requirements.read_text(), lock.read_text()))
+        packages = Path(workspace) / "packages"
+        install(locked, packages)
+        unfinished = Path(workspace) / "layer.zip"
+        write_archive(packages, unfinished)
+        unfinished.replace(archive)
+    return archive
+
+
+def locked_requirements(requirements: str, lock: str) -> str:
+    """Return the lock file's entries, hashes included, of the pinned `requirements`.
+
+    Raises LayerError if a requirement is not pinned with `==`, or is missing from the lock file in that version.
+    """
+    locked = {_normalized(entry["name"]): entry for entry in _entries(lock)}
+    chosen = []
+    for line in requirements.splitlines():
+        requirement = line.split("#", 1)[0].strip()
+        if not requirement:
+            continue
+        pin = _PIN.fullmatch(requirement)
+        if pin is None:
+            raise LayerError(f"lambda/requirements.txt: {requirement!r} is not pinned. Write it as `name==version`.")
+        entry = locked.get(_normalized(pin["name"]))
+        if entry is None or entry["version"] != pin["version"]:
+            have = "does not have it" if entry is None else f"has {entry['version']}"
+            raise LayerError(
+                f"lambda/requirements.txt wants {requirement}, requirements.lock {have}. Run `make lock` to renew it."
+            )
+        chosen.append(entry[0].rstrip())
+    return "\n".join(chosen) + "\n"
+
+
+def _entries(lock: str) -> list[re.Match[str]]:
+    """Split a lock file into its entries: a pinned name, then lines of hashes."""
+    return list(re.finditer(rf"^{_PIN.pattern}.*(?:\n[ \t].*)*", lock, re.MULTILINE))
+
+
+def _normalized(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def install(locked: Path, target: Path) -> None:
+    """Install wheels for the function's platform into `target`. Every hash is checked; nothing is compiled or run."""
+    uv = Path(sys.executable).with_name("uv")
+    command = [str(uv), "pip", "install", "--quiet", "--no-deps", "--require-hashes", "--only-binary", ":all:"]
+    command += ["--python-version", PYTHON_VERSION, "--python-platform", PYTHON_PLATFORM]
+    command += ["--link-mode", "copy", "--target", str(target), "--requirement", str(locked)]
+    if not uv.is_file():
+        raise LayerError(f"{uv} is missing. Run `make setup`.")
+    finished = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603 - our own arguments
+    if finished.returncode:
+        raise LayerError(
+            f"The wheels of lambda/requirements.txt for Python {PYTHON_VERSION} on {PYTHON_PLATFORM} could not be "
+            f"installed:\n{finished.stderr.strip()}"
+        )
+
+
+def write_archive(packages: Path, archive: Path) -> None:
+    """Zip `packages` under `python/`, where Lambda looks: sorted, with fixed times and modes, nothing of the machine.
+
+    Stored, not deflated: two versions of zlib deflate differently, and the archive's hash decides what is redeployed.
+    """
+    files = sorted(path for path in packages.rglob("*") if path.is_file() and _is_wanted(path.relative_to(packages)))
+    with zipfile.ZipFile(archive, "w") as output:
+        for path in files:
+            entry = zipfile.ZipInfo(f"python/{path.relative_to(packages).as_posix()}", TIMESTAMP)
+            entry.create_system = 3  # Unix, so that the mode below counts wherever the archive is made
+            entry.external_attr = (0o100755 if path.suffix == ".so" else 0o100644) << 16
+            output.writestr(entry, path.read_bytes())
+
+
+def _is_wanted(path: Path) -> bool:
+    if EXCLUDED_NAMES.intersection(path.parts) or path.suffix == ".pyc":
+        return False
+    return not (path.name in EXCLUDED_METADATA and path.parent.name.endswith(".dist-info"))
+
+
+def main() -> int:
+    """Build the layer, say so if it took work, and print its path."""
+    archive = layer_archive()
+    if not archive.is_file():
+        sys.stderr.write(f"Building the Lambda layer for Python {PYTHON_VERSION} on arm64\n")
+    try:
+        built = build_layer()
+    except LayerError as exc:
+        sys.stderr.write(f"error: {exc}\n")
+        return 1
+    sys.stdout.write(f"{os.path.relpath(built)}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
