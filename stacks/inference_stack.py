@@ -46,6 +46,7 @@ class InferenceStack(cdk.Stack):
             instance_types=instance_types,
             settings=environment.endpoint,
             log_group=log_group,
+            is_scaled=environment.scaling is not None,
             volume_key_arn=None if _any_has_nvme(instance_types) else key_arn,
         )
         if environment.scaling is not None:

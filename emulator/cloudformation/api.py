@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import unquote, urlsplit
-
-from botocore.exceptions import ClientError
 from moto.core.common_types import TYPE_RESPONSE
 from moto.core.responses import ActionResult, BaseResponse, EmptyResult
 from moto.core.utils import camelcase_to_underscores, method_names_from_class
@@ -14,9 +11,9 @@ from emulator.cloudformation.clients import Clients
 from emulator.cloudformation.engine import Engine
 from emulator.cloudformation.errors import ValidationError
 from emulator.cloudformation.evaluation import StackSurroundings
-from emulator.cloudformation.model import REVIEW, Stack, Target
-from emulator.cloudformation.parameters import given_values
+from emulator.cloudformation.model import Stack, Target
 from emulator.cloudformation.store import Region, Store
+from emulator.cloudformation.submissions import submitted_target, template_body
 from emulator.cloudformation.template import Template
 
 
@@ -57,7 +54,6 @@ class CloudFormationApi(BaseResponse):  # type: ignore[misc]
             change_set_type=self._get_param("ChangeSetType", "UPDATE"),
             make_target=self._target,
             description=self._get_param("Description"),
-            on_stack_failure=self._get_param("OnStackFailure"),
             deployment_config=self._get_param("DeploymentConfig"),
         )
         return ActionResult({"Id": change_set.id, "StackId": stack.id})
@@ -246,45 +242,11 @@ class CloudFormationApi(BaseResponse):  # type: ignore[misc]
         return ActionResult({key: summary[key] for key in wanted if key in summary})
 
     def _target(self, stack: Stack | None) -> Target:
-        settings = self._get_param("RollbackConfiguration") or {}
-        if settings.get("RollbackTriggers"):
-            raise ValidationError("RollbackConfiguration.RollbackTriggers is not emulated")
-        existing = stack.target if stack is not None and stack.status != REVIEW else None
-        template = existing.template if existing and self._get_param("UsePreviousTemplate") else None
-        template = template or Template(self._template_body())
-        submitted_tags = self._get_param("Tags")
-        tags = {tag["Key"]: tag["Value"] for tag in submitted_tags or []}
-        if submitted_tags is None and existing is not None:
-            tags = dict(existing.tags)
-        return Target(
-            template=template,
-            parameters=given_values(
-                template, self._get_param("Parameters") or [], existing.parameters if existing else {}
-            ),
-            tags=tags,
-            capabilities=tuple(self._get_param("Capabilities") or ()),
-            role_arn=self._get_param("RoleARN") or (existing.role_arn if existing else None),
-            notification_arns=tuple(self._get_param("NotificationARNs") or ()),
-            imports={
-                item["LogicalResourceId"]: dict(item["ResourceIdentifier"])
-                for item in self._get_param("ResourcesToImport") or []
-            },
-        )
+        return submitted_target(self._get_action(), self._get_param, stack, self._template_body)
 
     def _template_body(self) -> str:
-        body, url = self._get_param("TemplateBody"), self._get_param("TemplateURL")
-        if body:
-            return str(body)
-        if not url:
-            raise ValidationError("Either Template URL or Template Body must be specified.")
-        host, path = urlsplit(url).netloc, unquote(urlsplit(url).path).lstrip("/")
-        bucket, key = (host.split(".s3")[0], path) if ".s3" in host else tuple(path.split("/", 1))
-        try:
-            s3 = self.clients.client("s3", self.current_account, self.region)
-            return s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode()  # type: ignore[no-any-return]
-        except ClientError as exc:
-            message = f"S3 error: {exc.response['Error']['Message']} ({url})"
-            raise ValidationError(message) from exc
+        s3 = self.clients.client("s3", self.current_account, self.region)
+        return template_body(self._get_param, s3)
 
     def _holder(self, physical_id: str) -> Stack:
         for stack in self._region.live_stacks():

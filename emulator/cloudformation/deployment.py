@@ -78,8 +78,10 @@ class Deployment:
                 self._steps.create(definition, properties, dependencies, replaced=existing)
             else:
                 self._steps.update(definition, existing, properties, dependencies)
-        elif existing.described_by(definition, dependencies) != existing:
+        elif existing.described_by(definition, existing.dependencies) != existing:
             self._steps.update(definition, existing, properties, dependencies)
+        else:
+            self._stack.resources[logical_id] = existing.described_by(definition, dependencies)
         self._failed = None
 
     def _refuse_same_name(self, kind: ResourceType, existing: StackResource, properties: Properties) -> None:

@@ -46,7 +46,6 @@ def stack_description(stack: Stack, surroundings: StackSurroundings) -> dict[str
             "Parameters": _parameters(target, surroundings),
             "Capabilities": list(target.capabilities),
             "Tags": [{"Key": key, "Value": value} for key, value in target.tags.items()],
-            "NotificationARNs": list(target.notification_arns),
             "RoleARN": target.role_arn,
         }
     return _present(description)
@@ -126,11 +125,10 @@ def change_set_description(
         {
             **change_set_summary(stack, change_set),
             "Parameters": _parameters(target, surroundings),
-            "NotificationARNs": list(target.notification_arns),
+            "NotificationARNs": [],
             "Capabilities": list(target.capabilities),
             "Tags": [{"Key": key, "Value": value} for key, value in target.tags.items()],
             "RollbackConfiguration": {},
-            "OnStackFailure": change_set.on_stack_failure,
             "DeploymentConfig": change_set.deployment_config,
             "Changes": [
                 {"Type": "Resource", "ResourceChange": _change(item, property_values)} for item in change_set.changes
@@ -226,7 +224,7 @@ def _change(change: ResourceChange, property_values: bool) -> dict[str, Any]:
                     "AttributeChangeType": _change_type(detail.before, detail.after),
                 }
             )
-        entry = {"Target": target, "Evaluation": "Static", "ChangeSource": detail.source}
+        entry: dict[str, Any] = {"Target": target, "Evaluation": "Static", "ChangeSource": detail.source}
         if detail.source != "DirectModification":
             entry |= {"Evaluation": "Dynamic", "CausingEntity": detail.causing_entity}
         details.append(entry)

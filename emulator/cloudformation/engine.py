@@ -58,7 +58,6 @@ class Engine:
         change_set_type: str,
         make_target: Callable[[Stack | None], Target],
         description: str | None = None,
-        on_stack_failure: str | None = None,
         deployment_config: dict[str, Any] | None = None,
     ) -> tuple[Stack, ChangeSet]:
         """Plan a change of a stack, which is made in review where it does not exist."""
@@ -81,8 +80,7 @@ class Engine:
                 if new:
                     self.region.forget(stack)
                 raise
-            change_set.description, change_set.on_stack_failure = description, on_stack_failure
-            change_set.deployment_config = deployment_config
+            change_set.description, change_set.deployment_config = description, deployment_config
             stack.change_sets[change_set_name] = change_set
             return stack, change_set
 

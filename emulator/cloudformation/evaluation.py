@@ -63,7 +63,7 @@ class StackSurroundings:
 def evaluator(stack: Stack, target: Target, surroundings: StackSurroundings) -> Evaluator:
     """An evaluator of a target's template for a stack."""
     parameters = resolved_values(target.template, target.parameters, surroundings.ssm_parameter)
-    pseudo = stack.pseudo_parameters() | {"AWS::NotificationARNs": list(target.notification_arns)}
+    pseudo = stack.pseudo_parameters()
     return Evaluator(target.template, parameters=parameters, pseudo_parameters=pseudo, surroundings=surroundings)
 
 

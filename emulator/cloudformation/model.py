@@ -134,7 +134,6 @@ class Target:
     tags: Mapping[str, str]
     capabilities: tuple[str, ...] = ()
     role_arn: str | None = None
-    notification_arns: tuple[str, ...] = ()
     imports: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Logical id to resource identifier, for resources that exist already and are taken into the stack."""
 
@@ -153,7 +152,6 @@ class ChangeSet:
     execution_status: str
     created: datetime
     description: str | None = None
-    on_stack_failure: str | None = None
     deployment_config: Mapping[str, Any] | None = None
 
 
@@ -200,7 +198,7 @@ class Stack:
         suffixes = {"aws-cn": "amazonaws.com.cn"}
         return {
             "AWS::AccountId": self.account,
-            "AWS::NotificationARNs": list(self.target.notification_arns) if self.target else [],
+            "AWS::NotificationARNs": [],
             "AWS::Partition": self.partition,
             "AWS::Region": self.region,
             "AWS::StackId": self.id,

@@ -198,8 +198,12 @@ def _short_form(loader: _YamlLoader, suffix: str, node: yaml.Node) -> dict[str, 
     return {suffix if suffix in {"Ref", "Condition"} else f"Fn::{suffix}": value}
 
 
+def _as_text(loader: _YamlLoader, node: yaml.Node) -> str:
+    return str(loader.construct_scalar(node))  # type: ignore[arg-type]
+
+
 _YamlLoader.add_multi_constructor("!", _short_form)
-_YamlLoader.add_constructor("tag:yaml.org,2002:timestamp", _YamlLoader.construct_scalar)
+_YamlLoader.add_constructor("tag:yaml.org,2002:timestamp", _as_text)
 
 
 def _parse(body: str) -> dict[str, Any]:

@@ -44,7 +44,9 @@ class Role(ResourceType):
     def update(self, context: Context, made: Made, before: Properties, after: Properties) -> Made:
         """Change everything but name and path."""
         iam, role_name = context.client("iam"), made.physical_id
-        iam.update_assume_role_policy(RoleName=role_name, PolicyDocument=json.dumps(after["AssumeRolePolicyDocument"]))
+        if before["AssumeRolePolicyDocument"] != after["AssumeRolePolicyDocument"]:
+            document = json.dumps(after["AssumeRolePolicyDocument"])
+            iam.update_assume_role_policy(RoleName=role_name, PolicyDocument=document)
         settings = {key: after[key] for key in words("Description MaxSessionDuration") if key in after}
         call(iam, "UpdateRole", {"RoleName": role_name, **settings}, of=self.name)
         _set_policies(iam, role_name, before, after)

@@ -40,7 +40,7 @@ class Key(ResourceType):
         """Change description, policy, rotation, state and tags."""
         kms, key_id = context.client("kms"), made.physical_id
         kms.update_key_description(KeyId=key_id, Description=after.get("Description", ""))
-        if "KeyPolicy" in after:
+        if "KeyPolicy" in after and before.get("KeyPolicy") != after["KeyPolicy"]:
             kms.put_key_policy(KeyId=key_id, PolicyName="default", Policy=json.dumps(after["KeyPolicy"]))
         self._set_rotation_and_state(context, made, after)
         if removed_keys(before, after):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, Protocol
 
 import botocore.session
-from moto.applicationautoscaling.models import applicationautoscaling_backends
 from moto.core.responses import ActionResult
 from moto.core.utils import utcnow
 from moto.sagemaker.exceptions import AWSValidationException
@@ -139,7 +139,11 @@ def _serve(self: SageMakerResponse, endpoint: FakeEndpoint) -> None:
 
 def _refuse_to_break_scaling(backend: SageMakerModelBackend, endpoint: FakeEndpoint, config: Mapping[str, Any]) -> None:
     """SageMaker's rule: a scaled variant keeps its instance type until its scalable target is deregistered."""
-    scaling = applicationautoscaling_backends[backend.account_id][backend.region_name]
+    # Its import takes as long as the rest of moto together; where nobody has imported it, nothing is registered.
+    autoscaling = sys.modules.get("moto.applicationautoscaling.models")
+    if autoscaling is None:
+        return
+    scaling = autoscaling.applicationautoscaling_backends[backend.account_id][backend.region_name]
     old = backend.describe_endpoint_config(endpoint.endpoint_config_name)["ProductionVariants"]
     wanted = {variant["VariantName"]: variant for variant in config["ProductionVariants"]}
     broken = [

@@ -23,11 +23,14 @@ if TYPE_CHECKING:
 
 VARIANT_NAME = "primary"
 
+_INSTANCE_COUNT = sagemaker.CfnEndpoint.VariantPropertyProperty(variant_property_type="DesiredInstanceCount")
+
 
 class SdxlEndpoint(Construct):
     """Model, endpoint configuration and endpoint, with the execution role they need.
 
     `instance_types` is in order of preference: with several, SageMaker takes the next one where capacity is missing.
+    `is_scaled` says that scaling decides the instance count: updates then leave it, and otherwise set it.
     `volume_key_arn` encrypts the instances' storage volume; None leaves that to SageMaker, which is the only choice for
     instance types with local NVMe storage. Only the endpoint has a name: an update replaces model and endpoint
     configuration, and names of their own would collide.
@@ -43,6 +46,7 @@ class SdxlEndpoint(Construct):
         instance_types: Sequence[str],
         settings: Endpoint,
         log_group: EncryptedLogGroup,
+        is_scaled: bool,
         volume_key_arn: str | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
@@ -74,8 +78,10 @@ class SdxlEndpoint(Construct):
             "Endpoint",
             endpoint_name=endpoint_name,
             endpoint_config_name=self.endpoint_config.attr_endpoint_config_name,
-            # An update must not scale a busy endpoint back to its initial instance count.
+            # What was changed since the deployment stays: an update must not scale a busy endpoint back.
             retain_all_variant_properties=True,
+            # Without scaling nothing but this setting changes the count: retained, it would never take effect again.
+            exclude_retained_variant_properties=None if is_scaled else [_INSTANCE_COUNT],
         )
         self.metrics = EndpointMetrics(endpoint_name=endpoint_name, variant_name=VARIANT_NAME)
 

@@ -7,6 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 CAPABILITIES = ["CAPABILITY_NAMED_IAM"]
+TRUST = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "lambda.amazonaws.com"}}
+ROLE = {
+    "Type": "AWS::IAM::Role",
+    "Properties": {"AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [TRUST]}},
+}
 
 
 class FakeContainers:
@@ -16,9 +21,7 @@ class FakeContainers:
         self.running: dict[tuple[str, str], str] = {}
         self.broken: set[str] = set()
 
-    def start(
-        self, endpoint_key: tuple[str, str, str], model: Mapping[str, Any], *, production_variant: str
-    ) -> None:
+    def start(self, endpoint_key: tuple[str, str, str], model: Mapping[str, Any], *, production_variant: str) -> None:
         image = model["PrimaryContainer"].get("Image", "package")
         if image in self.broken:
             raise RuntimeError(f"{image} did not pass the ping health check")

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from cloudformation_support import FakeContainers, Stacks
 from deploy_harness import running_emulator
+from moto.sagemaker.responses import SageMakerResponse
 
 from emulator.aws import AwsApplication
 from emulator.cloudformation.clients import Clients
@@ -40,8 +41,6 @@ def application() -> AwsApplication:
 @pytest.fixture
 def containers(application: AwsApplication) -> FakeContainers:
     """What the in-process emulator starts behind endpoints."""
-    from moto.sagemaker.responses import SageMakerResponse
-
     containers = FakeContainers()
     SageMakerResponse.mended_for = containers
     return containers

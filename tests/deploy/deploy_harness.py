@@ -18,6 +18,7 @@ from botocore.config import Config
 from emulator import state_file
 from emulator.client import DUMMY_SECRET, access_key_id, child_environment
 from emulator.state_file import RunningEmulator
+from tools.build_layer import layer_archive
 
 ROOT = Path(__file__).resolve().parents[2]
 CDK = ROOT / "node_modules" / ".bin" / "cdk"
@@ -109,13 +110,6 @@ def synthesize(account: Account, directory: Path, name: str, *, root: Path = ROO
     )
     assert result.returncode == 0, result.stdout + result.stderr
     return str(output)
-
-
-def layer_archive() -> Path:
-    """The functions' layer, which set-up builds."""
-    from tools.build_layer import layer_archive as archive
-
-    return archive()
 
 
 def copy_of_app(directory: Path) -> Path:

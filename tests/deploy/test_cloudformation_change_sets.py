@@ -138,9 +138,7 @@ def test_parameters_are_defaulted_checked_and_kept(stacks: Stacks) -> None:
     stacks.deploy(resources, Parameters_=definition, Parameters=[{"ParameterKey": "P", "ParameterValue": "b"}])
 
     with pytest.raises(ClientError, match="must be one of AllowedValues"):
-        stacks.change_set(
-            resources, Parameters_=definition, Parameters=[{"ParameterKey": "P", "ParameterValue": "c"}]
-        )
+        stacks.change_set(resources, Parameters_=definition, Parameters=[{"ParameterKey": "P", "ParameterValue": "c"}])
     kept = stacks.change_set(
         resources, Parameters_=definition, Parameters=[{"ParameterKey": "P", "UsePreviousValue": True}]
     )
@@ -194,3 +192,9 @@ def test_the_template_is_given_back_as_it_was_submitted(stacks: Stacks) -> None:
 def test_an_action_that_is_not_emulated_says_so(stacks: Stacks) -> None:
     with pytest.raises(ClientError, match="CloudFormation action ListStackSets is not emulated"):
         stacks.api.list_stack_sets()
+
+
+@pytest.mark.parametrize("settings", [{"OnStackFailure": "DELETE"}, {"NotificationARNs": ["arn:aws:sns:::t"]}])
+def test_a_setting_that_would_make_no_difference_here_is_refused(stacks: Stacks, settings: dict[str, Any]) -> None:
+    with pytest.raises(ClientError, match=rf"CreateChangeSet.{next(iter(settings))} is not emulated"):
+        stacks.change_set({"A": parameter()}, **settings)

@@ -34,6 +34,7 @@ def endpoint() -> SdxlEndpoint:
         instance_types=["ml.g5.2xlarge"],
         settings=Endpoint(),
         log_group=log_group,
+        is_scaled=False,
     )
 
 

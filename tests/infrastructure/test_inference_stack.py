@@ -58,7 +58,15 @@ def test_only_the_endpoint_has_a_name(dev: dict[str, Template]) -> None:
         "EndpointName": "sdxl-dev",
         "EndpointConfigName": {"Fn::GetAtt": [logical_id(template, ENDPOINT_CONFIG), "EndpointConfigName"]},
         "RetainAllVariantProperties": True,
+        "ExcludeRetainedVariantProperties": [{"VariantPropertyType": "DesiredInstanceCount"}],
     }
+
+
+def test_an_update_leaves_the_instance_count_to_scaling(examples: Synthesis) -> None:
+    endpoint = the(examples.templates["prod"]["Inference"], ENDPOINT)
+
+    assert endpoint["RetainAllVariantProperties"] is True
+    assert "ExcludeRetainedVariantProperties" not in endpoint
 
 
 def test_variant_has_the_environments_count_and_timeouts(synth: Callable[..., dict[str, Template]]) -> None:
@@ -188,6 +196,7 @@ def endpoint_template(**settings: object) -> assertions.Template:
             "instance_types": ["ml.g6e.xlarge"],
             "settings": Endpoint(),
             "log_group": log_group,
+            "is_scaled": False,
             **settings,
         },  # type: ignore[arg-type]
     )
