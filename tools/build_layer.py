@@ -21,7 +21,8 @@ LOCK = ROOT / "requirements.lock"
 LAYERS = ROOT / ".local" / "layer"
 
 PYTHON_VERSION = "3.13"
-PYTHON_PLATFORM = "aarch64-manylinux2014"
+# Lambda's Python 3.13 runs on Amazon Linux 2023, glibc 2.34: wheels for 2.28 and older load there.
+PYTHON_PLATFORM = "aarch64-manylinux_2_28"
 
 # A zip entry cannot be older than 1980. Any fixed time serves.
 TIMESTAMP = (1980, 1, 1, 0, 0, 0)

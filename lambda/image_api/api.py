@@ -9,9 +9,9 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from image_api.application import Application
-from image_api.backends import create_backend
-from image_api.backends.sagemaker import create_runtime_client
-from image_api.endpoint_health import EndpointHealth
+from image_api.backends import create_backend, create_runtime_client
+from image_api.endpoint_health import create_health
+from image_api.idempotency import Idempotency
 from image_api.image_store import ImageStore
 from image_api.settings import load_settings
 
@@ -24,11 +24,18 @@ except ImportError:
 _logger = Logger()
 _settings = load_settings(os.environ)
 _image_store = ImageStore(bucket=_settings.images_bucket, link_ttl_seconds=_settings.image_link_ttl_seconds)
-_endpoint_health = EndpointHealth(endpoint_name=_settings.endpoint_name)
+_endpoint_health = create_health(_settings)
+_idempotency = Idempotency(
+    table_name=_settings.idempotency_table,
+    bucket=_settings.images_bucket,
+    s3_client=lambda: _image_store.client,
+    logger=_logger,
+)
 _application = Application(
     _settings,
-    backend=create_backend(_settings, create_runtime_client(_settings.timeout_seconds)),
+    backend=create_backend(_settings, create_runtime_client(_settings)),
     image_store=_image_store,
+    idempotency=_idempotency,
     endpoint_health=_endpoint_health,
     logger=_logger,
     metrics=Metrics(),
@@ -37,7 +44,7 @@ _application = Application(
 
 def warm_clients() -> None:
     """Create the clients that few requests need, so that a SnapStart snapshot holds them and nobody waits for them."""
-    _ = _image_store.client, _endpoint_health.client
+    _ = _image_store.client, _endpoint_health.client, _idempotency.records
 
 
 if register_before_snapshot is not None:

@@ -1,23 +1,38 @@
-"""Whether the model's endpoint is in service, as `GET /health` reports it."""
+"""Whether the model can be called, as `GET /health` reports it: the status of its endpoint, if it has one."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from image_api.settings import Settings
+
 # An endpoint changes its status in minutes; monitors ask every few seconds, and DescribeEndpoint is throttled.
 _CACHE_SECONDS = 15.0
 # SageMaker, DescribeEndpoint: while an endpoint is updated or maintained, or an update is rolled back, its previous
 # configuration goes on serving.
-SERVING_STATUSES = frozenset({"InService", "Updating", "SystemUpdating", "RollingBack"})
 NOT_FOUND = "NotFound"
 UNKNOWN = "Unknown"
+# A model of Bedrock is served without one.
+NO_ENDPOINT = "NoEndpoint"
+SERVING_STATUSES = frozenset({"InService", "Updating", "SystemUpdating", "RollingBack", NO_ENDPOINT})
+
+
+class ModelHealth(Protocol):
+    """What `GET /health` asks."""
+
+    @property
+    def client(self) -> Any:
+        """The client it asks with, created at first use; None where nobody is asked."""
+
+    def status(self) -> str:
+        """The status to report; the model can be called if it is one of `SERVING_STATUSES`."""
 
 
 def create_sagemaker_client() -> Any:
@@ -66,3 +81,20 @@ class EndpointHealth:
         except BotoCoreError:
             return UNKNOWN
         return str(description["EndpointStatus"])
+
+
+class NoEndpointHealth:
+    """Of a model of Bedrock: there is nothing to start and nothing to describe, and asking by a call costs an image."""
+
+    client = None
+
+    def status(self) -> str:
+        """`NoEndpoint`."""
+        return NO_ENDPOINT
+
+
+def create_health(settings: Settings) -> ModelHealth:
+    """The health of the deployed model source."""
+    if settings.model_source == "bedrock":
+        return NoEndpointHealth()
+    return EndpointHealth(endpoint_name=settings.endpoint_name)

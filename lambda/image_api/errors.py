@@ -4,6 +4,7 @@
 
     ImageApiError
     ├── InvalidRequestError ........ 400  bad_request, or named by the field: invalid_prompts, invalid_samples, ...
+    │   ├── RefusedPromptError ..... 400  invalid_prompts: a prompt holds a term that this deployment refuses
     │   └── UnsupportedByModelError  400  the deployed model source cannot do this; the message names one that can
     ├── UnknownRouteError .......... 404  not_found
     ├── UnknownEngineError ......... 404  not_found
@@ -68,6 +69,12 @@ class InvalidRequestError(ImageApiError):
 
     status = 400
     name = "bad_request"
+
+
+class RefusedPromptError(InvalidRequestError):
+    """A prompt holds a term that this deployment refuses. The message does not name it: the list is the operators'."""
+
+    name = "invalid_prompts"
 
 
 class UnsupportedByModelError(InvalidRequestError):

@@ -6,7 +6,9 @@ Runs only after a request was found to be wrong; it knows the keywords that `sch
 from __future__ import annotations
 
 import json
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
+
+import msgspec
 
 _SHOWN_CHARACTERS = 80
 
@@ -21,6 +23,8 @@ class Problem(NamedTuple):
 def shown(value: object) -> str:
     """A received value for a message: as JSON, shortened, and always printable as UTF-8."""
     match value:
+        case bytes():
+            return f"a file of {len(value)} bytes"
         case list() if value:
             return f"an array of {len(value)} items"
         case dict() if value:
@@ -35,7 +39,7 @@ def shown(value: object) -> str:
 
 def find_problems(value: object, schema: dict[str, Any], path: str = "", field: str = "") -> list[Problem]:
     """Every way in which `value` breaks `schema`, in the order of the schema; empty if it breaks it in none."""
-    if not _has_type(value, schema["type"]):
+    if not _has_type(value, schema):
         return [_problem(value, schema, path, field)]
     match value:
         case dict():
@@ -75,6 +79,9 @@ def _object_problems(value: dict[str, Any], schema: dict[str, Any], path: str, f
 def _problem(value: object, schema: dict[str, Any], path: str, field: str) -> Problem:
     if not path:
         return Problem(field, f"The body is {shown(value)}, allowed is {allowed(schema)}. Send such an object.")
+    if schema.get("format") == "byte" and isinstance(value, str):
+        where = " Send what follows the comma of the data URL." if value.startswith("data:") else ""
+        return Problem(field, f"{path} is {shown(value)}, which is not base64. Encode the image's bytes.{where}")
     if isinstance(value, str) and "maxLength" in schema and len(value) > schema["maxLength"]:
         return Problem(field, f"{path} has {len(value)} characters, allowed is {allowed(schema)}. Shorten it.")
     return Problem(field, f"{path} is {shown(value)}, allowed is {allowed(schema)}.{_remedy(schema)}")
@@ -86,7 +93,9 @@ def _remedy(schema: dict[str, Any]) -> str:
     return " Change it."
 
 
-def _has_type(value: object, type_name: str) -> bool:
+def _has_type(value: object, schema: dict[str, Any]) -> bool:
+    if isinstance(value, bytes):
+        return bool(schema.get("format") == "byte")
     # A bool is an int in Python, and none in JSON.
     is_bool = isinstance(value, bool)
     return {
@@ -96,12 +105,22 @@ def _has_type(value: object, type_name: str) -> bool:
         "boolean": is_bool,
         "integer": isinstance(value, int) and not is_bool,
         "number": isinstance(value, int | float) and not is_bool,
-    }[type_name]
+    }[cast("str", schema["type"])]
+
+
+def _is_base64(text: str) -> bool:
+    try:
+        msgspec.convert(text, bytes)
+    except (msgspec.ValidationError, UnicodeEncodeError):
+        return False
+    return True
 
 
 def _is_allowed(value: object, schema: dict[str, Any]) -> bool:
     if "enum" in schema:
         return value in schema["enum"]
+    if isinstance(value, str) and schema.get("format") == "byte":
+        return _is_base64(value)
     if isinstance(value, str):
         return bool(schema.get("minLength", 0) <= len(value) <= schema.get("maxLength", len(value)))
     if isinstance(value, int | float) and not isinstance(value, bool):
@@ -121,10 +140,18 @@ def allowed(schema: dict[str, Any]) -> str:
                 words += f" from {schema['minimum']:g} to " + f"{schema['maximum']:.0f}"
             return words + (f", a multiple of {schema['multipleOf']}" if "multipleOf" in schema else "")
         case "string":
-            return f"a text of {schema['minLength']} to {schema['maxLength']} characters"
+            return _allowed_text(schema)
         case "array":
             return f"an array of {schema['minItems']} to {schema['maxItems']} objects"
         case "object":
             return f"an object with the fields {', '.join(schema['properties'])}"
         case _:
             return "true or false"
+
+
+def _allowed_text(schema: dict[str, Any]) -> str:
+    if schema.get("format") == "byte":
+        return "an image in base64"
+    if "minLength" in schema:
+        return f"a text of {schema['minLength']} to {schema['maxLength']} characters"
+    return "a text"

@@ -17,6 +17,7 @@ from functools import cached_property
 from typing import Any
 
 import boto3
+import msgspec
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -74,7 +75,13 @@ class ImageStore:
         return self._create_client()
 
     def fit(
-        self, result: GenerationResult, *, request_id: str, overhead_bytes: int, deadline: Deadline
+        self,
+        result: GenerationResult,
+        *,
+        request_id: str,
+        overhead_bytes: int,
+        deadline: Deadline,
+        as_links: bool = False,
     ) -> GenerationResult:
         """`result` with links in place of the images that do not fit into one answer.
 
@@ -83,11 +90,12 @@ class ImageStore:
             request_id: Names the folder of the stored images.
             overhead_bytes: What an image takes in the answer beside its base64.
             deadline: By when the images must be stored.
+            as_links: Whether to store every image, also those that fit.
 
         Raises:
             StorageError: an image could not be stored, or not in time.
         """
-        budget = LAMBDA_RESPONSE_BYTES - ENVELOPE_BYTES
+        budget = 0 if as_links else LAMBDA_RESPONSE_BYTES - ENVELOPE_BYTES
         too_large: list[tuple[int, Artifact]] = []
         for index, artifact in enumerate(result.artifacts):
             if isinstance(artifact, LinkedArtifact):
@@ -102,9 +110,8 @@ class ImageStore:
         folder = f"{KEY_PREFIX}/{self._now():%Y-%m-%d}/{request_id}"
         links = self._store_all({f"{folder}/{index}.png": artifact for index, artifact in too_large}, deadline)
         by_index = dict(zip((index for index, _ in too_large), links, strict=True))
-        return GenerationResult(
-            artifacts=tuple(by_index.get(index, artifact) for index, artifact in enumerate(result.artifacts))
-        )
+        artifacts = tuple(by_index.get(index, artifact) for index, artifact in enumerate(result.artifacts))
+        return msgspec.structs.replace(result, artifacts=artifacts)
 
     def _store_all(self, by_key: dict[str, Artifact], deadline: Deadline) -> list[LinkedArtifact]:
         client = self.client

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal, cast, get_args
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Literal, TypeVar, cast, get_args
 
 import msgspec
 
-ModelSource = Literal["optimized", "open"]
+from image_api.styles import Style
+
+ModelSource = Literal["optimized", "open", "bedrock"]
+BedrockModelFamily = Literal["sdxl-v1", "stable-image", "sd3-5"]
 MODEL_SOURCES: tuple[ModelSource, ...] = get_args(ModelSource)
+BEDROCK_MODEL_FAMILIES: tuple[BedrockModelFamily, ...] = get_args(BedrockModelFamily)
+
+ValueT = TypeVar("ValueT")
+
+
+# Something with a letter or a digit in it: any other term would match no prompt, or all of them.
+_Term = Annotated[str, msgspec.Meta(pattern=r"[^\W_]")]
 
 
 class SettingsError(Exception):
@@ -16,7 +26,11 @@ class SettingsError(Exception):
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What the deployment decides for the function; a caller can choose none of it."""
+    """What the deployment decides for the function; a caller can choose none of it.
+
+    Texts are empty where they do not apply: `endpoint_name` with the source `bedrock`, the Bedrock ones with any other,
+    `idempotency_table` where answers are not kept.
+    """
 
     environment: str
     model_source: ModelSource
@@ -25,6 +39,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     image_link_ttl_seconds: int
     timeout_seconds: int
     cors_allow_origins: tuple[str, ...]
+    bedrock_model_id: str = ""
+    bedrock_inpaint_model_id: str = ""
+    bedrock_model_family: BedrockModelFamily | Literal[""] = ""
+    bedrock_region: str = ""
+    idempotency_table: str = ""
+    refused_terms: tuple[str, ...] = ()
+    styles: tuple[Style, ...] = ()
 
 
 def load_settings(variables: Mapping[str, str]) -> Settings:
@@ -33,42 +54,75 @@ def load_settings(variables: Mapping[str, str]) -> Settings:
     Raises:
         SettingsError: naming every variable that is missing or wrong, with its value and what is allowed.
     """
-    problems: list[str] = []
-
-    def text(name: str) -> str:
-        value = variables.get(name, "").strip()
-        if not value:
-            problems.append(f"{name} is not set")
-        return value
-
-    def whole_number(name: str, *, least: int, most: int) -> int:
-        value = text(name)
-        if not value:
-            return least
-        if not value.isascii() or not value.isdecimal() or not least <= int(value) <= most:
-            problems.append(f"{name} is {value!r}, allowed is a whole number from {least} to {most}")
-            return least
-        return int(value)
-
-    source = text("SDXL_MODEL_SOURCE")
-    if source and source not in MODEL_SOURCES:
-        problems.append(f"SDXL_MODEL_SOURCE is {source!r}, allowed is one of {', '.join(MODEL_SOURCES)}")
+    reader = _Reader(variables)
+    source = reader.choice("SDXL_MODEL_SOURCE", MODEL_SOURCES)
+    # Each source has variables of its own; those of the others are not there.
+    is_bedrock = source == "bedrock"
     settings = Settings(
-        environment=text("SDXL_ENVIRONMENT"),
+        environment=reader.text("SDXL_ENVIRONMENT"),
         model_source=cast("ModelSource", source),
-        endpoint_name=text("SDXL_ENDPOINT_NAME"),
-        images_bucket=text("SDXL_IMAGES_BUCKET"),
+        endpoint_name=reader.text("SDXL_ENDPOINT_NAME", required=not is_bedrock),
+        images_bucket=reader.text("SDXL_IMAGES_BUCKET"),
         # A presigned link lives seven days at most (Signature Version 4).
-        image_link_ttl_seconds=whole_number("SDXL_IMAGE_LINK_TTL_SECONDS", least=1, most=604_800),
+        image_link_ttl_seconds=reader.whole_number("SDXL_IMAGE_LINK_TTL_SECONDS", least=1, most=604_800),
         # Below 3 s nothing is left for the model beside our own margin; 900 s is the longest a Lambda function runs.
-        timeout_seconds=whole_number("SDXL_TIMEOUT_SECONDS", least=3, most=900),
+        timeout_seconds=reader.whole_number("SDXL_TIMEOUT_SECONDS", least=3, most=900),
         cors_allow_origins=tuple(
-            origin for part in variables.get("SDXL_CORS_ALLOW_ORIGINS", "").split(",") if (origin := part.strip())
+            origin
+            for part in reader.text("SDXL_CORS_ALLOW_ORIGINS", required=False).split(",")
+            if (origin := part.strip())
         ),
+        bedrock_model_id=reader.text("SDXL_BEDROCK_MODEL_ID", required=is_bedrock),
+        bedrock_inpaint_model_id=reader.text("SDXL_BEDROCK_INPAINT_MODEL_ID", required=False),
+        bedrock_model_family=cast(
+            "BedrockModelFamily",
+            reader.choice("SDXL_BEDROCK_MODEL_FAMILY", BEDROCK_MODEL_FAMILIES, required=is_bedrock),
+        ),
+        bedrock_region=reader.text("SDXL_BEDROCK_REGION", required=is_bedrock),
+        idempotency_table=reader.text("SDXL_IDEMPOTENCY_TABLE", required=False),
+        refused_terms=reader.json("SDXL_REFUSED_TERMS", tuple[_Term, ...], ()),
+        styles=reader.json("SDXL_STYLES", tuple[Style, ...], ()),
     )
-    if problems:
+    if reader.problems:
         raise SettingsError(
-            f"The function's environment variables are wrong: {'; '.join(problems)}. "
+            f"The function's environment variables are wrong: {'; '.join(reader.problems)}. "
             "The Api stack sets them: deploy it again."
         )
     return settings
+
+
+class _Reader:
+    """Reads variables and collects what is wrong with them."""
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        self._variables = variables
+        self.problems: list[str] = []
+
+    def text(self, name: str, *, required: bool = True) -> str:
+        value = self._variables.get(name, "").strip()
+        if required and not value:
+            self.problems.append(f"{name} is not set")
+        return value
+
+    def choice(self, name: str, choices: Sequence[str], *, required: bool = True) -> str:
+        value = self.text(name, required=required)
+        if value and value not in choices:
+            self.problems.append(f"{name} is {value!r}, allowed is one of {', '.join(choices)}")
+        return value
+
+    def whole_number(self, name: str, *, least: int, most: int) -> int:
+        value = self.text(name)
+        if not value:
+            return least
+        if not value.isascii() or not value.isdecimal() or not least <= int(value) <= most:
+            self.problems.append(f"{name} is {value!r}, allowed is a whole number from {least} to {most}")
+            return least
+        return int(value)
+
+    def json(self, name: str, kind: type[ValueT], nothing: ValueT) -> ValueT:
+        value = self.text(name, required=False)
+        try:
+            return msgspec.json.decode(value, type=kind) if value else nothing
+        except msgspec.DecodeError as exc:
+            self.problems.append(f"{name} is {value[:100]!r}, which cannot be read: {exc}")
+            return nothing

@@ -1,7 +1,8 @@
 """Model faces: each turns a `GenerationRequest` into calls of one model, and the answers into a `GenerationResult`.
 
 A new model on a SageMaker endpoint is one file here with a `SageMakerModel` (`open.py` is an example) and one line in
-`create_backend`; a model elsewhere is one file with a `Backend`. Backends know nothing of HTTP faces.
+`create_backend`; a new family of models on Bedrock is one with a `BedrockImageModel` and one line in `bedrock.py`.
+Backends know nothing of HTTP faces.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any, Protocol
 from image_api.backends.open import OpenModel
 from image_api.backends.optimized import OptimizedModel
 from image_api.backends.sagemaker import SageMakerBackend, SageMakerModel
+from image_api.backends.sagemaker import create_runtime_client as create_sagemaker_runtime_client
 from image_api.deadline import Deadline
 from image_api.request import GenerationRequest, GenerationResult
 from image_api.settings import ModelSource, Settings
@@ -31,7 +33,21 @@ class Backend(Protocol):
 _MODELS: dict[ModelSource, type[SageMakerModel]] = {"optimized": OptimizedModel, "open": OpenModel}
 
 
+def create_runtime_client(settings: Settings) -> Any:
+    """The boto3 client that the deployed model source is called with."""
+    if settings.model_source == "bedrock":
+        # Only these deployments pay for its import at a cold start.
+        from image_api.backends import bedrock  # noqa: PLC0415
+
+        return bedrock.create_runtime_client(settings.timeout_seconds, settings.bedrock_region)
+    return create_sagemaker_runtime_client(settings.timeout_seconds)
+
+
 def create_backend(settings: Settings, runtime_client: Any) -> Backend:
-    """The backend of the deployed model source, on a boto3 `sagemaker-runtime` client."""
+    """The backend of the deployed model source, on a client of `create_runtime_client`."""
+    if settings.model_source == "bedrock":
+        from image_api.backends import bedrock  # noqa: PLC0415 -- as above
+
+        return bedrock.create_backend(settings, runtime_client)
     model = _MODELS[settings.model_source]()
     return SageMakerBackend(model, client=runtime_client, endpoint_name=settings.endpoint_name)

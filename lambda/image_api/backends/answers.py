@@ -7,7 +7,7 @@ from typing import NoReturn, TypeVar, get_args
 
 import msgspec
 
-from image_api.errors import STABILITY_ERROR_NAMES, InvalidRequestError, ModelError
+from image_api.errors import STABILITY_ERROR_NAMES, InvalidRequestError, ModelError, RefusedPromptError
 from image_api.png import png_base64_problem
 from image_api.request import MAX_SEED, Artifact, FinishReason
 
@@ -67,9 +67,8 @@ def raise_model_error(body: ModelErrorBody) -> NoReturn:
         ModelError: any other error, without its message, which may hold the model server's internals.
     """
     if body.name in STABILITY_ERROR_NAMES:
-        raise InvalidRequestError(
-            caller_text(body.message) or "The model refused the request without saying why.", name=body.name
-        )
+        kind = RefusedPromptError if body.name == RefusedPromptError.name else InvalidRequestError
+        raise kind(caller_text(body.message) or "The model refused the request without saying why.", name=body.name)
     cause = RuntimeError(f"model error {body.name!r}: {body.message}")
     raise ModelError("The model failed to make the image. Try again; if it persists, its log says why.") from cause
 

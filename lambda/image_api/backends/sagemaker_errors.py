@@ -13,6 +13,7 @@ import msgspec
 from botocore.exceptions import ClientError
 
 from image_api.backends.answers import ModelErrorBody, caller_text
+from image_api.backends.fan_out import NOT_READY_SECONDS, THROTTLED_SECONDS
 from image_api.errors import (
     STABILITY_ERROR_NAMES,
     ImageApiError,
@@ -20,14 +21,10 @@ from image_api.errors import (
     InvalidRequestError,
     ModelError,
     ModelNotReadyError,
+    RefusedPromptError,
     RequestTooLargeError,
     ThrottledError,
 )
-
-# How long to wait. The open variant may load its model for a minute and more after its endpoint is in service; asking
-# every half minute neither wastes that time nor piles up requests in front of the model.
-NOT_READY_SECONDS = 30
-THROTTLED_SECONDS = 5
 
 _THROTTLED_CODES = frozenset(
     {"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded", "RequestThrottled"}
@@ -110,7 +107,8 @@ def _caller_error(original: str) -> InvalidRequestError:
     except (msgspec.DecodeError, RecursionError):
         body = ModelErrorBody(message=original)
     text = caller_text(body.message) or "it gave no reason."
-    return InvalidRequestError(
+    kind = RefusedPromptError if body.name == RefusedPromptError.name else InvalidRequestError
+    return kind(
         f"The model refused the request: {text}",
         name=body.name if body.name in STABILITY_ERROR_NAMES else None,
     )

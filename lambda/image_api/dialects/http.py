@@ -13,10 +13,12 @@ PNG = "image/png"
 
 
 class HttpRequest(msgspec.Struct, frozen=True):
-    """A request: header names in lower case, and the body as it was sent."""
+    """A request: header names in lower case, the body as it was sent, the parameters of the path, and the URL."""
 
     headers: Mapping[str, str]
     body: bytes
+    path_parameters: Mapping[str, str] = {}
+    url: str = ""
 
 
 class HttpReply(msgspec.Struct, frozen=True):
@@ -27,6 +29,13 @@ class HttpReply(msgspec.Struct, frozen=True):
     body: str
     headers: dict[str, str] = {}
     is_base64: bool = False
+
+
+def json_reply(status: int, value: object, headers: Mapping[str, str] | None = None) -> HttpReply:
+    """Answer with a small JSON value."""
+    return HttpReply(
+        status=status, content_type=JSON, body=msgspec.json.encode(value).decode(), headers=dict(headers or {})
+    )
 
 
 def check_json_content_type(request: HttpRequest) -> None:

@@ -18,8 +18,10 @@ from botocore.exceptions import ClientError
 from image_api.application import Application
 from image_api.backends import create_backend
 from image_api.endpoint_health import EndpointHealth
+from image_api.idempotency import Idempotency
 from image_api.image_store import ImageStore
 from image_api.settings import Settings
+from image_api_fake_records import FakeRecords
 
 ENGINE_PATH = "/v1/generation/stable-diffusion-xl-1024-v1-0/text-to-image"
 REQUEST_ID = "5f1b2c3d-0000-4000-8000-000000000001"
@@ -125,6 +127,9 @@ class FakeS3:
         if self.error is not None:
             raise self.error
         self.objects[f"{Bucket}/{Key}"] = (Body, ContentType)
+
+    def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
+        return {"Body": io.BytesIO(self.objects[f"{Bucket}/{Key}"][0])}
 
     def generate_presigned_url(self, operation: str, *, Params: dict[str, str], ExpiresIn: int) -> str:  # noqa: N803
         return f"https://{Params['Bucket']}.s3.test/{Params['Key']}?op={operation}&expires={ExpiresIn}"
@@ -250,6 +255,7 @@ class ApplicationUnderTest:
         settings = Settings(**(fields | changes))
         # Metrics() is one for the whole process, as the function has it; here each application has its own.
         metrics: Any = EphemeralMetrics()
+        self.records = FakeRecords()
         self._application = Application(
             settings,
             backend=create_backend(settings, runtime),
@@ -257,6 +263,14 @@ class ApplicationUnderTest:
                 bucket=settings.images_bucket,
                 link_ttl_seconds=settings.image_link_ttl_seconds,
                 create_client=lambda: self.s3,
+                now=lambda: NOW,
+            ),
+            idempotency=Idempotency(
+                table_name="answers",
+                bucket=settings.images_bucket,
+                s3_client=lambda: self.s3,
+                logger=Logger(),
+                create_records=lambda _: self.records,
                 now=lambda: NOW,
             ),
             endpoint_health=EndpointHealth(

@@ -50,7 +50,7 @@ WRONG_BODIES = [
     WrongBody("nested in a field", _with(f'"extras":{"[" * 50_000}'), "bad_request", ("nested too deeply",)),
     WrongBody("comma at the end", f"{{{_PROMPT},}}", "bad_request", ("not JSON",)),
     # Fields that nobody knows, or that come twice
-    _field("unknown field", '"foo":1', "bad_request", 'Unknown field "foo"', "Known fields: text_prompts, width"),
+    _field("unknown field", '"foo":1', "bad_request", 'Unknown field "foo"', "Known fields: text_prompts, cfg_scale"),
     _field("camel case", '"cfgScale":7', "bad_request", 'Unknown field "cfgScale"', "cfg_scale"),
     _field("image-to-image field", '"init_image":"aGk="', "bad_request", 'Unknown field "init_image"'),
     _field("endpoint of the caller's own", '"endpoint_name":"other"', "bad_request", "Unknown field"),
@@ -100,6 +100,16 @@ WRONG_BODIES = [
     _field("width a fraction", '"width":1024.5', _SIZE, "width is 1024.5"),
     _field("width null", '"width":null', _SIZE, "width is null"),
     _field("both sizes", '"width":1,"height":2', _SIZE, "width is 1", "height is 2"),
+    _field("unknown size", '"size":"huge"', _SIZE, 'size is "huge"', "fullscreen, widescreen", "1344x768"),
+    _field("size in capitals", '"size":"Widescreen"', _SIZE, 'size is "Widescreen"', "widescreen"),
+    _field("size with a cross", '"size":"1344×768"', _SIZE, "WIDTHxHEIGHT"),  # noqa: RUF001
+    _field("size a number", '"size":1024', _SIZE, "size is 1024", "a text"),
+    _field("size off the grid", '"size":"1000x1000"', _SIZE, "multiples of 64", gateway_refuses=False),
+    _field("size too small", '"size":"100x1024"', _SIZE, "from 128 to 8192", gateway_refuses=False),
+    _field(
+        "size twice", '"size":"square","width":1024', _SIZE, "size is given together with width", gateway_refuses=False
+    ),
+    _field("size of too many pixels", '"size":"2048x2048"', "invalid_pixel_count", "4194304", gateway_refuses=False),
     _field(
         "too many pixels",
         '"width":2048,"height":2048',

@@ -129,7 +129,6 @@ def test_open_says_which_samplers_it_has(open_api: ApplicationUnderTest, runtime
 @pytest.mark.parametrize(
     ("fields", "name", "words"),
     [
-        ({"style_preset": "anime"}, "bad_request", 'style_preset is "anime"'),
         ({"width": 256}, "invalid_height_or_width", "256x1024"),
         ({"height": 128}, "invalid_height_or_width", "at least 320"),
         ({"text_prompts": [{"text": "a"}, {"text": "b"}]}, "invalid_prompts", "2 prompts with a weight of 0 or more"),

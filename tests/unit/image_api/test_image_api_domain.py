@@ -9,8 +9,8 @@ import jsonschema
 import pytest
 from image_api import presets
 from image_api.errors import InvalidRequestError
-from image_api.request import MAX_PIXELS, MAX_SEED, GenerationRequest, TextPrompt
-from image_api.schema import DRAFT, SCHEMA_FILE, build_schema, schema_text, text_to_image_schema
+from image_api.request import MAX_PIXELS, MAX_SEED, OPERATIONS, GenerationRequest, Operation, TextPrompt
+from image_api.schema import DRAFT, build_schema, request_schema, schema_file, schema_text, text_to_image_schema
 from image_api.validation import convert_request, read_request
 
 _PUPPY = (TextPrompt("a puppy"),)
@@ -29,7 +29,9 @@ def test_defaults_fit_sdxl() -> None:
         sampler="K_DPMPP_2M",
         samples=1,
         clip_guidance_preset="NONE",
+        given=frozenset({"text_prompts"}),
     )
+    assert request.operation == "text-to-image"
     assert request.text_prompts[0].weight == 1.0
 
 
@@ -112,18 +114,23 @@ def test_other_size_is_warned_about_in_header_characters() -> None:
     assert "1024x1024" in warning
 
 
-def test_committed_schema_is_the_domain_models() -> None:
-    assert SCHEMA_FILE.read_text() == schema_text(), "Run `python -m image_api.schema` in lambda/ and commit the file."
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_committed_schema_is_the_domain_models(operation: Operation) -> None:
+    committed = schema_file(operation).read_text()
+
+    assert committed == schema_text(operation), "Run `python -m image_api.schema` in lambda/ and commit the files."
 
 
-def test_schema_is_draft_04_for_api_gateway() -> None:
-    schema = build_schema()
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_schema_is_draft_04_for_api_gateway(operation: Operation) -> None:
+    schema = build_schema(operation)
 
     assert schema["$schema"] == DRAFT
     jsonschema.Draft4Validator.check_schema(schema)
     text = json.dumps(schema)
     for keyword in ("$ref", "$defs", "const", "exclusiveMinimum", "anyOf", "definitions", "examples"):
         assert f'"{keyword}"' not in text
+    assert "contentEncoding" not in text
 
 
 def test_schema_refuses_unknown_fields_everywhere() -> None:
@@ -134,7 +141,8 @@ def test_schema_refuses_unknown_fields_everywhere() -> None:
         assert part["additionalProperties"] is False
 
 
-def test_every_field_is_typed_and_described() -> None:
-    for name, field in text_to_image_schema()["properties"].items():
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_every_field_is_typed_and_described(operation: Operation) -> None:
+    for name, field in request_schema(operation)["properties"].items():
         assert field["type"] in ("array", "integer", "number", "object", "string"), name
         assert field["description"].endswith("."), name

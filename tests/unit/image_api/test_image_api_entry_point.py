@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from image_api.settings import Settings, SettingsError, load_settings
+from image_api.styles import Style, StyleParameters
 from image_api_fakes import FakeContext, proxy_event
 
 VARIABLES = {
@@ -85,11 +86,15 @@ def test_no_origins_is_an_empty_list(value: str) -> None:
         ("SDXL_ENVIRONMENT", " ", "SDXL_ENVIRONMENT is not set"),
         ("SDXL_ENDPOINT_NAME", "", "SDXL_ENDPOINT_NAME is not set"),
         ("SDXL_IMAGES_BUCKET", "", "SDXL_IMAGES_BUCKET is not set"),
-        ("SDXL_MODEL_SOURCE", "bedrock", "'bedrock', allowed is one of optimized, open"),
+        ("SDXL_MODEL_SOURCE", "cloud", "'cloud', allowed is one of optimized, open, bedrock"),
         ("SDXL_IMAGE_LINK_TTL_SECONDS", "soon", "'soon', allowed is a whole number from 1 to 604800"),
         ("SDXL_IMAGE_LINK_TTL_SECONDS", "0", "'0', allowed is"),
         ("SDXL_TIMEOUT_SECONDS", "29.5", "'29.5', allowed is a whole number from 3 to 900"),
         ("SDXL_TIMEOUT_SECONDS", "²", "allowed is a whole number"),
+        ("SDXL_REFUSED_TERMS", "gun", "SDXL_REFUSED_TERMS is 'gun', which cannot be read"),
+        ("SDXL_REFUSED_TERMS", '["!!"]', "which cannot be read"),
+        ("SDXL_STYLES", "[{}]", "SDXL_STYLES is '[{}]', which cannot be read"),
+        ("SDXL_STYLES", '[{"name":"a","description":"b","prompt":"c","parameters":{"steps":5}}]', "steps"),
     ],
 )
 def test_wrong_setting_says_what_is_allowed(name: str, value: str, words: str) -> None:
@@ -98,6 +103,38 @@ def test_wrong_setting_says_what_is_allowed(name: str, value: str, words: str) -
 
     assert words in str(error.value)
     assert "deploy it again" in str(error.value)
+
+
+def test_optional_settings_are_typed() -> None:
+    settings = load_settings(
+        VARIABLES
+        | {
+            "SDXL_REFUSED_TERMS": '["gun","machine rifle"]',
+            "SDXL_STYLES": '[{"name":"house","description":"Our own","prompt":"in style","parameters":{"steps":40}}]',
+            "SDXL_IDEMPOTENCY_TABLE": "answers",
+        }
+    )
+
+    assert settings.refused_terms == ("gun", "machine rifle")
+    assert settings.styles == (Style("house", "Our own", "in style", parameters=StyleParameters(steps=40)),)
+    assert settings.idempotency_table == "answers"
+
+
+def test_bedrock_needs_no_endpoint() -> None:
+    variables = {name: value for name, value in VARIABLES.items() if name != "SDXL_ENDPOINT_NAME"}
+    bedrock = {
+        "SDXL_MODEL_SOURCE": "bedrock",
+        "SDXL_BEDROCK_MODEL_ID": "stability.stable-image-core-v1:1",
+        "SDXL_BEDROCK_MODEL_FAMILY": "stable-image",
+        "SDXL_BEDROCK_REGION": "us-west-2",
+    }
+
+    settings = load_settings(variables | bedrock)
+
+    assert settings.endpoint_name == settings.bedrock_inpaint_model_id == ""
+    assert settings.bedrock_model_id == "stability.stable-image-core-v1:1"
+    with pytest.raises(SettingsError, match="SDXL_BEDROCK_MODEL_FAMILY is 'sdxl', allowed is one of sdxl-v1"):
+        load_settings(variables | bedrock | {"SDXL_BEDROCK_MODEL_FAMILY": "sdxl"})
 
 
 def test_all_missing_settings_are_named_at_once() -> None:

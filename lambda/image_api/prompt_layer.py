@@ -1,0 +1,111 @@
+"""What happens to a request between a dialect and a model: refused terms are found, and styles become words.
+
+Every dialect and every model passes through here, so that neither has to know of the other.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+
+import msgspec
+from msgspec import UNSET
+
+from image_api.errors import InvalidRequestError, RefusedPromptError
+from image_api.explain import shown
+from image_api.request import MAX_PROMPT_CHARACTERS, STYLE_PRESETS, GenerationRequest, TextPrompt
+from image_api.settings import Settings
+from image_api.styles import BUILT_IN_STYLES, Style
+
+_WORDS = re.compile(r"[^\W_]+")
+
+
+class PromptLayer:
+    """The deployment's refused terms and styles."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.styles = {style.name: style for style in (*BUILT_IN_STYLES, *settings.styles)}
+        self._native = frozenset[str](STYLE_PRESETS) if has_native_styles(settings) else frozenset[str]()
+        self._refused = tuple(_sought(term) for term in settings.refused_terms)
+
+    def apply(self, request: GenerationRequest) -> GenerationRequest:
+        """`request` as the model gets it.
+
+        Raises:
+            RefusedPromptError: a prompt holds a term that this deployment refuses.
+            InvalidRequestError: there is no such style, or no room for its words.
+        """
+        self._check_terms(request.text_prompts)
+        if request.style_preset is UNSET:
+            return request
+        style = self.styles.get(request.style_preset)
+        if style is None:
+            raise InvalidRequestError(
+                f"style_preset is {shown(request.style_preset)}, allowed is one of {', '.join(sorted(self.styles))}. "
+                "Change it, or leave it out."
+            )
+        return request if style.name in self._native else _worded(request, style)
+
+    def _check_terms(self, prompts: Sequence[TextPrompt]) -> None:
+        if not self._refused:
+            return
+        for index, prompt in enumerate(prompts):
+            # Prompts of negative weight too: with a cfg_scale near 0 a model draws just what they name.
+            words = f" {_words(prompt.text)} "
+            if any(term in words for term in self._refused):
+                raise RefusedPromptError(
+                    f"Invalid prompts detected: text_prompts[{index}].text holds a term that this service refuses. "
+                    "Reword it."
+                )
+
+
+def has_native_styles(settings: Settings) -> bool:
+    """Whether the deployed model knows Stability AI's style names itself."""
+    return settings.model_source == "optimized" or settings.bedrock_model_family == "sdxl-v1"
+
+
+def _sought(term: str) -> str:
+    """What to look for between the words of a prompt."""
+    words = _words(term)
+    # Chinese, Japanese and Korean put no spaces between words: there a term counts wherever it stands.
+    is_spaced = not any(unicodedata.east_asian_width(character) == "W" for character in words)
+    return f" {words} " if is_spaced else words
+
+
+def _words(text: str) -> str:
+    """The words of a text in one spelling: case, width, ligatures and invisible characters make no difference."""
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    visible = "".join(character for character in folded if unicodedata.category(character) != "Cf")
+    return " ".join(_WORDS.findall(visible))
+
+
+def _worded(request: GenerationRequest, style: Style) -> GenerationRequest:
+    """`request` with the style as words, and its parameters where the caller gave none."""
+    prompts = [
+        TextPrompt(_joined(prompt.text, style.prompt, index), prompt.weight) if prompt.weight > 0 else prompt
+        for index, prompt in enumerate(request.text_prompts)
+    ]
+    if style.negative:
+        index = next((index for index, prompt in enumerate(prompts) if prompt.weight < 0), None)
+        if index is None:
+            prompts.append(TextPrompt(style.negative, -1.0))
+        else:
+            prompts[index] = TextPrompt(_joined(prompts[index].text, style.negative, index), prompts[index].weight)
+    parameters = {
+        name: value
+        for name, value in msgspec.structs.asdict(style.parameters).items()
+        if value is not UNSET and name not in request.given
+    }
+    return msgspec.structs.replace(request, text_prompts=tuple(prompts), style_preset=UNSET, **parameters)
+
+
+def _joined(text: str, words: str, index: int) -> str:
+    joined = f"{text}, {words}"
+    if len(joined) > MAX_PROMPT_CHARACTERS:
+        raise InvalidRequestError(
+            f"text_prompts[{index}].text has {len(text)} characters and its style adds {len(joined) - len(text)}; "
+            f"allowed are {MAX_PROMPT_CHARACTERS} together. Shorten the text, or leave style_preset out.",
+            name="invalid_prompts",
+        )
+    return joined
