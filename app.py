@@ -12,6 +12,7 @@ from pathlib import Path  # noqa: E402
 
 import aws_cdk as cdk  # noqa: E402
 
+from stacks.constructs.image_function import FunctionVariablesError  # noqa: E402
 from stacks.environment import (  # noqa: E402
     Environment,
     EnvironmentFileError,
@@ -31,7 +32,7 @@ def main() -> int:
     try:
         for environment in _environments(app):
             SdxlStage(app, f"sdxl-{environment.name}", environment=environment, layer_archive=layer and Path(layer))
-    except (EnvironmentFileError, RequestSchemaError, FileNotFoundError) as exc:
+    except (EnvironmentFileError, RequestSchemaError, FunctionVariablesError, FileNotFoundError) as exc:
         print(exc, file=sys.stderr)  # noqa: T201 - the CDK CLI shows it
         return 1
     app.synth()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,17 +10,25 @@ import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from stacks.api_routes import api_routes
 from stacks.constructs.acknowledgments import acknowledge
-from stacks.constructs.api_access import ApiAccess
+from stacks.constructs.api_access import ApiAccess, keys_of
+from stacks.constructs.api_domain import ApiDomain
 from stacks.constructs.api_stage import ApiStage
+from stacks.constructs.arn import local_arn
+from stacks.constructs.authorization import SCOPE, Authorization, by_api_key, by_iam, by_user_pool
 from stacks.constructs.encrypted_log_group import EncryptedLogGroup
-from stacks.constructs.endpoint import SdxlEndpoint
-from stacks.constructs.image_api import ImageApi, Route
+from stacks.constructs.firewall import LOG_GROUP_PREFIX, Firewall
+from stacks.constructs.image_api import ImageApi
 from stacks.constructs.image_function import FunctionSettings, ImageFunction
-from stacks.environment import Environment
-from stacks.request_schema import text_to_image_schema
+from stacks.constructs.key_authorizer import KeyAuthorizer
+from stacks.constructs.model_access import ModelAccess
+from stacks.constructs.sign_in import SignIn
+from stacks.environment import CognitoAuth, Environment, IamAuth
 from stacks.storage_stack import StorageStack
+from stacks.styles import TeamStyles, load_styles
 
+STYLES_FILE = Path(__file__).resolve().parents[1] / "styles.yaml"
 # Images too large for an answer are kept under this prefix, and the function reaches nothing else in the bucket.
 IMAGES_PREFIX = "generated/"
 # The gateway gives up first, with an answer that helps. Lambda only cleans up after it.
@@ -27,7 +36,7 @@ _LAMBDA_MARGIN_SECONDS = 1
 
 
 class ApiStack(cdk.Stack):
-    """API of one environment, in front of `endpoint`, with its images in `storage`."""
+    """API of one environment, in front of `model`, with its images in `storage`."""
 
     def __init__(
         self,
@@ -36,19 +45,19 @@ class ApiStack(cdk.Stack):
         *,
         environment: Environment,
         storage: StorageStack,
-        endpoint: SdxlEndpoint,
+        model: ModelAccess,
         layer_archive: Path,
         tags: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(scope, construct_id, description="SDXL: image API", tags=tags)
-        # The endpoint is known by its name, which no reference carries from stack to stack.
-        self.add_stack_dependency(cdk.Stack.of(endpoint), "the function calls the endpoint")
+        styles = load_styles(STYLES_FILE)
+        routes = api_routes(styles.names)
         name = f"sdxl-{environment.name}"
         retention_days = environment.storage.log_retention_days
         function = ImageFunction(
             self,
             "ImageFunction",
-            settings=_function_settings(environment, endpoint, storage),
+            settings=_function_settings(environment, model, storage, styles),
             layer_archive=layer_archive,
             log_group=EncryptedLogGroup(
                 self,
@@ -57,9 +66,9 @@ class ApiStack(cdk.Stack):
                 key_arn=storage.key_arn,
                 retention_days=retention_days,
             ),
-            statements=self._image_permissions(storage),
+            statements=self._storage_permissions(storage),
         )
-        endpoint.grant_invoke(function.role.permissions)
+        model.grant_invoke(function.role.permissions)
         acknowledge(
             function.role.permissions,
             {
@@ -69,9 +78,19 @@ class ApiStack(cdk.Stack):
             },
         )
 
-        routes = _routes()
-        api = ImageApi(self, "ImageApi", name=name, routes=routes, function=function, settings=environment.api)
+        authorization, authorizer = self._authorization(environment, function, storage)
+        api = ImageApi(
+            self,
+            "ImageApi",
+            name=name,
+            routes=routes,
+            function=function,
+            authorization=authorization,
+            settings=environment.api,
+        )
         rest_api_id = api.rest_api_id
+        if authorizer is not None:
+            authorizer.permit(local_arn(self, "execute-api", f"{rest_api_id}/authorizers/{api.authorizer_id}"))
         stage = ApiStage(
             self,
             "ApiStage",
@@ -80,23 +99,97 @@ class ApiStack(cdk.Stack):
             access_log_name=f"/aws/apigateway/{name}",
             key_arn=storage.key_arn,
             log_retention_days=retention_days,
-            open_routes=tuple((route.method, route.path) for route in routes if not route.api_key_required),
+            open_routes=tuple((route.method, route.path) for route in routes if route.is_open),
+            throttle=None if authorization.api_key_required else environment.api.throttle,
+            behind_firewall=environment.api.waf is not None,
         )
+        cdk.CfnOutput(self, "RestApiId", value=rest_api_id, description="Id of the REST API")
+        cdk.CfnOutput(self, "FunctionName", value=function.name, description="Function that answers the API")
+        cdk.CfnOutput(self, "AuthMode", value=authorization.mode, description="How callers say who they are")
+        if authorization.mode == "api_key":
+            self._add_keys(environment, stage, rest_api_id)
+        elif authorization.mode == "iam":
+            arn = local_arn(self, "execute-api", f"{rest_api_id}/{ApiStage.NAME}/*")
+            cdk.CfnOutput(self, "ApiArn", value=arn, description="What callers' policies allow execute-api:Invoke on")
+        self._add_firewall(environment, storage, stage, rest_api_id)
+        self._add_address(environment, stage, rest_api_id)
+
+    def _authorization(
+        self, environment: Environment, function: ImageFunction, storage: StorageStack
+    ) -> tuple[Authorization, KeyAuthorizer | None]:
+        auth, name = environment.api.auth, f"sdxl-{environment.name}"
+        if isinstance(auth, CognitoAuth):
+            sign_in = SignIn(self, "SignIn", name=name, settings=auth)
+            cdk.CfnOutput(self, "UserPoolId", value=sign_in.user_pool.ref, description="User pool of the callers")
+            cdk.CfnOutput(self, "UserPoolClientId", value=sign_in.client.ref, description="Client id for signing in")
+            cdk.CfnOutput(self, "LoginUrl", value=sign_in.login_url, description="Address of the hosted sign-in page")
+            return by_user_pool(sign_in.user_pool_arn, (SCOPE,)), None
+        if isinstance(auth, IamAuth):
+            return by_iam(), None
+        authorizer = KeyAuthorizer(
+            self,
+            "KeyAuthorizer",
+            code=function.code,
+            log_group=EncryptedLogGroup(
+                self,
+                "AuthorizerLog",
+                name=f"/aws/lambda/{name}-key-authorizer",
+                key_arn=storage.key_arn,
+                retention_days=environment.storage.log_retention_days,
+            ),
+        )
+        return by_api_key(self, authorizer.arn), authorizer
+
+    def _add_keys(self, environment: Environment, stage: ApiStage, rest_api_id: str) -> None:
         access = ApiAccess(
             self,
             "Access",
+            name=f"sdxl-{environment.name}",
             stage=stage.stage,
             rest_api_id=rest_api_id,
-            throttle=environment.api.throttle,
-            quota=environment.api.quota,
+            keys=keys_of(environment.api),
         )
+        ids = access.key_ids
+        cdk.CfnOutput(
+            self, "ApiKeyId", value=next(iter(ids.values())), description="Id of the first API key, not its value"
+        )
+        if len(ids) > 1:
+            by_name = ",".join(f"{name}={key_id}" for name, key_id in ids.items())
+            cdk.CfnOutput(self, "ApiKeyIds", value=by_name, description="Ids of all API keys by name")
 
-        cdk.CfnOutput(self, "ApiUrl", value=stage.url(rest_api_id), description="Address of the API")
-        cdk.CfnOutput(self, "ApiKeyId", value=access.key.ref, description="Id of the API key, not its value")
-        cdk.CfnOutput(self, "RestApiId", value=rest_api_id, description="Id of the REST API")
-        cdk.CfnOutput(self, "FunctionName", value=function.name, description="Function that answers the API")
+    def _add_firewall(self, environment: Environment, storage: StorageStack, stage: ApiStage, rest_api_id: str) -> None:
+        settings = environment.api.waf
+        if settings is None:
+            return
+        name = f"sdxl-{environment.name}"
+        firewall = Firewall(
+            self,
+            "Firewall",
+            name=name,
+            settings=settings,
+            log_group=EncryptedLogGroup(
+                self,
+                "FirewallLog",
+                name=f"{LOG_GROUP_PREFIX}{name}",
+                key_arn=storage.key_arn,
+                retention_days=environment.storage.log_retention_days,
+            ),
+        )
+        firewall.protect(stage.stage, rest_api_id=rest_api_id)
 
-    def _image_permissions(self, storage: StorageStack) -> list[iam.PolicyStatement]:
+    def _add_address(self, environment: Environment, stage: ApiStage, rest_api_id: str) -> None:
+        api = environment.api
+        url = stage.url(rest_api_id, vpc_endpoint_id=None if api.private is None else api.private.vpc_endpoint_ids[0])
+        if api.domain is not None:
+            domain = ApiDomain(self, "Domain", settings=api.domain, rest_api_id=rest_api_id, stage=stage.stage)
+            url = domain.url
+            cdk.CfnOutput(self, "DomainTarget", value=domain.target, description="What the domain's DNS record names")
+            cdk.CfnOutput(
+                self, "DomainHostedZoneId", value=domain.hosted_zone_id, description="Hosted zone of that target"
+            )
+        cdk.CfnOutput(self, "ApiUrl", value=url, description="Address of the API")
+
+    def _storage_permissions(self, storage: StorageStack) -> list[iam.PolicyStatement]:
         return [
             iam.PolicyStatement(
                 actions=["s3:GetObject", "s3:PutObject"], resources=[f"{storage.images.arn}/{IMAGES_PREFIX}*"]
@@ -106,24 +199,35 @@ class ApiStack(cdk.Stack):
                 resources=[storage.key_arn],
                 conditions={"StringEquals": {"kms:ViaService": f"s3.{self.region}.amazonaws.com"}},
             ),
+            iam.PolicyStatement(
+                actions=["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
+                resources=[storage.idempotency.arn],
+            ),
+            # What DynamoDB's guide lists for its use of a customer's key on behalf of who reads and writes the table.
+            iam.PolicyStatement(
+                actions=[
+                    "kms:Decrypt",
+                    "kms:DescribeKey",
+                    "kms:Encrypt",
+                    "kms:GenerateDataKey",
+                    "kms:ReEncryptFrom",
+                    "kms:ReEncryptTo",
+                ],
+                resources=[storage.key_arn],
+                conditions={"StringEquals": {"kms:ViaService": f"dynamodb.{self.region}.amazonaws.com"}},
+            ),
         ]
 
 
-def _routes() -> tuple[Route, ...]:
-    return (
-        Route(
-            construct_id="TextToImage",
-            method="POST",
-            path="/v1/generation/{engine_id}/text-to-image",
-            request_schema=text_to_image_schema(),
-        ),
-        Route(construct_id="ListEngines", method="GET", path="/v1/engines/list"),
-        Route(construct_id="Health", method="GET", path="/health", api_key_required=False),
-    )
-
-
-def _function_settings(environment: Environment, endpoint: SdxlEndpoint, storage: StorageStack) -> FunctionSettings:
+def _function_settings(
+    environment: Environment, model: ModelAccess, storage: StorageStack, styles: TeamStyles
+) -> FunctionSettings:
     api = environment.api
+    refused = api.moderation.refused_terms
+    optional = {
+        "SDXL_STYLES": styles.function_variable(),
+        "SDXL_REFUSED_TERMS": json.dumps(refused, ensure_ascii=False, separators=(",", ":")) if refused else "",
+    }
     return FunctionSettings(
         handler="image_api.api.handler",
         memory_mb=api.function_memory_mb,
@@ -131,11 +235,13 @@ def _function_settings(environment: Environment, endpoint: SdxlEndpoint, storage
         variables={
             "SDXL_ENVIRONMENT": environment.name,
             "SDXL_MODEL_SOURCE": environment.model.source,
-            "SDXL_ENDPOINT_NAME": endpoint.endpoint_name,
+            **model.environment(),
             "SDXL_IMAGES_BUCKET": storage.images.name,
+            "SDXL_IDEMPOTENCY_TABLE": storage.idempotency.name,
             "SDXL_IMAGE_LINK_TTL_SECONDS": str(api.image_link_ttl_seconds),
             "SDXL_TIMEOUT_SECONDS": str(api.integration_timeout_seconds),
             "SDXL_CORS_ALLOW_ORIGINS": ",".join(api.cors.allow_origins),
+            **{variable: value for variable, value in optional.items() if value},
             "POWERTOOLS_SERVICE_NAME": "image-api",
             "POWERTOOLS_METRICS_NAMESPACE": "SDXL",
             "POWERTOOLS_LOG_LEVEL": "INFO",

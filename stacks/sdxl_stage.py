@@ -8,7 +8,9 @@ import aws_cdk as cdk
 from constructs import Construct
 
 from stacks.api_stack import ApiStack
-from stacks.environment import Environment
+from stacks.constructs.bedrock_model import BedrockModelAccess
+from stacks.constructs.model_access import ModelAccess
+from stacks.environment import BedrockModel, Environment
 from stacks.inference_stack import InferenceStack
 from stacks.storage_stack import StorageStack
 from tools.build_layer import layer_archive as built_layer_archive
@@ -24,15 +26,25 @@ class SdxlStage(cdk.Stage):
             scope, construct_id, env=cdk.Environment(account=environment.account, region=environment.region)
         )
         self.storage = StorageStack(self, "Storage", storage=environment.storage, tags=environment.tags)
-        self.inference = InferenceStack(
-            self, "Inference", environment=environment, key_arn=self.storage.key_arn, tags=environment.tags
-        )
+        # Bedrock serves its models itself: then there is no endpoint, and nothing that costs while idle.
+        self.inference: InferenceStack | None = None
+        model: ModelAccess
+        if isinstance(environment.model, BedrockModel):
+            model = BedrockModelAccess(model=environment.model, account=environment.account, region=environment.region)
+        else:
+            self.inference = InferenceStack(
+                self, "Inference", environment=environment, key_arn=self.storage.key_arn, tags=environment.tags
+            )
+            model = self.inference.endpoint
         self.api = ApiStack(
             self,
             "Api",
             environment=environment,
             storage=self.storage,
-            endpoint=self.inference.endpoint,
+            model=model,
             layer_archive=built_layer_archive() if layer_archive is None else layer_archive,
             tags=environment.tags,
         )
+        if self.inference is not None:
+            # The endpoint is known by its name, which no reference carries from stack to stack.
+            self.api.add_stack_dependency(self.inference, "the function calls the endpoint")

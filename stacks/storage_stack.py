@@ -1,4 +1,4 @@
-"""What must outlive a redeploy: the images, and the key that encrypts everything of an environment."""
+"""What must outlive a redeploy: images, answers under an idempotency key, and the key that encrypts everything."""
 
 from __future__ import annotations
 
@@ -11,12 +11,16 @@ from constructs import Construct
 
 from stacks.constructs.acknowledgments import acknowledge, skip_checkov
 from stacks.constructs.arn import local_arn, partition
+from stacks.constructs.idempotency_table import IdempotencyTable
 from stacks.constructs.private_bucket import PrivateBucket
 from stacks.environment import Storage
 
 
 class StorageStack(cdk.Stack):
-    """Images bucket, the bucket of its access log, and the key. All are kept when the stack is deleted."""
+    """Images bucket, the bucket of its access log, the key, and the table of given answers.
+
+    All are kept when the stack is deleted, except the table, whose items live a day.
+    """
 
     def __init__(
         self, scope: Construct, construct_id: str, *, storage: Storage, tags: Mapping[str, str] | None = None
@@ -46,6 +50,7 @@ class StorageStack(cdk.Stack):
         _acknowledge_buckets(images=self.images, access_log=access_log)
 
         self.key_arn = self.key.attr_arn
+        self.idempotency = IdempotencyTable(self, "Idempotency", key_arn=self.key_arn)
         cdk.CfnOutput(self, "ImagesBucketName", value=self.images.name, description="Bucket of the generated images")
         cdk.CfnOutput(self, "KeyArn", value=self.key_arn, description="Key of images and logs")
 

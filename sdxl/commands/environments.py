@@ -31,7 +31,7 @@ def check(
 ) -> None:
     """Check environment files: every error with its line, the value, what is allowed and what to do.
 
-    Exit code 1 when any file has an error.
+    Exit code 1 when any file has an error. Models of Bedrock that are about to end are warnings.
 
       sdxl environments check
 
@@ -40,6 +40,7 @@ def check(
     from stacks.environment import (  # noqa: PLC0415 - pydantic, which help needs not
         EnvironmentFileError,
         environment_paths,
+        environment_warnings,
         find_environment,
         load_environment,
     )
@@ -58,6 +59,9 @@ def check(
                 outcomes.append(_failed(str(path), exc))
                 continue
             summary = f"{environment.model.source} in {environment.account}/{environment.region}"
+            model = [environment.model.model_id] if environment.model.source == "bedrock" else []
+            warnings = environment_warnings(environment)
+            text = f"{path}: ok ({', '.join((summary, *model, *environment.instance_types))})"
             outcomes.append(
                 {
                     "file": str(path),
@@ -68,7 +72,8 @@ def check(
                     "source": environment.model.source,
                     "instance_types": list(environment.instance_types),
                     "errors": [],
-                    "text": f"{path}: ok ({summary}, {', '.join(environment.instance_types)})",
+                    "warnings": list(warnings),
+                    "text": "\n".join((text, *(f"{path}: warning: {warning}" for warning in warnings))),
                 }
             )
     _report(outcomes, as_json=as_json)
@@ -109,7 +114,7 @@ def _failed(file: str, error: EnvironmentFileError) -> dict[str, Any]:
         }
         for problem in error.problems
     ]
-    return {"file": file, "ok": False, "errors": errors, "text": str(error)}
+    return {"file": file, "ok": False, "errors": errors, "warnings": [], "text": str(error)}
 
 
 def _report(outcomes: list[dict[str, Any]], *, as_json: bool) -> None:

@@ -112,7 +112,7 @@ class Catalog:
         """Container and artifact of SDXL 1.0 Open in `region`."""
         container = self.open.containers.get(region)
         if container is None:
-            raise _unavailable("region", region, "SDXL 1.0 Open has no container image in it", self.regions("open"))
+            raise unavailable("region", region, "SDXL 1.0 Open has no container image in it", self.regions("open"))
         return container
 
     def optimized_package_arn(self, region: str) -> str:
@@ -120,23 +120,24 @@ class Catalog:
         arn = self.optimized.package_arns.get(region)
         if arn is None:
             reason = "the optimized variant has no model package in it"
-            raise _unavailable("region", region, reason, self.regions("optimized"))
+            raise unavailable("region", region, reason, self.regions("optimized"))
         return arn
 
     def instance_type(self, name: str) -> InstanceType:
         """Facts of one instance type."""
         found = self.instances.get(name)
         if found is None:
-            raise _unavailable("instance type", name, "the catalog does not know it", self.instances)
+            raise unavailable("instance type", name, "the catalog does not know it", self.instances)
         return found
 
     def _source(self, source: str) -> str:
         if source not in self.sources:
-            raise _unavailable("model source", source, "the catalog does not know it", self.sources)
+            raise unavailable("model source", source, "the catalog does not know it", self.sources)
         return source
 
 
-def _unavailable(kind: str, value: str, reason: str, allowed: Iterable[str]) -> CatalogError:
+def unavailable(kind: str, value: str, reason: str, allowed: Iterable[str]) -> CatalogError:
+    """The error of a lookup that cannot be served: the value, why, and what would work."""
     names = tuple(allowed)
     close = difflib.get_close_matches(value, names, n=1)
     hint = f"Did you mean {close[0]!r}? " if close else ""

@@ -44,7 +44,7 @@ def read_catalog(directory: Path) -> Catalog:
     Raises:
         CatalogError: a file is missing, is not JSON or has another shape than expected.
     """
-    return parse_catalog({name: _document(directory / name) for name in CATALOG_FILES})
+    return parse_catalog({name: read_document(directory / name) for name in CATALOG_FILES})
 
 
 def parse_catalog(documents: Mapping[str, Any]) -> Catalog:
@@ -54,7 +54,7 @@ def parse_catalog(documents: Mapping[str, Any]) -> Catalog:
         CatalogError: a content has another shape than expected.
     """
     provenance: dict[str, Provenance] = {}
-    roots = {name: _Value(documents[name], name).fields(groups) for name, groups in CATALOG_FILES.items()}
+    roots = {name: CatalogValue(documents[name], name).fields(groups) for name, groups in CATALOG_FILES.items()}
     instances = _read_instances(roots["instance_types.json"], provenance)
     return Catalog(
         open=_read_open(roots["sdxl_open.json"], provenance, instances),
@@ -64,7 +64,7 @@ def parse_catalog(documents: Mapping[str, Any]) -> Catalog:
     )
 
 
-class _Value:
+class CatalogValue:
     """A JSON value that knows where it stands."""
 
     def __init__(self, value: Any, where: str) -> None:
@@ -72,14 +72,17 @@ class _Value:
         self.where = where
 
     def fail(self, expected: str) -> CatalogError:
+        """An error that says where the value stands, what was expected and what was found."""
         return CatalogError(f"{self.where}: expected {expected}, got {json.dumps(self.value)[:200]}")
 
-    def mapping(self) -> dict[str, _Value]:
+    def mapping(self) -> dict[str, CatalogValue]:
+        """The entries of an object that is not empty."""
         if not isinstance(self.value, dict) or not self.value:
             raise self.fail("an object with at least one entry")
-        return {key: _Value(value, f"{self.where}.{key}") for key, value in self.value.items()}
+        return {key: CatalogValue(value, f"{self.where}.{key}") for key, value in self.value.items()}
 
-    def fields(self, names: Iterable[str]) -> dict[str, _Value]:
+    def fields(self, names: Iterable[str]) -> dict[str, CatalogValue]:
+        """The entries of an object that has exactly these keys."""
         found, wanted = self.mapping(), set(names)
         if found.keys() != wanted:
             missing = ", ".join(sorted(wanted - found.keys())) or "nothing"
@@ -90,7 +93,7 @@ class _Value:
             )
         return found
 
-    def group(self, name: str, provenance: dict[str, Provenance], *names: str) -> dict[str, _Value]:
+    def group(self, name: str, provenance: dict[str, Provenance], *names: str) -> dict[str, CatalogValue]:
         """Fields of a group of facts; notes its source and date under `name`."""
         found = self.fields(("source", "as_of", *names))
         provenance[name] = Provenance(
@@ -99,32 +102,38 @@ class _Value:
         return found
 
     def text(self, pattern: re.Pattern[str] | None = None, expected: str = "a text that is not empty") -> str:
+        """A text that is not empty and matches `pattern` as a whole."""
         if not isinstance(self.value, str) or not self.value or (pattern and not pattern.fullmatch(self.value)):
             raise self.fail(expected)
         return self.value
 
     def count(self) -> int:
+        """A whole number from 1."""
         if type(self.value) is not int or self.value < 1:
             raise self.fail("a whole number from 1")
         return self.value
 
     def price(self) -> float:
+        """A number above 0."""
         if type(self.value) not in (int, float) or not self.value > 0:
             raise self.fail("a number above 0, or null where unknown")
         return float(self.value)
 
     def boolean(self) -> bool:
+        """True or false."""
         if not isinstance(self.value, bool):
             raise self.fail("true or false")
         return self.value
 
     def texts(self) -> tuple[str, ...]:
+        """A list of texts with at least one entry."""
         if not isinstance(self.value, list) or not self.value:
             raise self.fail("a list with at least one entry")
-        return tuple(_Value(item, f"{self.where}[{index}]").text() for index, item in enumerate(self.value))
+        return tuple(CatalogValue(item, f"{self.where}[{index}]").text() for index, item in enumerate(self.value))
 
 
-def _document(path: Path) -> Any:
+def read_document(path: Path) -> Any:
+    """The JSON in a catalog file; a key that stands twice in one object is an error."""
     try:
         return json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_unique_keys)
     except (OSError, ValueError) as exc:
@@ -140,7 +149,7 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _supported(
-    group: _Value, name: str, provenance: dict[str, Provenance], known: Iterable[str]
+    group: CatalogValue, name: str, provenance: dict[str, Provenance], known: Iterable[str]
 ) -> tuple[str, tuple[str, ...]]:
     fields = group.group(name, provenance, "default", "supported")
     supported = fields["supported"].texts()
@@ -153,7 +162,7 @@ def _supported(
     return default, supported
 
 
-def _read_open(root: dict[str, _Value], provenance: dict[str, Provenance], known: Iterable[str]) -> OpenCatalog:
+def _read_open(root: dict[str, CatalogValue], provenance: dict[str, Provenance], known: Iterable[str]) -> OpenCatalog:
     model = root["model"].group("open.model", provenance, "model_id", "version")
     default, supported = _supported(root["instance_types"], "open.instance_types", provenance, known)
     variables = root["environment"].group("open.environment", provenance, "variables")["variables"].mapping()
@@ -175,7 +184,7 @@ def _read_open(root: dict[str, _Value], provenance: dict[str, Provenance], known
 
 
 def _read_optimized(
-    root: dict[str, _Value], provenance: dict[str, Provenance], known: Iterable[str]
+    root: dict[str, CatalogValue], provenance: dict[str, Provenance], known: Iterable[str]
 ) -> OptimizedCatalog:
     default, supported = _supported(root["instance_types"], "optimized.instance_types", provenance, known)
     arns = root["model_packages"].group("optimized.model_packages", provenance, "arns")["arns"].mapping()
@@ -187,7 +196,7 @@ def _read_optimized(
     )
 
 
-def _read_instances(root: dict[str, _Value], provenance: dict[str, Provenance]) -> dict[str, InstanceType]:
+def _read_instances(root: dict[str, CatalogValue], provenance: dict[str, Provenance]) -> dict[str, InstanceType]:
     hardware_group = root["hardware"].group("instance_types.hardware", provenance, "instance_types")
     hardware = hardware_group["instance_types"].mapping()
     codes_group = root["quota_codes"].group("instance_types.quota_codes", provenance, "codes")

@@ -11,8 +11,9 @@ from constructs import Construct
 from stacks.constructs.acknowledgments import acknowledge, skip_checkov
 from stacks.constructs.encrypted_log_group import EncryptedLogGroup
 from stacks.constructs.gateway_logging import GatewayLogging
+from stacks.environment import Throttle
 
-# Requests per second, and at once, to a route that needs no key.
+# Requests per second, and at once, to a route that anyone may call.
 _OPEN_RATE = 5
 _OPEN_BURST = 10
 
@@ -23,6 +24,8 @@ _ACCESS_LOG = {
     "requestTime": "$context.requestTime",
     "ip": "$context.identity.sourceIp",
     "apiKeyId": "$context.identity.apiKeyId",
+    "user": "$context.authorizer.claims.sub",
+    "caller": "$context.identity.userArn",
     "httpMethod": "$context.httpMethod",
     "resourcePath": "$context.resourcePath",
     "status": "$context.status",
@@ -51,8 +54,13 @@ class ApiStage(Construct):
         key_arn: str,
         log_retention_days: int,
         open_routes: tuple[tuple[str, str], ...],
+        throttle: Throttle | None,
+        behind_firewall: bool,
     ) -> None:
-        """`open_routes` are (method, path) of the routes that need no key: they get a throttle of their own."""
+        """`throttle` is for all callers together, where no usage plan limits each of them.
+
+        `open_routes` are (method, path) of the routes that anyone may call: they get a throttle of their own.
+        """
         super().__init__(scope, construct_id)
         access_log = EncryptedLogGroup(
             self, "AccessLog", name=access_log_name, key_arn=key_arn, retention_days=log_retention_days
@@ -77,17 +85,26 @@ class ApiStage(Construct):
                 destination_arn=access_log.arn, format=json.dumps(_ACCESS_LOG)
             ),
             method_settings=[
-                _method_setting("*", "/*"),
+                _method_setting(
+                    "*",
+                    "/*",
+                    rate=None if throttle is None else throttle.requests_per_second,
+                    burst=None if throttle is None else throttle.burst,
+                ),
                 *(_method_setting(method, path, rate=_OPEN_RATE, burst=_OPEN_BURST) for method, path in open_routes),
             ],
         )
         self.stage.node.add_dependency(logging, access_log, execution_log)
-        _acknowledge_stage(self.stage)
+        _acknowledge_stage(self.stage, behind_firewall=behind_firewall)
 
-    def url(self, rest_api_id: str) -> str:
-        """Address of the stage, without a slash at its end."""
+    def url(self, rest_api_id: str, *, vpc_endpoint_id: str | None = None) -> str:
+        """Address of the stage, without a slash at its end; of a private API by the name that a VPC endpoint gives it.
+
+        That name needs no private DNS in the VPC.
+        """
         stack = cdk.Stack.of(self)
-        return f"https://{rest_api_id}.execute-api.{stack.region}.{stack.url_suffix}/{self.NAME}"
+        name = rest_api_id if vpc_endpoint_id is None else f"{rest_api_id}-{vpc_endpoint_id}"
+        return f"https://{name}.execute-api.{stack.region}.{stack.url_suffix}/{self.NAME}"
 
 
 def _method_setting(
@@ -105,17 +122,17 @@ def _method_setting(
     )
 
 
-def _acknowledge_stage(stage: apigateway.CfnStage) -> None:
-    no_waf = "Every route that costs anything needs an API key, which its usage plan throttles and limits"
+def _acknowledge_stage(stage: apigateway.CfnStage, *, behind_firewall: bool) -> None:
+    no_waf = "Every route that costs anything needs a known caller and is throttled; api.waf adds a firewall"
     no_cache = "An image is generated for each request: there is no answer to keep"
     no_certificate = "A client certificate serves HTTP backends; this API calls Lambda, signed with its permission"
     acknowledge(
         stage,
         {
-            "AwsSolutions-APIG3": no_waf,
-            "NIST.800.53.R5-APIGWAssociatedWithWAF": no_waf,
             "NIST.800.53.R5-APIGWCacheEnabledAndEncrypted": no_cache,
             "NIST.800.53.R5-APIGWSSLEnabled": no_certificate,
         },
     )
+    if not behind_firewall:
+        acknowledge(stage, {"AwsSolutions-APIG3": no_waf, "NIST.800.53.R5-APIGWAssociatedWithWAF": no_waf})
     skip_checkov(stage, {"CKV_AWS_120": no_cache})

@@ -2,18 +2,42 @@
 
 from __future__ import annotations
 
+import weakref
+from typing import NamedTuple
+
 import aws_cdk as cdk
 from constructs import IConstruct
 
 from stacks.catalog import partition_of
 
 
+class Place(NamedTuple):
+    """Where a stack is deployed."""
+
+    partition: str
+    region: str
+    account: str
+
+
+# Each property of a stack is a call into the CDK's engine, and they are asked for all over.
+_PLACES: weakref.WeakKeyDictionary[cdk.Stack, Place] = weakref.WeakKeyDictionary()
+
+
+def place_of(scope: IConstruct) -> Place:
+    """Partition, region and account of the stack that `scope` is in."""
+    stack = scope if isinstance(scope, cdk.Stack) else cdk.Stack.of(scope)
+    if stack not in _PLACES:
+        region = stack.region
+        _PLACES[stack] = Place(partition=partition_of(region), region=region, account=stack.account)
+    return _PLACES[stack]
+
+
 def local_arn(scope: IConstruct, service: str, resource: str) -> str:
     """`arn:<partition>:<service>:<region>:<account>:<resource>`, in plain text where the CDK would put references."""
-    stack = cdk.Stack.of(scope)
-    return f"arn:{partition(scope)}:{service}:{stack.region}:{stack.account}:{resource}"
+    place = place_of(scope)
+    return f"arn:{place.partition}:{service}:{place.region}:{place.account}:{resource}"
 
 
 def partition(scope: IConstruct) -> str:
     """AWS partition of the stack's region."""
-    return partition_of(cdk.Stack.of(scope).region)
+    return place_of(scope).partition

@@ -9,7 +9,10 @@ from collections.abc import Sequence
 
 from aws_cdk import aws_apigateway as apigateway
 
-ALLOW_HEADERS = "Accept,Content-Type,X-Api-Key"
+# The X-Amz headers are what signed requests carry.
+ALLOW_HEADERS = (
+    "Accept,Authorization,Content-Type,Idempotency-Key,X-Api-Key,X-Amz-Content-Sha256,X-Amz-Date,X-Amz-Security-Token"
+)
 EXPOSE_HEADERS = "Finish-Reason,Retry-After,Seed,x-amzn-RequestId,x-validation-error"
 MAX_AGE_SECONDS = 3600
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import aws_cdk as cdk
@@ -90,9 +90,13 @@ class SdxlEndpoint(Construct):
         """ARN of the endpoint, built from its name: naming it creates no reference between stacks."""
         return local_arn(self, "sagemaker", f"endpoint/{self.endpoint_name}")
 
-    def grant_invoke(self, grantee: iam.IGrantable) -> iam.Grant:
+    def environment(self) -> Mapping[str, str]:
+        """Environment variables that tell a function where the model is."""
+        return {"SDXL_ENDPOINT_NAME": self.endpoint_name}
+
+    def grant_invoke(self, grantee: iam.IGrantable) -> None:
         """Let `grantee` call the endpoint and see whether it is in service."""
-        return iam.Grant.add_to_principal(
+        iam.Grant.add_to_principal(
             grantee=grantee,
             actions=["sagemaker:DescribeEndpoint", "sagemaker:InvokeEndpoint"],
             resource_arns=[self.endpoint_arn],

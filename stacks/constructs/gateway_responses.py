@@ -1,4 +1,8 @@
-"""Answers that API Gateway gives by itself, in the shape of the API's own errors: `{id, name, message}`."""
+"""Answers that API Gateway gives by itself, in one shape that clients of both conventions read.
+
+Stability AI's clients read `id`, `name` and `message`; those of the OpenAI images API read `error` with `message`,
+`type`, `param` and `code`. The gateway cannot know whose client asks where no route was found or no key was given.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,16 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from stacks.constructs.authorization import SCOPE
+from stacks.environment import Api
+from stacks.request_schema import text_to_image_schema
+
 _GIVEN_BY_GATEWAY = "$context.error.messageString"
+_ROUTES = (
+    "Images come from POST /v1/generation/{engine_id}/text-to-image, /image-to-image and /image-to-image/masking, and "
+    "from POST /v1/images/generations, /v1/images/edits and /v1/images/variations, below the address of the API's "
+    "stage; GET /openapi.json describes every route."
+)
 _REPORT = "Report the id of this answer to the operators of the service."
 
 
@@ -19,58 +32,113 @@ class GatewayResponse:
     message: str
     status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    # OpenAI's kinds of errors: what a caller can mend is an invalid_request_error.
+    error_type: str = "invalid_request_error"
+    error_code: str | None = None
 
     @property
     def template(self) -> str:
         """Body template. Only `messageString` is put in as it is: it comes with its own quotes, escaped."""
         message = self.message if self.message == _GIVEN_BY_GATEWAY else json.dumps(self.message)
-        return f'{{"id":"$context.requestId","name":"{self.name}","message":{message}}}'
+        code = json.dumps(self.error_code or self.name)
+        error = f'{{"message":{message},"type":"{self.error_type}","param":null,"code":{code}}}'
+        return f'{{"id":"$context.requestId","name":"{self.name}","message":{message},"error":{error}}}'
 
 
-def gateway_responses(*, integration_timeout_seconds: int) -> tuple[GatewayResponse, ...]:
+def gateway_responses(settings: Api) -> tuple[GatewayResponse, ...]:
     """Every gateway response that a caller of this API can meet; the last two catch what has none of its own."""
+    return (*_callers(settings), *_requests(), *_limits(settings), *_faults(settings))
+
+
+def _callers(settings: Api) -> tuple[GatewayResponse, ...]:
+    """Answers to callers who are not known or not allowed."""
+    mode = settings.auth.mode
+    how = {
+        "api_key": "Send the key that its operators gave you, as x-api-key: KEY or Authorization: Bearer KEY.",
+        "iam": "Sign the request (Signature Version 4, service execute-api) as an identity that may call this API.",
+        "cognito": f"Send an access token with the scope {SCOPE}, as Authorization: Bearer TOKEN.",
+    }[mode]
+    credential = {"api_key": "API key", "iam": "signature", "cognito": "access token"}[mode]
+    challenge = {"WWW-Authenticate": "'AWS4-HMAC-SHA256'" if mode == "iam" else "'Bearer'"}
+    unauthorized = GatewayResponse(
+        response_type="UNAUTHORIZED",
+        status=401,
+        name="unauthorized",
+        message=f"The request carries no {credential}, or something that is none. {how}",
+        headers=challenge,
+        error_code="invalid_api_key",
+    )
+    denied = GatewayResponse(
+        response_type="ACCESS_DENIED",
+        status=403,
+        name="permission_denied",
+        message="The caller is known and may not call this route. Ask the operators of the service for access.",
+        error_type="permission_error",
+    )
+    found = [unauthorized, denied]
+    if mode == "api_key":
+        found.append(
+            GatewayResponse(
+                response_type="INVALID_API_KEY",
+                status=401,
+                name="unauthorized",
+                message=f"The key is none of this API. {how}",
+                headers=challenge,
+                error_code="invalid_api_key",
+            )
+        )
+    found.append(_missing_token(how, challenge) if mode == "iam" else _no_route())
+    if settings.waf is not None:
+        found.append(
+            GatewayResponse(
+                response_type="WAF_FILTERED",
+                status=403,
+                name="permission_denied",
+                message=(
+                    "The service's firewall refused the request: too many from one address within five minutes, or "
+                    "content that looks like an attack. Wait, or report the id of this answer to the operators."
+                ),
+                error_type="permission_error",
+            )
+        )
+    return tuple(found)
+
+
+def _no_route() -> GatewayResponse:
+    return GatewayResponse(
+        # What API Gateway calls a missing token is a path or method that does not exist.
+        response_type="MISSING_AUTHENTICATION_TOKEN",
+        status=404,
+        name="not_found",
+        message=f"No such route. {_ROUTES}",
+    )
+
+
+def _missing_token(how: str, challenge: Mapping[str, str]) -> GatewayResponse:
+    # With signed requests the same answer stands for both.
+    return GatewayResponse(
+        response_type="MISSING_AUTHENTICATION_TOKEN",
+        status=401,
+        name="unauthorized",
+        message=f"The request is not signed, or there is no such route. {how}",
+        headers=challenge,
+        error_code="invalid_api_key",
+    )
+
+
+def _requests() -> tuple[GatewayResponse, ...]:
+    """Answers to requests that the function never sees."""
     return (
         GatewayResponse(
             response_type="BAD_REQUEST_BODY",
             status=400,
             name="bad_request",
-            message="The body does not fit this route's schema. The header x-validation-error says where.",
+            message=f"The body does not fit this route's schema. The header x-validation-error says why. {_bounds()}",
             # In a header, because a body template cannot escape this text into JSON.
             headers={"x-validation-error": "context.error.validationErrorString"},
         ),
         GatewayResponse(
             response_type="BAD_REQUEST_PARAMETERS", status=400, name="bad_request", message=_GIVEN_BY_GATEWAY
-        ),
-        GatewayResponse(
-            response_type="INVALID_API_KEY",
-            status=403,
-            name="permission_denied",
-            message=(
-                "The header x-api-key is missing or holds no key of this API. Send the key that its operators gave you."
-            ),
-        ),
-        GatewayResponse(
-            # What API Gateway calls a missing token is a path or method that does not exist.
-            response_type="MISSING_AUTHENTICATION_TOKEN",
-            status=404,
-            name="not_found",
-            message=(
-                "No such route. There are POST /v1/generation/{engine_id}/text-to-image, GET /v1/engines/list and "
-                "GET /health, below the address of the API's stage."
-            ),
-        ),
-        GatewayResponse(
-            response_type="THROTTLED",
-            status=429,
-            name="rate_limit_exceeded",
-            message="Too many requests at once. Wait a second and try again, slower.",
-            headers={"Retry-After": "'1'"},
-        ),
-        GatewayResponse(
-            response_type="QUOTA_EXCEEDED",
-            status=429,
-            name="quota_exceeded",
-            message="This key's quota of requests is used up until its period restarts. Ask the operators for more.",
         ),
         GatewayResponse(
             response_type="REQUEST_TOO_LARGE",
@@ -84,25 +152,66 @@ def gateway_responses(*, integration_timeout_seconds: int) -> tuple[GatewayRespo
             name="unsupported_media_type",
             message="The body's Content-Type cannot be read. Send application/json.",
         ),
+    )
+
+
+def _bounds() -> str:
+    """What a body may hold. The gateway's own words name the limit that was broken and not the field."""
+    bounds = [
+        f"{name} {field['minimum']:g} to {field['maximum']:.0f}"
+        + (f" in steps of {field['multipleOf']}" if "multipleOf" in field else "")
+        for name, field in text_to_image_schema()["properties"].items()
+        if "minimum" in field
+    ]
+    return f"Required is text_prompts; bounds are {', '.join(bounds)}. GET /openapi.json has every field."
+
+
+def _limits(settings: Api) -> tuple[GatewayResponse, ...]:
+    """Answers to callers who ask too often."""
+    throttled = GatewayResponse(
+        response_type="THROTTLED",
+        status=429,
+        name="rate_limit_exceeded",
+        message="Too many requests at once. Wait a second and try again, slower.",
+        headers={"Retry-After": "'1'"},
+        error_type="requests",
+    )
+    quota = GatewayResponse(
+        response_type="QUOTA_EXCEEDED",
+        status=429,
+        name="quota_exceeded",
+        message="This key's quota of requests is used up until its period restarts. Ask the operators for more.",
+        error_type="insufficient_quota",
+        error_code="insufficient_quota",
+    )
+    return (throttled, quota) if settings.auth.mode == "api_key" else (throttled,)
+
+
+def _faults(settings: Api) -> tuple[GatewayResponse, ...]:
+    """Answers where the function gave none."""
+    return (
         GatewayResponse(
             response_type="INTEGRATION_TIMEOUT",
             status=504,
             name="model_timeout",
             message=(
-                f"No image within {integration_timeout_seconds} seconds, this API's limit. Ask for fewer steps or "
-                "samples or a smaller size; operators can raise api.integration_timeout_seconds."
+                f"No image within {settings.integration_timeout_seconds} seconds, this API's limit. Ask for fewer "
+                "steps or samples or a smaller size; operators can raise api.integration_timeout_seconds."
             ),
+            error_type="server_error",
         ),
         GatewayResponse(
             response_type="INTEGRATION_FAILURE",
             status=502,
             name="internal_error",
             message=f"The request failed inside the service. {_REPORT}",
+            error_type="server_error",
         ),
         GatewayResponse(response_type="DEFAULT_4XX", name="bad_request", message=_GIVEN_BY_GATEWAY),
         GatewayResponse(
             response_type="DEFAULT_5XX",
             name="internal_error",
             message=f"The request failed inside the service. {_REPORT}",
+            error_type="server_error",
         ),
     )

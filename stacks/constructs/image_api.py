@@ -14,28 +14,35 @@ from constructs import Construct
 from stacks.constructs import cross_origin
 from stacks.constructs.acknowledgments import acknowledge, skip_checkov
 from stacks.constructs.api_stage import ApiStage
-from stacks.constructs.arn import local_arn, partition
+from stacks.constructs.arn import local_arn
+from stacks.constructs.authorization import Authorization, invocation_uri
 from stacks.constructs.content_id import rename_with_content
 from stacks.constructs.gateway_responses import gateway_responses
 from stacks.constructs.image_function import ImageFunction
+from stacks.constructs.private_access import private_policy
 from stacks.environment import Api
 
-# The only media type that is bytes on the way out. With */* API Gateway would take JSON bodies for bytes too, and
-# validate none.
-BINARY_MEDIA_TYPES = ["image/png"]
+# What is bytes: images on the way out, and forms with images on the way in. With */* API Gateway would take JSON bodies
+# for bytes too, and validate none.
+BINARY_MEDIA_TYPES = ["image/png", "multipart/form-data"]
 
 _Part = TypeVar("_Part", bound=cdk.CfnResource)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Route:
-    """One method on one path. Without `request_schema` its body is not looked at."""
+    """One method on one path. Without `request_schema` its body is not looked at.
+
+    With `takes_forms` the schema holds for bodies that claim to be JSON, and those of any other type reach the function
+    as they are: a form is no JSON, and under `$default` API Gateway would refuse every one. The function checks both.
+    """
 
     construct_id: str
     method: str
     path: str
-    api_key_required: bool = True
+    is_open: bool = False
     request_schema: Mapping[str, Any] | None = None
+    takes_forms: bool = False
 
 
 class ImageApi(Construct):
@@ -52,29 +59,35 @@ class ImageApi(Construct):
         name: str,
         routes: tuple[Route, ...],
         function: ImageFunction,
+        authorization: Authorization,
         settings: Api,
     ) -> None:
         super().__init__(scope, construct_id)
         self._settings = settings
+        self._authorization = authorization
         self._origins = settings.cors.allow_origins
         self._parts: list[cdk.CfnResource] = []
         self._content: list[object] = []
         self._resources: dict[str, str] = {}
 
+        face = _face(settings, authorization, routes)
         self.rest_api = apigateway.CfnRestApi(
             self,
             "RestApi",
             name=name,
             description="SDXL image API",
-            endpoint_configuration=apigateway.CfnRestApi.EndpointConfigurationProperty(types=["REGIONAL"]),
             binary_media_types=BINARY_MEDIA_TYPES,
-            api_key_source_type="HEADER",
+            api_key_source_type=authorization.api_key_source,
+            **face,
         )
         self.rest_api_id = self.rest_api.ref
-        self._content.append(BINARY_MEDIA_TYPES)
-        self._validator = self._add(
+        self._resources[""] = self.rest_api.attr_root_resource_id
+        self._content += [BINARY_MEDIA_TYPES, authorization.api_key_source, face]
+        self.authorizer_id = self._add_authorizer()
+        # Read once: each reference is a call into the CDK's engine.
+        self._validator_id = self._add(
             apigateway.CfnRequestValidator, "Validator", validate_request_body=True, validate_request_parameters=True
-        )
+        ).ref
         self._integration = self._integration_with(function)
         for route in routes:
             self._add_route(route)
@@ -92,6 +105,7 @@ class ImageApi(Construct):
             function_name=function.alias_arn,
             source_arn=self._invocation_source(),
         )
+        _acknowledge_callers(self, authorization)
 
     def _add(self, kind: type[_Part], construct_id: str, **properties: Any) -> _Part:
         """Add a part of what a deployment holds."""
@@ -102,8 +116,6 @@ class ImageApi(Construct):
 
     def _resource(self, path: str) -> str:
         """Resource id of `path`, made with those above it."""
-        if path == "":
-            return self.rest_api.attr_root_resource_id
         if path not in self._resources:
             parent, _, last = path.rpartition("/")
             resource = self._add(
@@ -124,27 +136,38 @@ class ImageApi(Construct):
                 content_type="application/json",
                 schema=route.request_schema,
             )
-            # Whatever Content-Type a body claims: under a type of its own it would go round the schema.
-            models["$default"] = model.ref
+            # Else whatever Content-Type a body claims: under a type of its own it would go round the schema.
+            models["application/json" if route.takes_forms else "$default"] = model.ref
         method = self._add(
             apigateway.CfnMethod,
             route.construct_id,
             resource_id=self._resource(route.path),
             http_method=route.method,
-            authorization_type="NONE",
-            api_key_required=route.api_key_required,
-            request_validator_id=self._validator.ref,
+            request_validator_id=self._validator_id,
             request_models=models or None,
             integration=self._integration,
+            **self._authorization_of(route),
         )
-        reason = (
-            "Callers identify themselves with an API key, limited by its usage plan"
-            if route.api_key_required
-            else "Tells load balancers and monitors whether the service is up, nothing else; throttled on its own"
-        )
-        acknowledge(method, {"AwsSolutions-APIG4": reason, "AwsSolutions-COG4": reason})
-        if not route.api_key_required:
+        if route.is_open:
+            reason = "Says whether the service is up, or what it offers, and nothing else; throttled on its own"
+            acknowledge(method, {"AwsSolutions-APIG4": reason})
             skip_checkov(method, {"CKV_AWS_59": reason})
+
+    def _authorization_of(self, route: Route) -> dict[str, Any]:
+        if route.is_open:
+            return {"authorization_type": "NONE", "api_key_required": False}
+        return {
+            "authorization_type": self._authorization.authorization_type,
+            "authorizer_id": self.authorizer_id,
+            "authorization_scopes": list(self._authorization.scopes) or None,
+            "api_key_required": self._authorization.api_key_required,
+        }
+
+    def _add_authorizer(self) -> str | None:
+        """Id of the authorizer that the methods share, if they have one."""
+        if self._authorization.authorizer is None:
+            return None
+        return self._add(apigateway.CfnAuthorizer, "Authorizer", **self._authorization.authorizer).ref
 
     def _add_preflight(self, routes: tuple[Route, ...]) -> None:
         if not self._origins:
@@ -164,7 +187,7 @@ class ImageApi(Construct):
 
     def _add_gateway_responses(self) -> None:
         cors = cross_origin.error_headers(self._origins)
-        for response in gateway_responses(integration_timeout_seconds=self._settings.integration_timeout_seconds):
+        for response in gateway_responses(self._settings):
             headers = {**cors, **response.headers}
             self._add(
                 apigateway.CfnGatewayResponse,
@@ -177,12 +200,10 @@ class ImageApi(Construct):
             )
 
     def _integration_with(self, function: ImageFunction) -> apigateway.CfnMethod.IntegrationProperty:
-        region = cdk.Stack.of(self).region
-        invoke = f"arn:{partition(self)}:apigateway:{region}:lambda:path/2015-03-31/functions"
         return apigateway.CfnMethod.IntegrationProperty(
             type="AWS_PROXY",
             integration_http_method="POST",
-            uri=f"{invoke}/{function.alias_arn}/invocations",
+            uri=invocation_uri(self, function.alias_arn),
             timeout_in_millis=self._settings.integration_timeout_seconds * 1000,
         )
 
@@ -191,8 +212,31 @@ class ImageApi(Construct):
         return local_arn(self, "execute-api", f"{self.rest_api_id}/{ApiStage.NAME}/*")
 
 
+def _face(settings: Api, authorization: Authorization, routes: tuple[Route, ...]) -> dict[str, Any]:
+    """From where the API is reached: everywhere, or through VPC endpoints alone."""
+    if settings.private is None:
+        return {"endpoint_configuration": apigateway.CfnRestApi.EndpointConfigurationProperty(types=["REGIONAL"])}
+    ids = list(settings.private.vpc_endpoint_ids)
+    open_routes = [(route.method, route.path) for route in routes if route.is_open]
+    return {
+        "endpoint_configuration": apigateway.CfnRestApi.EndpointConfigurationProperty(
+            types=["PRIVATE"], vpc_endpoint_ids=ids
+        ),
+        "policy": private_policy(ids, authorization, open_routes),
+    }
+
+
+def _acknowledge_callers(api: ImageApi, authorization: Authorization) -> None:
+    reason = {
+        "api_key": "Callers identify themselves with an API key, limited by its usage plan: api.auth",
+        "iam": "Callers identify themselves with an AWS identity: api.auth",
+        "cognito": "Callers identify themselves with the user pool's tokens, on every route but the open ones",
+    }[authorization.mode]
+    acknowledge(api, {"AwsSolutions-COG4": reason})
+
+
 def _construct_id(path: str) -> str:
-    words = path.replace("{", "").replace("}", "").replace("-", "/").replace("_", "/").split("/")
+    words = path.replace("{", "").replace("}", "").replace("-", "/").replace("_", "/").replace(".", "/").split("/")
     return _pascal([word for word in words if word]) + "Path"
 
 

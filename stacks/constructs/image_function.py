@@ -24,6 +24,12 @@ _NOT_CODE = ["__pycache__", ".*_cache", "*.egg-info", "requirements.txt"]
 RUNTIME = "python3.13"
 ARCHITECTURE = "arm64"
 ALIAS = "live"
+# Lambda quotas, environment variables: 4 KB in all. What is left for names that are known only once deployed.
+VARIABLES_BYTES = 4096 - 128
+
+
+class FunctionVariablesError(ValueError):
+    """The environment variables of a function are larger than Lambda takes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,16 +59,17 @@ class ImageFunction(Construct):
         statements: list[iam.PolicyStatement],
     ) -> None:
         super().__init__(scope, construct_id)
+        check_variables(settings.variables)
         self.role = ServiceRole(
             self,
             "ExecutionRole",
             service="lambda.amazonaws.com",
             description="Execution role of the SDXL image API function",
-            statements=[*statements, *_own_permissions(log_group)],
+            statements=[*statements, *log_and_trace_permissions(log_group)],
         )
         _acknowledge_permissions(self.role, log_group)
 
-        code = FileAsset(self, "Code", path=CODE_DIRECTORY, exclude=_NOT_CODE)
+        self.code = code = FileAsset(self, "Code", path=CODE_DIRECTORY, exclude=_NOT_CODE)
         dependencies = FileAsset(self, "Dependencies", path=_existing(layer_archive))
         layer = lambda_.CfnLayerVersion(
             self,
@@ -111,6 +118,19 @@ class ImageFunction(Construct):
         return self.alias.ref
 
 
+def check_variables(variables: Mapping[str, str]) -> None:
+    """Raise `FunctionVariablesError` if Lambda would refuse the environment variables for their size."""
+    sizes = {name: len(name) + len(value.encode()) for name, value in variables.items()}
+    total = sum(sizes.values())
+    if total > VARIABLES_BYTES:
+        largest = sorted(sizes, key=lambda name: sizes[name], reverse=True)[:2]
+        raise FunctionVariablesError(
+            f"The environment variables of the image API's function take {total} bytes; allowed are {VARIABLES_BYTES}. "
+            f"The largest are {' and '.join(f'{name} ({sizes[name]} bytes)' for name in largest)}: shorten the team's "
+            "styles (styles.yaml), or the environment's api.moderation.refused_terms and api.cors.allow_origins."
+        )
+
+
 def _existing(layer_archive: Path) -> Path:
     if not layer_archive.is_file():
         raise FileNotFoundError(
@@ -119,7 +139,8 @@ def _existing(layer_archive: Path) -> Path:
     return layer_archive
 
 
-def _own_permissions(log_group: EncryptedLogGroup) -> list[iam.PolicyStatement]:
+def log_and_trace_permissions(log_group: EncryptedLogGroup) -> list[iam.PolicyStatement]:
+    """What every function may do: write its own log, and traces."""
     return [
         iam.PolicyStatement(actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[log_group.streams_arn]),
         # X-Ray's trace data has no resource to name.
@@ -148,7 +169,7 @@ def _acknowledge_function(function: lambda_.CfnFunction) -> None:
         "have Lambda's starting quota of 10"
     )
     no_vpc = (
-        "Calls SageMaker, S3, KMS and X-Ray, all public AWS interfaces with TLS, and holds no route to anything private"
+        "Calls the model, S3, KMS and X-Ray, all public AWS interfaces with TLS, and holds no route to anything private"
     )
     acknowledge(
         function,

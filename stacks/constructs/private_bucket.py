@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import aws_cdk as cdk
 from aws_cdk import aws_s3 as s3
@@ -69,12 +70,12 @@ class PrivateBucket(Construct):
         """Logical id of the bucket in its stack."""
         return cdk.Stack.of(self).get_logical_id(self.bucket)
 
-    @property
+    @cached_property
     def name(self) -> str:
         """Name of the bucket."""
         return self.bucket.ref
 
-    @property
+    @cached_property
     def arn(self) -> str:
         """ARN of the bucket."""
         return self.bucket.attr_arn

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from stacks.catalog import CatalogError, load_catalog, partition_of
+from stacks.environment.access_checks import access_problems
+from stacks.environment.bedrock import bedrock_problems
 from stacks.environment.problems import Location, SettingProblem
 
 if TYPE_CHECKING:
@@ -17,6 +19,16 @@ def environment_problems(sections: Mapping[str, Any]) -> Iterator[SettingProblem
     """Problems between the sections of an environment; sections that are absent are left out of the checks."""
     region, model = sections.get("region"), sections.get("model")
     endpoint, scaling = sections.get("endpoint"), sections.get("scaling")
+    yield from access_problems(sections)
+    if model is not None and model.source == "bedrock":
+        yield from bedrock_problems(region, model, endpoint, scaling)
+    else:
+        yield from _endpoint_problems(region, model, endpoint, scaling)
+
+
+def _endpoint_problems(
+    region: str | None, model: Model | None, endpoint: Endpoint | None, scaling: Scaling | None
+) -> Iterator[SettingProblem]:
     if region is not None and model is not None:
         yield from _region_problems(region, model)
     if model is not None and endpoint is not None:

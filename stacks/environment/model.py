@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from stacks.catalog import load_catalog
+from stacks.environment.api import Api
+from stacks.environment.bedrock import BedrockModel
 from stacks.environment.checks import environment_problems, scaling_problems, schedule_problems
 from stacks.environment.problems import raise_problems
 from stacks.environment.schedules import valid_schedule, valid_timezone
+from stacks.environment.section import Section
 from stacks.environment.values import (
     ACCOUNT_PATTERN,
     MODEL_PACKAGE_ARN_PATTERN,
@@ -21,18 +24,11 @@ from stacks.environment.values import (
     LogRetentionDays,
     Number,
     unique,
-    valid_origins,
     valid_tags,
 )
 
 
-class _Settings(BaseModel):
-    """Base of every section: immutable, unknown keys refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class OptimizedModel(_Settings):
+class OptimizedModel(Section):
     """SDXL 1.0 as Stability AI's AWS Marketplace model package: fastest, billed with a software charge."""
 
     source: Literal["optimized"] = Field(
@@ -46,7 +42,7 @@ class OptimizedModel(_Settings):
     )
 
 
-class OpenModel(_Settings):
+class OpenModel(Section):
     """SDXL 1.0 Open from SageMaker JumpStart: open weights, no optimization, no subscription."""
 
     source: Literal["open"] = Field(
@@ -54,7 +50,7 @@ class OpenModel(_Settings):
     )
 
 
-Model = Annotated[OptimizedModel | OpenModel, Field(discriminator="source")]
+Model = Annotated[OptimizedModel | OpenModel | BedrockModel, Field(discriminator="source")]
 
 
 def _each_type_once(types: tuple[str, ...] | None) -> tuple[str, ...] | None:
@@ -63,7 +59,7 @@ def _each_type_once(types: tuple[str, ...] | None) -> tuple[str, ...] | None:
     return types
 
 
-class Endpoint(_Settings):
+class Endpoint(Section):
     """The GPU endpoint."""
 
     instance_types: Annotated[
@@ -93,7 +89,7 @@ class Endpoint(_Settings):
     )
 
 
-class InvocationsPerInstance(_Settings):
+class InvocationsPerInstance(Section):
     """Target tracking on requests per instance and minute, a one-minute average."""
 
     metric: Literal["invocations_per_instance"] = Field(
@@ -106,7 +102,7 @@ class InvocationsPerInstance(_Settings):
     )
 
 
-class ConcurrentRequests(_Settings):
+class ConcurrentRequests(Section):
     """Target tracking on requests in flight per instance, measured every 10 seconds: reacts first."""
 
     metric: Literal["concurrent_requests"] = Field(
@@ -118,7 +114,7 @@ class ConcurrentRequests(_Settings):
 ScalingTarget = Annotated[InvocationsPerInstance | ConcurrentRequests, Field(discriminator="metric")]
 
 
-class ScheduledCapacity(_Settings):
+class ScheduledCapacity(Section):
     """Capacity bounds that take effect at a time of day: the turn-down at night and the turn-up in the morning."""
 
     name: str = Field(pattern=SCHEDULE_NAME_PATTERN, description="Name of the scheduled action, unique in the list.")
@@ -144,7 +140,7 @@ class ScheduledCapacity(_Settings):
         return self
 
 
-class Scaling(_Settings):
+class Scaling(Section):
     """Autoscaling of the endpoint's variant."""
 
     min_capacity: Instances = Field(default=1, description="Fewest instances. A real-time endpoint keeps at least one.")
@@ -167,58 +163,7 @@ class Scaling(_Settings):
         return self
 
 
-class Throttle(_Settings):
-    """Token bucket of the usage plan."""
-
-    requests_per_second: Number = Field(
-        default=5, gt=0, le=10_000, description="Requests per second and API key, on average."
-    )
-    burst: Int = Field(default=10, ge=1, le=5_000, description="Requests that may come at once, beyond the average.")
-
-
-class Quota(_Settings):
-    """Requests that one API key may make in a period."""
-
-    requests: Int = Field(default=10_000, ge=1, le=2_147_483_647, description="Requests per API key and period.")
-    period: Literal["day", "week", "month"] = Field(default="day", description="Period after which counting restarts.")
-
-
-class Cors(_Settings):
-    """Browsers' cross-origin access. No origin is allowed unless named."""
-
-    allow_origins: Annotated[tuple[str, ...], AfterValidator(valid_origins)] = Field(
-        default=(),
-        description="Origins (`scheme://host[:port]`) whose pages may call the API, or `*` alone for any. "
-        "Left out: none.",
-    )
-
-
-class Api(_Settings):
-    """The public face."""
-
-    throttle: Throttle = Field(default=Throttle(), description="How fast one API key may call.")
-    quota: Quota | None = Field(default=Quota(), description="How often one API key may call. `null`: no quota.")
-    cors: Cors = Field(default=Cors(), description="Which web pages may call.")
-    integration_timeout_seconds: Int = Field(
-        default=29,
-        ge=5,
-        le=60,
-        description="Seconds until a request is given up. Above 29 the account's API Gateway quota 'Maximum "
-        "integration timeout' must have been raised; SageMaker itself ends an invocation after 60.",
-    )
-    function_memory_mb: Int = Field(
-        default=1769, ge=512, le=10_240, description="Memory of the function in MB. 1769 MB is one full vCPU."
-    )
-    image_link_ttl_seconds: Int = Field(
-        default=3600,
-        ge=60,
-        le=43_200,
-        description="Seconds that the link to an image stays valid, at most: it also ends with the credentials of the "
-        "function that signed it.",
-    )
-
-
-class Storage(_Settings):
+class Storage(Section):
     """What outlives a redeploy."""
 
     image_expiration_days: Int = Field(
@@ -229,7 +174,7 @@ class Storage(_Settings):
     )
 
 
-class Environment(_Settings):
+class Environment(Section):
     """One account and region. `name` is the file's name without its ending."""
 
     name: str = Field(pattern=NAME_PATTERN, description="Name of the environment: the file's name without `.yaml`.")
@@ -248,12 +193,17 @@ class Environment(_Settings):
     scaling: Scaling | None = Field(
         default=None, description="Autoscaling. Left out: `endpoint.instance_count` instances, always."
     )
-    api: Api = Field(default=Api(), description="The API in front of the endpoint.")
+    api: Api = Field(default=Api(), description="The API in front of the model.")
     storage: Storage = Field(default=Storage(), description="What outlives a redeploy.")
 
     @property
     def instance_types(self) -> tuple[str, ...]:
-        """Instance types in order of preference: those named, else the catalog's default for the model source."""
+        """Instance types in order of preference: those named, else the catalog's default for the model source.
+
+        None with Bedrock, which has no instances to choose.
+        """
+        if isinstance(self.model, BedrockModel):
+            return ()
         return self.endpoint.instance_types or (load_catalog().default_instance_type(self.model.source),)
 
     @model_validator(mode="before")

@@ -17,13 +17,28 @@ ACCOUNT_PATTERN = r"^\d{12}$"
 REGION_PATTERN = r"^[a-z]{2}(-[a-z]+){1,2}-\d$"
 SCHEDULE_NAME_PATTERN = r"^[a-z][a-z0-9-]{0,39}$"
 MODEL_PACKAGE_ARN_PATTERN = r"^arn:aws(-cn|-us-gov)?:sagemaker:[a-z0-9-]+:\d{12}:model-package/[A-Za-z0-9/-]+$"
+# Amazon Bedrock API reference: ProvisionedModelArn, ImportedModelArn.
+PROVISIONED_MODEL_ARN_PATTERN = r"^arn:aws(-cn|-us-gov)?:bedrock:[a-z0-9-]{1,20}:\d{12}:provisioned-model/[a-z0-9]{12}$"
+IMPORTED_MODEL_ARN_PATTERN = r"^arn:aws(-cn|-us-gov)?:bedrock:[a-z0-9-]{1,20}:\d{12}:imported-model/[a-z0-9]{12}$"
+KEY_NAME_PATTERN = SCHEDULE_NAME_PATTERN
+# Amazon Cognito, CreateUserPoolDomain.
+DOMAIN_PREFIX_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+DOMAIN_NAME_PATTERN = r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$"
+CERTIFICATE_ARN_PATTERN = r"^arn:aws(-cn|-us-gov)?:acm:[a-z0-9-]+:\d{12}:certificate/[A-Za-z0-9-]+$"
+VPC_ENDPOINT_PATTERN = r"^vpce-[0-9a-f]{8}([0-9a-f]{9})?$"
 
 PATTERN_WORDS = {
     NAME_PATTERN: "1 to 20 lower-case letters, digits and hyphens; a letter first, no hyphen last",
     ACCOUNT_PATTERN: "an AWS account number: 12 digits in quotes",
     REGION_PATTERN: "a region's code, such as us-east-1",
     SCHEDULE_NAME_PATTERN: "1 to 40 lower-case letters, digits and hyphens; a letter first",
+    DOMAIN_PREFIX_PATTERN: "1 to 63 lower-case letters, digits and hyphens, no hyphen first or last",
+    DOMAIN_NAME_PATTERN: "a domain name in lower case, such as images.example.com",
+    CERTIFICATE_ARN_PATTERN: "arn:<partition>:acm:<region>:<account>:certificate/<id>",
+    VPC_ENDPOINT_PATTERN: "the id of a VPC endpoint, such as vpce-0123456789abcdef0",
     MODEL_PACKAGE_ARN_PATTERN: "arn:<partition>:sagemaker:<region>:<account>:model-package/<name>",
+    PROVISIONED_MODEL_ARN_PATTERN: "arn:<partition>:bedrock:<region>:<account>:provisioned-model/<12 characters>",
+    IMPORTED_MODEL_ARN_PATTERN: "arn:<partition>:bedrock:<region>:<account>:imported-model/<12 characters>",
 }
 
 TAGS_LIMIT = 50

@@ -6,7 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from infrastructure_synthesis import Synthesis, Template, example_environments, make_environment, synthesize
+from infrastructure_synthesis import (
+    Synthesis,
+    Template,
+    access_environments,
+    example_environments,
+    make_environment,
+    synthesize,
+)
 
 
 @pytest.fixture(scope="session")
@@ -14,6 +21,12 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> Synthesis:
     """Every file in `environments/`, and dev with the optimized model in place of the open one."""
     switched = make_environment(name="switched", model={"source": "optimized"})
     return synthesize(tmp_path_factory.mktemp("examples") / "cdk.out", *example_environments(), switched)
+
+
+@pytest.fixture(scope="session")
+def access(tmp_path_factory: pytest.TempPathFactory) -> Synthesis:
+    """Every file in `tests/environments/`: one for each kind of access."""
+    return synthesize(tmp_path_factory.mktemp("access") / "cdk.out", *access_environments())
 
 
 @pytest.fixture(scope="session")

@@ -44,6 +44,12 @@ def example_environments() -> tuple[Environment, ...]:
     return load_environments(ROOT / "environments")
 
 
+@cache
+def access_environments() -> tuple[Environment, ...]:
+    """One environment for each kind of access: auth modes, firewall, private API, domain."""
+    return load_environments(ROOT / "tests" / "environments")
+
+
 def make_environment(**settings: Any) -> Environment:
     """An environment on open weights, with `settings` in place of the defaults."""
     base = {"name": "test", "account": ACCOUNT, "region": "us-east-1", "model": {"source": "open"}}
@@ -95,7 +101,7 @@ def _templates(directory: Path, environment: str) -> dict[str, Template]:
         for artifact in artifacts.values()
         if artifact["type"] == "aws:cloudformation:stack"
     }
-    return {name: json.loads((assembly / found[name]).read_text()) for name in STACKS}
+    return {name: json.loads((assembly / found[name]).read_text()) for name in STACKS if name in found}
 
 
 def resources(template: Template, kind: str) -> dict[str, Any]:

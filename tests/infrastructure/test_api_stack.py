@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from image_api.dialects.routes import ROUTES as FUNCTION_ROUTES
 from infrastructure_synthesis import (
+    ROOT,
     Synthesis,
     Template,
     logical_id,
@@ -20,7 +22,8 @@ from infrastructure_synthesis import (
     the,
 )
 
-from stacks.request_schema import text_to_image_schema
+from stacks.request_schema import Operation, request_schema
+from stacks.styles import load_styles
 
 FUNCTION = "AWS::Lambda::Function"
 VERSION = "AWS::Lambda::Version"
@@ -44,12 +47,35 @@ def routes(template: Template) -> dict[tuple[str, str], dict[str, Any]]:
     return {(method["HttpMethod"], path(method["ResourceId"])): method for method in methods}
 
 
+def image_function(template: Template) -> dict[str, Any]:
+    return function_with(template, "image_api.api.handler")
+
+
+def function_with(template: Template, handler: str) -> dict[str, Any]:
+    """Properties of the function with this handler."""
+    found: dict[str, Any]
+    (found,) = (
+        function["Properties"]
+        for function in resources(template, FUNCTION).values()
+        if function["Properties"]["Handler"] == handler
+    )
+    return found
+
+
+def permissions_of(template: Template, function: dict[str, Any]) -> list[dict[str, Any]]:
+    """Statements of the only policy that the function's role has."""
+    role = template["Resources"][function["Role"]["Fn::GetAtt"][0]]["Properties"]
+    (policy,) = role["ManagedPolicyArns"]
+    statements: list[dict[str, Any]] = template["Resources"][policy["Ref"]]["Properties"]["PolicyDocument"]["Statement"]
+    return statements
+
+
 # ------------------------------------------------------------------------------------------------------------- function
 
 
 def test_function_runs_as_configured_and_from_a_snapshot(synth: Synth) -> None:
     template = synth(api={"integration_timeout_seconds": 45, "function_memory_mb": 2048})["Api"]
-    function = the(template, FUNCTION)
+    function = image_function(template)
 
     assert function["Handler"] == "image_api.api.handler"
     assert function["Runtime"] == "python3.13"
@@ -68,9 +94,11 @@ def test_function_gets_every_setting_as_text(synth: Synth) -> None:
         "integration_timeout_seconds": 40,
         "image_link_ttl_seconds": 60,
     }
-    variables = the(synth(api=settings)["Api"], FUNCTION)["Environment"]["Variables"]
+    variables = image_function(synth(api=settings)["Api"])["Environment"]["Variables"]
 
     assert "Fn::ImportValue" in variables.pop("SDXL_IMAGES_BUCKET")
+    assert "Fn::ImportValue" in variables.pop("SDXL_IDEMPOTENCY_TABLE")
+    variables.pop("SDXL_STYLES", None)
     assert variables == {
         "SDXL_ENVIRONMENT": "test",
         "SDXL_MODEL_SOURCE": "open",
@@ -86,19 +114,27 @@ def test_function_gets_every_setting_as_text(synth: Synth) -> None:
 
 def test_function_role_is_exact(prod: dict[str, Template]) -> None:
     template = prod["Api"]
-    policies = resources(template, "AWS::IAM::ManagedPolicy")
-    (policy,) = policies.values()
-    found = policy["Properties"]["PolicyDocument"]["Statement"]
-    function_role = template["Resources"][the(template, FUNCTION)["Role"]["Fn::GetAtt"][0]]["Properties"]
+    found = permissions_of(template, image_function(template))
 
-    assert function_role["ManagedPolicyArns"] == [{"Ref": next(iter(policies))}]
     assert {statement["Effect"] for statement in found} == {"Allow"}
-    images, key, logs, tracing, endpoint = found
+    images, key, answers, table_key, logs, tracing, endpoint = found
     assert images["Action"] == ["s3:GetObject", "s3:PutObject"]
     assert images["Resource"]["Fn::Join"][1][-1] == "/generated/*"
     assert key["Action"] == ["kms:Decrypt", "kms:GenerateDataKey"]
     assert key["Condition"] == {"StringEquals": {"kms:ViaService": "s3.eu-west-1.amazonaws.com"}}
     assert "Fn::ImportValue" in key["Resource"]
+    assert answers["Action"] == ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
+    assert "Fn::ImportValue" in answers["Resource"]
+    assert table_key["Action"] == [
+        "kms:Decrypt",
+        "kms:DescribeKey",
+        "kms:Encrypt",
+        "kms:GenerateDataKey",
+        "kms:ReEncryptFrom",
+        "kms:ReEncryptTo",
+    ]
+    assert table_key["Resource"] == key["Resource"]
+    assert table_key["Condition"] == {"StringEquals": {"kms:ViaService": "dynamodb.eu-west-1.amazonaws.com"}}
     assert logs["Action"] == ["logs:CreateLogStream", "logs:PutLogEvents"]
     assert logs["Resource"] == "arn:aws:logs:eu-west-1:777788889999:log-group:/aws/lambda/sdxl-prod-image-api:*"
     assert tracing["Action"] == ["xray:PutTelemetryRecords", "xray:PutTraceSegments"]
@@ -112,9 +148,10 @@ def test_every_log_group_is_encrypted_and_expires(prod: dict[str, Template]) -> 
 
     assert {group["LogGroupName"] for group in groups if isinstance(group["LogGroupName"], str)} == {
         "/aws/lambda/sdxl-prod-image-api",
+        "/aws/lambda/sdxl-prod-key-authorizer",
         "/aws/apigateway/sdxl-prod",
     }
-    assert len(groups) == 3
+    assert len(groups) == 4
     assert {group["RetentionInDays"] for group in groups} == {365}
     assert all("Fn::ImportValue" in group["KmsKeyId"] for group in groups)
 
@@ -122,12 +159,15 @@ def test_every_log_group_is_encrypted_and_expires(prod: dict[str, Template]) -> 
 def test_alias_live_points_to_the_published_version_and_the_gateway_calls_it(dev: dict[str, Template]) -> None:
     template = dev["Api"]
     alias = the(template, "AWS::Lambda::Alias")
-    permission = the(template, "AWS::Lambda::Permission")
+    reference = {"Ref": logical_id(template, "AWS::Lambda::Alias")}
+    (permission,) = (
+        permission["Properties"]
+        for permission in resources(template, "AWS::Lambda::Permission").values()
+        if permission["Properties"]["FunctionName"] == reference
+    )
 
     assert alias["Name"] == "live"
     assert alias["FunctionVersion"] == {"Fn::GetAtt": [logical_id(template, VERSION), "Version"]}
-    reference = {"Ref": logical_id(template, "AWS::Lambda::Alias")}
-    assert permission["FunctionName"] == reference
     assert permission["SourceArn"]["Fn::Join"][1][-1] == "/api/*"
     for (method, _), properties in routes(template).items():
         if method != "OPTIONS":
@@ -196,31 +236,78 @@ def test_missing_layer_is_refused_with_what_to_do(tmp_path: Path) -> None:
 # -------------------------------------------------------------------------------------------------------------- gateway
 
 
+ROUTES = {
+    ("POST", "/v1/generation/{engine_id}/text-to-image"),
+    ("POST", "/v1/generation/{engine_id}/image-to-image"),
+    ("POST", "/v1/generation/{engine_id}/image-to-image/masking"),
+    ("GET", "/v1/engines/list"),
+    ("GET", "/v1/user/balance"),
+    ("POST", "/v1/images/generations"),
+    ("POST", "/v1/images/edits"),
+    ("POST", "/v1/images/variations"),
+    ("GET", "/v1/models"),
+    ("GET", "/v1/models/{model}"),
+    ("GET", "/v1/presets"),
+}
+OPEN_ROUTES = {("GET", "/openapi.json"), ("GET", "/health")}
+
+
 def test_routes_and_who_may_call_them(dev: dict[str, Template]) -> None:
-    found = {route: method["ApiKeyRequired"] for route, method in routes(dev["Api"]).items()}
+    found = {
+        route: (method["AuthorizationType"], method["ApiKeyRequired"]) for route, method in routes(dev["Api"]).items()
+    }
 
     assert found == {
-        ("POST", "/v1/generation/{engine_id}/text-to-image"): True,
-        ("GET", "/v1/engines/list"): True,
-        ("GET", "/health"): False,
+        **dict.fromkeys(ROUTES, ("CUSTOM", True)),
+        **dict.fromkeys(OPEN_ROUTES, ("NONE", False)),
     }
 
 
-def test_api_is_regional_and_sends_png_as_bytes(dev: dict[str, Template]) -> None:
+def test_gateway_has_a_route_for_each_of_the_functions(dev: dict[str, Template]) -> None:
+    served = {(route.method, route.path) for route in FUNCTION_ROUTES} | {("GET", "/health")}
+
+    assert served == set(routes(dev["Api"]))
+
+
+def test_api_is_regional_and_takes_and_sends_images_as_bytes(dev: dict[str, Template]) -> None:
     api = the(dev["Api"], "AWS::ApiGateway::RestApi")
 
     assert api["EndpointConfiguration"] == {"Types": ["REGIONAL"]}
-    assert api["BinaryMediaTypes"] == ["image/png"]
+    assert api["BinaryMediaTypes"] == ["image/png", "multipart/form-data"]
+    assert "Policy" not in api
 
 
-def test_bodies_are_validated_whatever_content_type_they_claim(dev: dict[str, Template]) -> None:
+@pytest.mark.parametrize(
+    ("path", "content_type", "operation"),
+    [
+        # Whatever type a body claims.
+        ("/v1/generation/{engine_id}/text-to-image", "$default", "text-to-image"),
+        # A form is no JSON, and the function checks it.
+        ("/v1/generation/{engine_id}/image-to-image", "application/json", "image-to-image"),
+        ("/v1/generation/{engine_id}/image-to-image/masking", "application/json", "masking"),
+    ],
+)
+def test_json_bodies_are_validated(
+    dev: dict[str, Template], path: str, content_type: str, operation: Operation
+) -> None:
     template = dev["Api"]
-    method = routes(template)["POST", "/v1/generation/{engine_id}/text-to-image"]
+    method = routes(template)["POST", path]
 
-    assert method["RequestModels"] == {"$default": {"Ref": logical_id(template, "AWS::ApiGateway::Model")}}
+    ((found, model),) = method["RequestModels"].items()
+    properties = template["Resources"][model["Ref"]]["Properties"]
+    styles = load_styles(ROOT / "styles.yaml").names
+    assert found == content_type
+    assert properties["ContentType"] == "application/json"
+    assert properties["Schema"] == request_schema(operation, styles=styles)
     assert method["RequestValidatorId"] == {"Ref": logical_id(template, "AWS::ApiGateway::RequestValidator")}
     assert the(template, "AWS::ApiGateway::RequestValidator")["ValidateRequestBody"] is True
-    assert the(template, "AWS::ApiGateway::Model")["Schema"] == text_to_image_schema()
+
+
+def test_bodies_of_the_openai_images_api_are_left_to_the_function(dev: dict[str, Template]) -> None:
+    found = [method for (_, path), method in routes(dev["Api"]).items() if path.startswith("/v1/images/")]
+
+    assert len(found) == 3
+    assert not [method for method in found if "RequestModels" in method]
 
 
 def test_integration_timeout_is_the_environments(synth: Synth) -> None:
@@ -237,35 +324,44 @@ def gateway_responses(template: Template) -> dict[str, dict[str, str]]:
         body = response["Properties"]["ResponseTemplates"]["application/json"]
         filled = body.replace("$context.requestId", "id-1").replace("$context.error.messageString", '"said \\"so\\""')
         bodies[response["Properties"]["ResponseType"]] = json.loads(filled)
+        assert "$" not in filled
     return bodies
 
 
 STATUSES = {
-    "BAD_REQUEST_BODY": ("400", "bad_request"),
-    "BAD_REQUEST_PARAMETERS": ("400", "bad_request"),
-    "INVALID_API_KEY": ("403", "permission_denied"),
-    "MISSING_AUTHENTICATION_TOKEN": ("404", "not_found"),
-    "THROTTLED": ("429", "rate_limit_exceeded"),
-    "QUOTA_EXCEEDED": ("429", "quota_exceeded"),
-    "REQUEST_TOO_LARGE": ("413", "request_too_large"),
-    "UNSUPPORTED_MEDIA_TYPE": ("415", "unsupported_media_type"),
-    "INTEGRATION_TIMEOUT": ("504", "model_timeout"),
-    "INTEGRATION_FAILURE": ("502", "internal_error"),
-    "DEFAULT_4XX": (None, "bad_request"),
-    "DEFAULT_5XX": (None, "internal_error"),
+    "UNAUTHORIZED": ("401", "unauthorized", "invalid_request_error", "invalid_api_key"),
+    "ACCESS_DENIED": ("403", "permission_denied", "permission_error", "permission_denied"),
+    "INVALID_API_KEY": ("401", "unauthorized", "invalid_request_error", "invalid_api_key"),
+    "MISSING_AUTHENTICATION_TOKEN": ("404", "not_found", "invalid_request_error", "not_found"),
+    "BAD_REQUEST_BODY": ("400", "bad_request", "invalid_request_error", "bad_request"),
+    "BAD_REQUEST_PARAMETERS": ("400", "bad_request", "invalid_request_error", "bad_request"),
+    "REQUEST_TOO_LARGE": ("413", "request_too_large", "invalid_request_error", "request_too_large"),
+    "UNSUPPORTED_MEDIA_TYPE": ("415", "unsupported_media_type", "invalid_request_error", "unsupported_media_type"),
+    "THROTTLED": ("429", "rate_limit_exceeded", "requests", "rate_limit_exceeded"),
+    "QUOTA_EXCEEDED": ("429", "quota_exceeded", "insufficient_quota", "insufficient_quota"),
+    "INTEGRATION_TIMEOUT": ("504", "model_timeout", "server_error", "model_timeout"),
+    "INTEGRATION_FAILURE": ("502", "internal_error", "server_error", "internal_error"),
+    "DEFAULT_4XX": (None, "bad_request", "invalid_request_error", "bad_request"),
+    "DEFAULT_5XX": (None, "internal_error", "server_error", "internal_error"),
 }
 
 
-def test_gateway_answers_in_the_shape_of_the_api(dev: dict[str, Template]) -> None:
+def test_gateway_answers_in_a_shape_that_clients_of_both_conventions_read(dev: dict[str, Template]) -> None:
     bodies = gateway_responses(dev["Api"])
     responses = [
         response["Properties"] for response in resources(dev["Api"], "AWS::ApiGateway::GatewayResponse").values()
     ]
 
     statuses = {response["ResponseType"]: response.get("StatusCode") for response in responses}
-    assert {name: (statuses[name], body["name"]) for name, body in bodies.items()} == STATUSES
+    assert {
+        name: (statuses[name], body["name"], body["error"]["type"], body["error"]["code"])
+        for name, body in bodies.items()
+    } == STATUSES
     for body in bodies.values():
-        assert set(body) == {"id", "name", "message"}
+        assert set(body) == {"id", "name", "message", "error"}
+        assert set(body["error"]) == {"message", "type", "param", "code"}
+        assert body["error"]["message"] == body["message"]
+        assert body["error"]["param"] is None
         assert body["id"] == "id-1"
         assert len(body["message"]) > 5
     by_type = {response["ResponseType"]: response.get("ResponseParameters") for response in responses}
@@ -273,12 +369,17 @@ def test_gateway_answers_in_the_shape_of_the_api(dev: dict[str, Template]) -> No
         "gatewayresponse.header.x-validation-error": "context.error.validationErrorString"
     }
     assert by_type["THROTTLED"] == {"gatewayresponse.header.Retry-After": "'1'"}
+    challenge = {"gatewayresponse.header.WWW-Authenticate": "'Bearer'"}
+    assert by_type["UNAUTHORIZED"] == by_type["INVALID_API_KEY"] == challenge
 
 
-def test_texts_of_the_gateway_name_every_route(dev: dict[str, Template]) -> None:
+def test_text_of_an_unknown_route_leads_to_every_other(dev: dict[str, Template]) -> None:
     message = gateway_responses(dev["Api"])["MISSING_AUTHENTICATION_TOKEN"]["message"]
 
-    assert all(f"{method} {path}" in message for method, path in routes(dev["Api"]))
+    for method, path in ROUTES:
+        if method == "POST":
+            assert path.removeprefix("/v1/generation/{engine_id}") in message
+    assert "GET /openapi.json" in message
 
 
 def test_usage_plan_has_the_environments_limits(prod: dict[str, Template]) -> None:
@@ -305,7 +406,7 @@ def test_usage_plan_without_quota_has_none(synth: Synth) -> None:
 def test_stage_logs_traces_and_throttles_the_open_route(dev: dict[str, Template]) -> None:
     template = dev["Api"]
     stage = the(template, "AWS::ApiGateway::Stage")
-    every, health = stage["MethodSettings"]
+    every, document, health = stage["MethodSettings"]
 
     assert stage["StageName"] == "api"
     assert stage["TracingEnabled"] is True
@@ -319,8 +420,10 @@ def test_stage_logs_traces_and_throttles_the_open_route(dev: dict[str, Template]
         "LoggingLevel": "ERROR",
         "DataTraceEnabled": False,
     }
+    assert (document["HttpMethod"], document["ResourcePath"]) == ("GET", "/~1openapi.json")
     assert (health["HttpMethod"], health["ResourcePath"]) == ("GET", "/~1health")
-    assert (health["ThrottlingRateLimit"], health["ThrottlingBurstLimit"]) == (5, 10)
+    for setting in (document, health):
+        assert (setting["ThrottlingRateLimit"], setting["ThrottlingBurstLimit"]) == (5, 10)
     depends_on = template["Resources"][logical_id(template, "AWS::ApiGateway::Stage")]["DependsOn"]
     assert logical_id(template, "AWS::ApiGateway::Account") in depends_on
 
@@ -349,7 +452,7 @@ def test_deployment_holds_everything_and_is_made_anew_when_any_of_it_changes(
         name
         for name, found in template["Resources"].items()
         if found["Type"].removeprefix("AWS::ApiGateway::")
-        in ("Method", "Resource", "Model", "RequestValidator", "GatewayResponse")
+        in ("Authorizer", "Method", "Resource", "Model", "RequestValidator", "GatewayResponse")
     }
 
     assert set(template["Resources"][before]["DependsOn"]) == parts
@@ -357,8 +460,12 @@ def test_deployment_holds_everything_and_is_made_anew_when_any_of_it_changes(
     assert logical_id(synth(api={"integration_timeout_seconds": 28})["Api"], DEPLOYMENT) != before
     assert logical_id(synth(api={"cors": {"allow_origins": ["https://a.example"]}})["Api"], DEPLOYMENT) != before
 
-    changed = {**text_to_image_schema(), "description": "Another schema"}
-    monkeypatch.setattr("stacks.api_stack.text_to_image_schema", lambda: changed)
+    assert logical_id(synth(api={"auth": {"mode": "iam"}})["Api"], DEPLOYMENT) != before
+    private = {"private": {"vpc_endpoint_ids": ["vpce-0123456789abcdef0"]}}
+    assert logical_id(synth(api=private)["Api"], DEPLOYMENT) != before
+
+    changed = {**request_schema("text-to-image"), "description": "Another schema"}
+    monkeypatch.setattr("stacks.api_routes.request_schema", lambda *_, **__: changed)
     assert logical_id(synth()["Api"], DEPLOYMENT) != before
 
 
@@ -379,7 +486,7 @@ def test_one_origin_is_answered_as_a_constant(synth: Synth, origin: str) -> None
     template = synth(api={"cors": {"allow_origins": [origin]}})["Api"]
 
     found = preflights(template)
-    assert set(found) == {"/v1/generation/{engine_id}/text-to-image", "/v1/engines/list", "/health"}
+    assert set(found) == {path for _, path in ROUTES | OPEN_ROUTES}
     for method in found.values():
         (answer,) = method["Integration"]["IntegrationResponses"]
         parameters = answer["ResponseParameters"]
@@ -415,7 +522,8 @@ def test_of_several_origins_the_callers_own_is_answered(examples: Synthesis) -> 
 def test_outputs_have_their_plain_names(dev: dict[str, Template]) -> None:
     outputs = dev["Api"]["Outputs"]
 
-    assert set(outputs) == {"ApiUrl", "ApiKeyId", "RestApiId", "FunctionName"}
+    assert set(outputs) == {"ApiUrl", "ApiKeyId", "RestApiId", "FunctionName", "AuthMode"}
+    assert outputs["AuthMode"]["Value"] == "api_key"
     address = outputs["ApiUrl"]["Value"]["Fn::Join"][1]
     assert address[0] == "https://"
     assert address[-1] == "/api"

@@ -9,13 +9,13 @@ from typing import Any
 import aws_cdk as cdk
 import pytest
 from cdk_nag import AwsSolutionsChecks, NIST80053R5Checks
-from infrastructure_synthesis import example_environments, make_app, make_environment, make_layer
+from infrastructure_synthesis import access_environments, example_environments, make_app, make_environment, make_layer
 
 from stacks.sdxl_stage import SdxlStage
 
 PACKS = [AwsSolutionsChecks, NIST80053R5Checks]
 ENVIRONMENTS = {
-    **{environment.name: environment for environment in example_environments()},
+    **{environment.name: environment for environment in (*example_environments(), *access_environments())},
     "smallest": make_environment(name="smallest"),
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from infrastructure_synthesis import Template, resources
+from infrastructure_synthesis import Template, logical_id, resources
 
 # What holds data. A changed id would leave the old one behind, and start with an empty one.
 STATEFUL = {
@@ -18,11 +18,32 @@ STATEFUL = {
 
 
 def test_logical_ids_of_stateful_resources_are_pinned_and_all_are_retained(dev: dict[str, Template]) -> None:
-    found = dev["Storage"]["Resources"]
+    table = "AWS::DynamoDB::Table"
+    found = {name: item for name, item in dev["Storage"]["Resources"].items() if item["Type"] != table}
 
     assert {name: resource["Type"] for name, resource in found.items()} == STATEFUL
     assert {resource["DeletionPolicy"] for resource in found.values()} == {"Retain"}
     assert {resource["UpdateReplacePolicy"] for resource in found.values()} == {"Retain"}
+
+
+def test_table_of_given_answers_is_encrypted_recoverable_and_forgets(dev: dict[str, Template]) -> None:
+    template = dev["Storage"]
+    (table,) = resources(template, "AWS::DynamoDB::Table").values()
+
+    assert table["Properties"] == {
+        "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+        "BillingMode": "PAY_PER_REQUEST",
+        "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+        "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True},
+        "SSESpecification": {
+            "KMSMasterKeyId": {"Fn::GetAtt": [logical_id(template, "AWS::KMS::Key"), "Arn"]},
+            "SSEEnabled": True,
+            "SSEType": "KMS",
+        },
+        "TimeToLiveSpecification": {"AttributeName": "expiration", "Enabled": True},
+    }
+    # What it holds is of use for a day: kept beyond its stack it would only cost.
+    assert table["DeletionPolicy"] == "Delete"
 
 
 def test_every_bucket_is_private_versioned_and_refuses_plain_http(dev: dict[str, Template]) -> None:

@@ -14,16 +14,16 @@ from infrastructure_synthesis import ROOT, Synthesis, cdk_context, make_layer
 CHECKOV = ROOT / ".local" / "checkov" / "bin" / "checkov"
 
 
-def template_paths(examples: Synthesis) -> list[str]:
-    paths = sorted(str(path) for path in examples.directory.rglob("*.template.json"))
-    assert len(paths) == 3 * len(examples.templates)
+def template_paths(*syntheses: Synthesis) -> list[str]:
+    paths = sorted(str(path) for synthesis in syntheses for path in synthesis.directory.rglob("*.template.json"))
+    assert len(paths) == sum(len(stacks) for synthesis in syntheses for stacks in synthesis.templates.values())
     return paths
 
 
-def test_cfn_lint_finds_nothing(examples: Synthesis) -> None:
+def test_cfn_lint_finds_nothing(examples: Synthesis, access: Synthesis) -> None:
     # W3005: the CDK's DependsOn repeats what a Ref already implies.
     cfn_lint = str(Path(sys.executable).with_name("cfn-lint"))
-    command = [cfn_lint, "--ignore-checks", "W3005", "--", *template_paths(examples)]
+    command = [cfn_lint, "--ignore-checks", "W3005", "--", *template_paths(examples, access)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
 
     assert (done.returncode, done.stdout) == (0, "")
@@ -40,10 +40,12 @@ def run_checkov(directory: Path) -> list[dict[str, Any]]:
     return failed
 
 
-def test_checkov_finds_exactly_what_is_skipped_with_a_reason(examples: Synthesis, tmp_path: Path) -> None:
+def test_checkov_finds_exactly_what_is_skipped_with_a_reason(
+    examples: Synthesis, access: Synthesis, tmp_path: Path
+) -> None:
     # Given the templates without the skips that they carry
     skips = set()
-    for path in template_paths(examples):
+    for path in template_paths(examples, access):
         template = json.loads(Path(path).read_text())
         name = Path(path).name
         for logical_id, resource in template["Resources"].items():

@@ -93,12 +93,15 @@ WRONG = {
         ["name: unknown setting", "remove it: the environment's name is the file's name"],
     ),
     # Model
-    "no model": (BASE.split("model", maxsplit=1)[0], ["model: missing", "source: open or optimized", "add model: ..."]),
+    "no model": (
+        BASE.split("model", maxsplit=1)[0],
+        ["model: missing", "source: bedrock or open or optimized", "add model: ..."],
+    ),
     "model without a source": (BASE.replace("{source: open}", "{}"), ["model.source: missing", "add source: ..."]),
     "model that is text": (BASE.replace("{source: open}", "open"), ["model: received open", "a mapping with source"]),
     "unknown model source": (
-        BASE.replace("source: open", "source: bedrock"),
-        ["wrong.yaml:3: model.source: received bedrock", "allowed: optimized, open", "use one of these"],
+        BASE.replace("source: open", "source: azure"),
+        ["wrong.yaml:3: model.source: received azure", "allowed: optimized, open, bedrock", "use one of these"],
     ),
     "misspelled model source": (
         BASE.replace("source: open", "source: optimised"),

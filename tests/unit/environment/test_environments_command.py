@@ -65,13 +65,14 @@ def test_check_as_json(directory: Path) -> None:
         "source": "open",
         "instance_types": ["ml.g5.4xlarge"],
         "errors": [],
+        "warnings": [],
     }
     assert wrong["errors"][0] == {
         "file": str(directory / "prod.yaml"),
         "line": 3,
         "field": "model.source",
         "message": "received closed",
-        "allowed": "optimized, open",
+        "allowed": "optimized, open, bedrock",
         "remedy": "use one of these",
     }
 
