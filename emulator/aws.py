@@ -15,20 +15,30 @@ os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
 from moto.moto_server.werkzeug_app import BackendRequest, DomainDispatcherApplication, create_backend_app
 from werkzeug.wrappers import Response
 
-from emulator import cloudformation, sagemaker_runtime
+from emulator import bedrock_runtime, cloudformation, sagemaker_runtime
 from emulator.cloudformation.api import CloudFormationApi
 from emulator.cloudformation.clients import Clients
 from emulator.cloudformation.store import Store
 from emulator.containers import CONTAINERS
 from emulator.faults import create_faults_app
-from emulator.services import apigateway, apigateway_deployments, awslambda, credentials, s3, sagemaker
+from emulator.services import (
+    apigateway,
+    apigateway_authorizers,
+    apigateway_deployments,
+    awslambda,
+    credentials,
+    s3,
+    sagemaker,
+)
 from emulator.services.sagemaker import Containers
+from emulator.tokens import create_tokens_app
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 HEALTH_PATH = "/_emulator/health"
 FAULTS_PATH = "/_emulator/faults"
+TOKENS_PATH = "/_emulator/tokens"
 
 
 class AwsApplication:
@@ -42,9 +52,12 @@ class AwsApplication:
         if containers is CONTAINERS:
             sagemaker_runtime.install()
         apigateway.install()
+        apigateway_authorizers.install()
         apigateway_deployments.install()
         self._moto: WSGIApplication = DomainDispatcherApplication(create_backend_app)
         self._faults = create_faults_app()
+        self._tokens = create_tokens_app()
+        self._bedrock = bedrock_runtime.create_bedrock_app(credentials.account_of_key)
         self._cloudformation = _cloudformation_api(self)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -55,8 +68,12 @@ class AwsApplication:
             return Response(body, content_type="application/json")(environ, start_response)
         if path == FAULTS_PATH:
             return self._faults(environ, start_response)
+        if path == TOKENS_PATH:
+            return self._tokens(environ, start_response)
         if "/cloudformation/aws4_request" in environ.get("HTTP_AUTHORIZATION", ""):
             return self._answer_cloudformation(environ, start_response)
+        if bedrock_runtime.serves(environ):
+            return self._bedrock(environ, start_response)
         return self._moto(environ, start_response)
 
     def _answer_cloudformation(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import logging
 import os
 import re
 import subprocess
@@ -12,6 +13,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+import uuid
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -23,6 +25,7 @@ from emulator import cloudwatch_logs, lifeline
 EndpointKey = tuple[str, str, str]
 """Account, region and endpoint name."""
 
+_logger = logging.getLogger(__name__)
 _ROOT = Path(__file__).resolve().parent.parent
 _SERVING = re.compile(rb"serving \S+ on 127\.0\.0\.1:(\d+)")
 _STOP_GRACE_SECONDS = 5.0
@@ -94,6 +97,7 @@ class Containers:
         self._start_timeout_seconds = start_timeout_seconds
         self._running: dict[tuple[EndpointKey, str], _Container] = {}
         self._lock = threading.Lock()
+        self._starting_shared = threading.Lock()
 
     def start(
         self, endpoint_key: EndpointKey, model: Mapping[str, Any], *, production_variant: str = "primary"
@@ -125,6 +129,21 @@ class Containers:
         """Which variant of the model server stands in there; KeyError where none runs."""
         return self._find(endpoint_key, production_variant).variant
 
+    def shared_url(self, variant: str) -> str:
+        """Where a variant listens that belongs to no endpoint, as Bedrock's models; it is started when first asked for.
+
+        Raises ContainerError where it does not start.
+        """
+        key: EndpointKey = ("", "", variant)
+        with self._starting_shared:
+            try:
+                return self.url(key)
+            except KeyError:
+                started = self._start_variant(variant, variant, {}, _logger.debug, "primary")
+            with self._lock:
+                self._running[key, "primary"] = started
+            return started.url
+
     def stop_all(self) -> None:
         """Stop every container."""
         with self._lock:
@@ -144,24 +163,33 @@ class Containers:
 
     def _start(self, endpoint_key: EndpointKey, model: Mapping[str, Any], production_variant: str) -> _Container:
         account, region, endpoint_name = endpoint_key
-        variant = variant_of(model)
-        environment = container_definition(model).get("Environment") or {}
-        process = lifeline.spawn(
-            [
-                *(sys.executable, "-m", "emulator.model_server", "--port", "0", "--variant", variant),
-                *("--name", endpoint_name, "--end-with-stdin"),
-            ],
-            environment={"PATH": os.defpath, **{name: str(value) for name, value in environment.items()}},
-            directory=_ROOT,
-            output=subprocess.PIPE,
-        )
-        stream = f"{production_variant}/local-{process.pid}"
+        stream = f"{production_variant}/local-{uuid.uuid4().hex[:12]}"
 
         def log(line: str) -> None:
             cloudwatch_logs.put_lines(account, region, log_group(endpoint_name), stream, [line])
 
+        environment = container_definition(model).get("Environment") or {}
+        return self._start_variant(variant_of(model), endpoint_name, environment, log, production_variant)
+
+    def _start_variant(
+        self,
+        variant: str,
+        name: str,
+        environment: Mapping[str, Any],
+        log: Callable[[str], None],
+        production_variant: str,
+    ) -> _Container:
+        process = lifeline.spawn(
+            [
+                *(sys.executable, "-m", "emulator.model_server", "--port", "0", "--variant", variant),
+                *("--name", name, "--end-with-stdin"),
+            ],
+            environment={"PATH": os.defpath, **{key: str(value) for key, value in environment.items()}},
+            directory=_ROOT,
+            output=subprocess.PIPE,
+        )
         container = _Container(process, variant, log)
-        threading.Thread(target=container.follow_output, name=f"container-{endpoint_name}", daemon=True).start()
+        threading.Thread(target=container.follow_output, name=f"container-{name}", daemon=True).start()
         try:
             self._wait_until_healthy(container, production_variant)
         except ContainerError:

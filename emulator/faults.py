@@ -1,4 +1,4 @@
-"""Faults of the model and of SageMaker that tests switch on: which there are, which is next, and how they are set."""
+"""Faults of the model, SageMaker and Bedrock that tests switch on: which there are, which is next, how they are set."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class FaultKind(StrEnum):
     SLOW = "slow"
     """The model answers after `seconds`."""
     THROTTLED = "throttled"
-    """SageMaker refuses with ThrottlingException."""
+    """The service refuses with ThrottlingException."""
     CLIENT_ERROR = "client_error"
     """The model answers 400 (or `status`) with `message`."""
     SERVER_ERROR = "server_error"
@@ -31,15 +31,15 @@ class FaultKind(StrEnum):
     EMPTY = "empty"
     """The model answers 200 with no body."""
     NOT_READY = "not_ready"
-    """SageMaker answers ModelNotReadyException (429)."""
+    """The service answers ModelNotReadyException (429)."""
     UNAVAILABLE = "unavailable"
-    """SageMaker answers ServiceUnavailable (503)."""
+    """SageMaker answers ServiceUnavailable (503), Bedrock ServiceUnavailableException."""
     RESET = "reset"
     """The connection is closed without an answer."""
     TRUNCATED = "truncated"
     """The image's base64 is cut."""
     FILTERED = "filtered"
-    """The content filter stopped the image (optimized model only)."""
+    """The content filter stopped the image (not with the open model, which has no filter)."""
 
 
 class FaultError(ValueError):
@@ -48,7 +48,8 @@ class FaultError(ValueError):
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault. `times` None means until it is deleted; `endpoint` None means every endpoint."""
+    """One fault. `times` None means until it is deleted; `endpoint`, an endpoint's name or a Bedrock
+    model's id, None means all of them."""
 
     fault: FaultKind
     times: int | None = None

@@ -1,6 +1,6 @@
 """The container behind an endpoint: SageMaker's contract (GET /ping, POST /invocations, SIGTERM) around a variant.
 
-`python -m emulator.model_server --port 8080 --variant optimized|open`
+`python -m emulator.model_server --port 8080 --variant NAME`
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import FrameType
 
 from emulator import lifeline
-from emulator.stand_in.variant import MAX_BODY_BYTES, Reply, Variant
+from emulator.stand_in.variant import Reply, Variant
 from emulator.stand_in.variants import VARIANTS
 
 IDLE_CONNECTION_SECONDS = 60
@@ -50,9 +50,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(variant.failure(404, f"no such path: {self.path}"))
             return
         length = int(self.headers.get("Content-Length") or 0)
-        if length > MAX_BODY_BYTES:
+        longest = variant.max_body_bytes
+        if length > longest:
             self.close_connection = True
-            self._send(variant.failure(413, f"the body of {length} bytes is larger than {MAX_BODY_BYTES} bytes"))
+            self._send(variant.failure(413, f"the body of {length} bytes is larger than {longest} bytes"))
             return
         body = self.rfile.read(length)
         content_type = self.headers.get("Content-Type", "application/json").split(";")[0].strip()

@@ -8,15 +8,16 @@ import re
 import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from werkzeug.wrappers import Request, Response
 
 from emulator import cloudwatch_logs
 from emulator.gateway import errors
-from emulator.gateway.context import RequestContext
+from emulator.gateway.authorization import Authorization
+from emulator.gateway.context import RequestContext, raw_path
 from emulator.gateway.deployed import Api, Method, Source
 from emulator.gateway.errors import GatewayError
+from emulator.gateway.firewall import Firewall
 from emulator.gateway.gateway_responses import error_response
 from emulator.gateway.lambda_proxy import lambda_response
 from emulator.gateway.metering import Meter
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 MAX_BODY_BYTES = 10 * 1024 * 1024
 
 _BY_PATH = re.compile(r"/_aws/execute-api/(?P<api>[^/]+)/(?P<stage>[^/]+)(?P<path>/.*)?")
-_BY_HOST = re.compile(r"(?P<api>[a-z0-9]+)\.execute-api\.")
+# A private API is also reached by the name of one of its VPC endpoints.
+_BY_HOST = re.compile(r"(?P<api>[a-z0-9]+)(-vpce-[a-z0-9]+)?\.execute-api\.")
 
 _logger = logging.getLogger(__name__)
 
@@ -41,8 +43,8 @@ class UnknownApiError(LookupError):
 
 
 def create_gateway_app(clock: Callable[[], float] = time.time) -> WSGIApplication:
-    """The application that serves every deployed REST API; `clock` drives throttles and quotas."""
-    gateway = Gateway(Source(), Meter(clock))
+    """The application that serves every deployed REST API; `clock` drives throttles, quotas and expiry."""
+    gateway = Gateway(Source(), Meter(clock), Authorization(clock), Firewall(clock))
 
     def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         return gateway.answer(Request(environ))(environ, start_response)
@@ -53,9 +55,11 @@ def create_gateway_app(clock: Callable[[], float] = time.time) -> WSGIApplicatio
 class Gateway:
     """Serves requests of deployed APIs."""
 
-    def __init__(self, source: Source, meter: Meter) -> None:
+    def __init__(self, source: Source, meter: Meter, authorization: Authorization, firewall: Firewall) -> None:
         self._source = source
         self._meter = meter
+        self._authorization = authorization
+        self._firewall = firewall
 
     def answer(self, request: Request) -> Response:
         """The answer to a request, with an access log line where the stage wants one."""
@@ -68,8 +72,10 @@ class Gateway:
             response = self._serve(context)
         except GatewayError as exc:
             response = _worded(context, exc)
-        if context.integration_error:
-            _logger.error("%s %s: %s", request.method, path, context.integration_error)
+        # A caller who is turned away is no fault of the API.
+        level = logging.INFO if response.status_code < 500 else logging.ERROR
+        for fault in filter(None, (context.authorizer_error, context.integration_error)):
+            _logger.log(level, "%s %s: %s", request.method, path, fault)
         response.headers["x-amzn-RequestId"] = context.request_id
         response.headers["x-amz-apigw-id"] = context.extended_request_id
         if context.error is None:
@@ -80,20 +86,23 @@ class Gateway:
 
     def _locate(self, request: Request) -> tuple[Api, str]:
         """The API that a request is for, and the path within its stage."""
-        raw_path = _raw_path(request)
-        by_path = _BY_PATH.fullmatch(raw_path)
+        path = raw_path(request)
+        by_path = _BY_PATH.fullmatch(path)
         if by_path:
             return self._named(by_path["api"], by_path["stage"]), by_path["path"] or "/"
         by_host = _BY_HOST.match(request.host)
         if by_host:
-            _, stage, *rest = raw_path.split("/", 2)
+            _, stage, *rest = path.split("/", 2)
             return self._named(by_host["api"], stage), "/" + "".join(rest)
+        by_domain = self._source.find_by_domain(request.host.split(":")[0], path)
+        if by_domain:
+            return by_domain
         apis = list(self._source.all())
         if len(apis) != 1:
             known = [f"/_aws/execute-api/{api.id}/{api.stage.name}" for api in apis]
             hint = f"name one in the path: {known}" if apis else "deploy one first"
             raise UnknownApiError(f"{len(apis)} APIs are deployed, so none is served at the root: {hint}")
-        return apis[0], raw_path
+        return apis[0], path
 
     def _named(self, api_id: str, stage_name: str) -> Api:
         api = self._source.find(api_id, stage_name)
@@ -103,6 +112,7 @@ class Gateway:
 
     def _serve(self, context: RequestContext) -> Response:
         request, api = context.request, context.api
+        self._firewall.admit(context)
         context.match = find_method(api.definition.methods, request.method, context.raw_path)
         if context.match is None:
             raise errors.missing_authentication_token()
@@ -113,10 +123,11 @@ class Gateway:
         # A chunked body tells its length only by its end.
         if len(context.body) > MAX_BODY_BYTES:
             raise errors.request_too_large()
-        if method.authorization_type != "NONE":
-            raise errors.not_emulated(f"authorization type {method.authorization_type}")
+        self._authorization.admit(context, method)
         if method.api_key_required:
-            context.api_key_id = admit_key(api, method, request.headers.get("x-api-key"), self._meter)
+            from_authorizer = api.definition.api_key_source == "AUTHORIZER"
+            context.api_key = context.usage_identifier_key if from_authorizer else request.headers.get("x-api-key")
+            context.api_key_id = admit_key(api, method, context.api_key, self._meter)
         admit_stage(api, method, self._meter)
         check_request(context, method)
         return _integrate(context, method)
@@ -142,13 +153,6 @@ def _worded(context: RequestContext, error: GatewayError) -> Response:
     except GatewayError as exc:
         # The wording itself is not emulated: say so plainly.
         return Response(json.dumps({"message": exc.message}), 500, content_type="application/json")
-
-
-def _raw_path(request: Request) -> str:
-    """The path as it was sent, still percent-encoded."""
-    uri = request.environ.get("REQUEST_URI") or request.environ.get("RAW_URI")
-    path = uri.split("?", 1)[0] if uri else quote(request.path)
-    return re.sub(r"^https?://[^/]*", "", path) or "/"
 
 
 def _write_access_log(context: RequestContext) -> None:

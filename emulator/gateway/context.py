@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
+from moto.utilities.utils import get_partition
 from werkzeug.wrappers import Request
 
 from emulator.functions.service import new_trace_id
@@ -35,6 +37,14 @@ class RequestContext:
     match: Match | None = None
     body: bytes = b""
     api_key_id: str | None = None
+    api_key: str | None = None
+    usage_identifier_key: str | None = None
+    """The API key that a function authorizer named."""
+    authorizer: dict[str, Any] | None = None
+    """What an authorizer says of the caller."""
+    authorizer_error: str | None = None
+    caller: dict[str, str] = field(default_factory=dict)
+    """Who signed the request, in the words of `identity`."""
     error: GatewayError | None = None
     integration_status: int | None = None
     integration_latency_ms: int | None = None
@@ -58,15 +68,29 @@ class RequestContext:
         identity["sourceIp"] = self.request.remote_addr
         identity["userAgent"] = self.request.headers.get("User-Agent")
         if self.api_key_id:
-            identity["apiKey"] = self.request.headers.get("x-api-key")
+            identity["apiKey"] = self.api_key
             identity["apiKeyId"] = self.api_key_id
-        return identity
+        return identity | self.caller
+
+    @property
+    def sent_path(self) -> str:
+        """The whole path as it was sent, still percent-encoded."""
+        return raw_path(self.request)
+
+    @property
+    def method_arn(self) -> str:
+        """The ARN that policies name this call by."""
+        partition = get_partition(self.api.region)
+        place = f"{self.api.id}/{self.api.stage.name}/{self.request.method}"
+        return f"arn:{partition}:execute-api:{self.api.region}:{self.api.account}:{place}{self.raw_path}"
 
     def proxy_context(self) -> dict[str, Any]:
         """The `requestContext` of a Lambda proxy event."""
         host = self.request.host.split(":")[0]
         method = self.match.method if self.match else None
+        authorizer = {"authorizer": self.authorizer} if self.authorizer is not None else {}
         return {
+            **authorizer,
             "accountId": self.api.account,
             "apiId": self.api.id,
             "deploymentId": self.api.stage.deployment_id,
@@ -75,7 +99,7 @@ class RequestContext:
             "extendedRequestId": self.extended_request_id,
             "httpMethod": self.request.method,
             "identity": self.identity,
-            "path": f"/{self.api.stage.name}{self.raw_path}",
+            "path": self._path_as_called(),
             "protocol": self.request.environ.get("SERVER_PROTOCOL", "HTTP/1.1"),
             "requestId": self.request_id,
             "requestTime": self.request_time,
@@ -84,6 +108,11 @@ class RequestContext:
             "resourcePath": method.resource_path if method else None,
             "stage": self.api.stage.name,
         }
+
+    def _path_as_called(self) -> str:
+        """The path with the stage in front, or as it is where a domain or the root of the emulator stands for one."""
+        sent = raw_path(self.request)
+        return f"/{self.api.stage.name}{self.raw_path}" if sent.startswith("/_aws/") else sent
 
     def variables(self) -> dict[str, Any]:
         """Every `$context` variable, nested; those without a value are None."""
@@ -122,6 +151,13 @@ class RequestContext:
             return missing if result is None else str(result)
 
         return _VARIABLE.sub(value, template)
+
+
+def raw_path(request: Request) -> str:
+    """The path as it was sent, still percent-encoded."""
+    uri = request.environ.get("REQUEST_URI") or request.environ.get("RAW_URI")
+    path = uri.split("?", 1)[0] if uri else quote(request.path)
+    return re.sub(r"^https?://[^/]*", "", path) or "/"
 
 
 def look_up(variables: Mapping[str, Any], dotted: str) -> Any:

@@ -13,6 +13,7 @@ from typing import Any
 from emulator.services import apigateway_deployments
 
 DEFAULT_TIMEOUT_SECONDS = 29.0
+DEFAULT_AUTHORIZER_TTL_SECONDS = 300
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,8 @@ class Method:
     resource_id: str
     resource_path: str
     authorization_type: str
+    authorizer_id: str | None
+    authorization_scopes: tuple[str, ...]
     api_key_required: bool
     required_parameters: tuple[str, ...]
     models: Mapping[str, str]
@@ -64,10 +67,25 @@ class GatewayResponse:
 
 
 @dataclass(frozen=True)
+class Authorizer:
+    """Who decides on the callers of methods of type CUSTOM or COGNITO_USER_POOLS."""
+
+    id: str
+    type: str
+    uri: str
+    identity_sources: tuple[str, ...]
+    identity_validation: str | None
+    ttl_seconds: int
+    provider_arns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Definition:
     """What a deployment froze. `schemas` are the models' JSON schemas by model name."""
 
     methods: tuple[Method, ...]
+    authorizers: Mapping[str, Authorizer]
+    api_key_source: str
     gateway_responses: Mapping[str, GatewayResponse]
     binary_media_types: tuple[str, ...]
     schemas: Mapping[str, str]
@@ -90,6 +108,7 @@ class Stage:
     variables: Mapping[str, str]
     access_log_arn: str | None
     access_log_format: str
+    web_acl_arn: str | None
     throttles: Mapping[str, Throttle]
 
 
@@ -115,6 +134,16 @@ class Source:
         matches = (api for api in self.all() if api.id == api_id and api.stage.name == stage_name)
         return next(matches, None)
 
+    def find_by_domain(self, host: str, path: str) -> tuple[Api, str] | None:
+        """The stage that a domain name of one's own leads to, and the path within it; the longest base path wins."""
+        for domain, base_path, api_id, stage_name in apigateway_deployments.mappings():
+            prefix = "" if base_path == "(none)" else f"/{base_path}"
+            if domain == host and (path == prefix or path.startswith(f"{prefix}/")):
+                api = self.find(api_id, stage_name)
+                if api is not None:
+                    return api, path.removeprefix(prefix) or "/"
+        return None
+
     def all(self) -> Iterator[Api]:
         """Every deployed stage."""
         for deployed in apigateway_deployments.deployed_apis():
@@ -132,6 +161,8 @@ def read_definition(snapshot: Any) -> Definition:
     """The definition in a copy of moto's RestAPI."""
     return Definition(
         methods=tuple(_methods(snapshot)),
+        authorizers={name: _authorizer(found) for name, found in snapshot.authorizers.items()},
+        api_key_source=snapshot.api_key_source or "HEADER",
         gateway_responses={name: _gateway_response(found) for name, found in snapshot.gateway_responses.items()},
         binary_media_types=tuple(snapshot.binaryMediaTypes),
         # Every API has the model Empty, which takes anything.
@@ -149,6 +180,8 @@ def _methods(snapshot: Any) -> Iterator[Method]:
                 resource_id=resource.id,
                 resource_path=_path(snapshot.resources, resource),
                 authorization_type=method.authorization_type or "NONE",
+                authorizer_id=method.authorizer_id,
+                authorization_scopes=tuple(method.authorization_scopes or ()),
                 api_key_required=_flag(method.api_key_required),
                 required_parameters=tuple(name for name, required in parameters.items() if required),
                 models=dict(method.request_models or {}),
@@ -190,6 +223,19 @@ def _integration(integration: Any) -> Integration | None:
     )
 
 
+def _authorizer(authorizer: Any) -> Authorizer:
+    ttl = authorizer.authorizer_result_ttl
+    return Authorizer(
+        id=authorizer.id,
+        type=authorizer.type,
+        uri=authorizer.authorizer_uri or "",
+        identity_sources=tuple(source.strip() for source in (authorizer.identity_source or "").split(",") if source),
+        identity_validation=authorizer.identity_validation_expression or None,
+        ttl_seconds=DEFAULT_AUTHORIZER_TTL_SECONDS if ttl is None else int(ttl),
+        provider_arns=tuple(authorizer.provider_arns or ()),
+    )
+
+
 def _gateway_response(response: Any) -> GatewayResponse:
     return GatewayResponse(
         status_code=int(response.status_code) if response.status_code else None,
@@ -206,6 +252,7 @@ def _stage(stage: Any) -> Stage:
         variables={name: str(value) for name, value in (stage.variables or {}).items()},
         access_log_arn=log.get("destinationArn"),
         access_log_format=log.get("format") or "",
+        web_acl_arn=getattr(stage, "web_acl_arn", None),
         throttles={
             path.removeprefix("/"): throttle
             for path, settings in (stage.method_settings or {}).items()

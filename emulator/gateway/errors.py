@@ -39,6 +39,54 @@ def invalid_api_key() -> GatewayError:
     return GatewayError("INVALID_API_KEY", 403, "ForbiddenException", "Forbidden")
 
 
+def unauthorized(message: str = "Unauthorized") -> GatewayError:
+    """The caller's token is missing or not accepted."""
+    return GatewayError("UNAUTHORIZED", 401, "UnauthorizedException", message)
+
+
+def access_denied(*, explicitly: bool) -> GatewayError:
+    """The authorizer's policy does not allow the method."""
+    message = "User is not authorized to access this resource"
+    return access_denied_to(f"{message} with an explicit deny" if explicitly else message)
+
+
+def access_denied_to(message: str) -> GatewayError:
+    """The caller is known, and not allowed to invoke the method."""
+    return GatewayError("ACCESS_DENIED", 403, "AccessDeniedException", message)
+
+
+def filtered() -> GatewayError:
+    """The stage's web ACL blocks the request."""
+    return GatewayError("WAF_FILTERED", 403, "ForbiddenException", "Forbidden")
+
+
+def authorizer_failure() -> GatewayError:
+    """The authorizer's function failed."""
+    return GatewayError("AUTHORIZER_FAILURE", 500, "AuthorizerFailureException", "Internal server error")
+
+
+def authorizer_configuration_error() -> GatewayError:
+    """There is no such authorizer or function, or its answer is not one."""
+    message = "Internal server error"
+    return GatewayError("AUTHORIZER_CONFIGURATION_ERROR", 500, "AuthorizerConfigurationException", message)
+
+
+def invalid_signature(message: str) -> GatewayError:
+    """The request's signature is not what its key would have made of it."""
+    return GatewayError("INVALID_SIGNATURE", 403, "InvalidSignatureException", message)
+
+
+def incomplete_signature(message: str) -> GatewayError:
+    """The Authorization header is no signature."""
+    return GatewayError("INVALID_SIGNATURE", 403, "IncompleteSignatureException", message)
+
+
+def unrecognized_client() -> GatewayError:
+    """Nobody has this access key."""
+    message = "The security token included in the request is invalid."
+    return GatewayError("INVALID_SIGNATURE", 403, "UnrecognizedClientException", message)
+
+
 def throttled() -> GatewayError:
     """More requests than the usage plan or the stage allows."""
     return GatewayError("THROTTLED", 429, "TooManyRequestsException", "Too Many Requests")

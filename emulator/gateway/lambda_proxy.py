@@ -5,9 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import queue
-import re
-import threading
 import time
 from typing import Any
 
@@ -15,16 +12,14 @@ from moto.awslambda.exceptions import UnknownFunctionException
 from werkzeug.datastructures import Headers
 from werkzeug.wrappers import Response
 
-from emulator import functions
 from emulator.functions.operation import RequestTooLargeError
 from emulator.functions.outcome import Outcome, ThrottledError
-from emulator.gateway import errors
+from emulator.gateway import errors, function_calls
 from emulator.gateway.context import RequestContext
 from emulator.gateway.deployed import Integration
 from emulator.gateway.gateway_responses import header_text
 from emulator.gateway.media_types import is_binary
 
-_FUNCTION = re.compile(r":lambda:path/[^/]+/functions/(?P<arn>[^/]+)/invocations$")
 _RESPONSE_KEYS = {"statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"}
 _REMAPPED = {"authorization", "connection", "date", "server", "via", "www-authenticate"}
 _DROPPED = {"content-length", "transfer-encoding", "host", "te", "upgrade", "x-amzn-requestid", "x-amz-apigw-id"}
@@ -54,42 +49,35 @@ def lambda_response(context: RequestContext, integration: Integration) -> Respon
 
 def _invoke(context: RequestContext, integration: Integration, payload: bytes) -> Outcome:
     uri = context.substitute(integration.uri)
-    found = _FUNCTION.search(uri)
-    if not found:
+    arn = function_calls.function_arn(uri)
+    if arn is None:
         raise errors.not_emulated(f"AWS_PROXY integration with {uri!r}: only Lambda functions are")
-    arn = found["arn"]
-    answers: queue.SimpleQueue[Outcome | Exception] = queue.SimpleQueue()
-
-    def run() -> None:
-        try:
-            answers.put(functions.invoke_function(arn, payload, trace_id=context.trace_id))
-        except Exception as exc:  # noqa: BLE001 - handed to the request's own thread
-            answers.put(exc)
-
-    # A thread of its own: the gateway gives up after the integration's timeout, the function runs on.
-    threading.Thread(target=run, name="lambda-integration", daemon=True).start()
+    seconds = integration.timeout_seconds
     try:
-        answer = answers.get(timeout=integration.timeout_seconds)
-    except queue.Empty:
-        context.integration_error = f"no answer within {integration.timeout_seconds:g} s"
-        raise errors.integration_timeout() from None
-    if isinstance(answer, RequestTooLargeError):
-        raise errors.request_too_large() from answer
-    if isinstance(answer, ThrottledError | UnknownFunctionException):
-        context.integration_error = f"{arn}: {answer}"
-        raise errors.internal_error(500) from answer
-    if isinstance(answer, Exception):
-        raise answer
-    return answer
+        return function_calls.call(arn, payload, trace_id=context.trace_id, timeout_seconds=seconds)
+    except TimeoutError as exc:
+        context.integration_error = str(exc)
+        raise errors.integration_timeout() from exc
+    except RequestTooLargeError as exc:
+        raise errors.request_too_large() from exc
+    except (ThrottledError, UnknownFunctionException) as exc:
+        context.integration_error = f"{arn}: {exc}"
+        raise errors.internal_error(500) from exc
 
 
 def proxy_event(context: RequestContext) -> dict[str, Any]:
     """The event in the format of REST APIs (payload format 1.0)."""
-    request, api = context.request, context.api
-    assert context.match is not None  # noqa: S101 - only a matched request reaches its integration
-    headers = _event_headers(context)
-    binary = is_binary(request.headers.get("Content-Type"), api.definition.binary_media_types)
+    content_type = context.request.headers.get("Content-Type")
+    binary = is_binary(content_type, context.api.definition.binary_media_types)
     body = base64.b64encode(context.body).decode() if binary else context.body.decode(errors="replace")
+    return {**request_fields(context), "body": body or None, "isBase64Encoded": binary and bool(body)}
+
+
+def request_fields(context: RequestContext) -> dict[str, Any]:
+    """What the events of functions and of their authorizers have in common."""
+    request, api = context.request, context.api
+    assert context.match is not None  # noqa: S101 - only a matched request reaches a function
+    headers = _event_headers(context)
     query = {name: request.args.getlist(name) for name in request.args}
     return {
         "resource": context.match.method.resource_path,
@@ -102,8 +90,6 @@ def proxy_event(context: RequestContext) -> dict[str, Any]:
         "pathParameters": context.match.path_parameters or None,
         "stageVariables": dict(api.stage.variables) or None,
         "requestContext": context.proxy_context(),
-        "body": body or None,
-        "isBase64Encoded": binary and bool(body),
     }
 
 

@@ -75,6 +75,18 @@ def deployed_apis() -> Iterator[DeployedApi]:
                         yield deployed
 
 
+def mappings() -> Iterator[tuple[str, str, str, str]]:
+    """Domain name, base path ("(none)" for the root), API and stage of every mapping, longest base path first."""
+    found = [
+        (domain, mapping.base_path, mapping.rest_api_id, mapping.stage or "")
+        for regions in list(apigateway_backends.values())
+        for backend in list(regions.values())
+        for domain, of_domain in list(backend.base_path_mappings.items())
+        for mapping in list(of_domain.values())
+    ]
+    yield from sorted(found, key=lambda mapping: (mapping[1] == "(none)", -len(mapping[1])))
+
+
 def _snapshot(api: RestAPI) -> RestAPI:
     snapshot = copy.copy(api)
     for part in SNAPSHOT_PARTS:

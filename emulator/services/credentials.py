@@ -15,18 +15,31 @@ ACCESS_KEY = re.compile(r"AWS.*?Credential=(?P<access_key>[A-Z0-9]{16,128})/|AWS
 
 def install(default_account: str) -> None:
     """Map access keys to accounts; keys that nobody knows act in the default account."""
-    lookup = getattr(iam_models.get_account_id_from, "moto_lookup", iam_models.get_account_id_from)
 
     def get_account_id_from(access_key: str) -> str:
         account = account_of(access_key)
         if account:
             return account
-        found = lookup(access_key)
-        return default_account if found == iam_models.DEFAULT_ACCOUNT_ID else found
+        return _account_with(access_key) or default_account
 
-    get_account_id_from.moto_lookup = lookup  # type: ignore[attr-defined]
     iam_models.get_account_id_from = get_account_id_from
     BaseResponse.get_access_key = _get_access_key
+
+
+def _account_with(access_key: str) -> str | None:
+    """The account whose IAM has a key.
+
+    moto's own lookup makes the IAM of every partition for every account on its way, with all of AWS's managed policies.
+    """
+    for account, partitions in list(iam_models.iam_backends.items()):
+        if any(access_key in backend.access_keys for backend in list(partitions.values())):
+            return str(account)
+    return None
+
+
+def account_of_key(access_key: str) -> str:
+    """The account that an access key acts in."""
+    return str(iam_models.get_account_id_from(access_key))
 
 
 def _get_access_key(self: BaseResponse) -> str:

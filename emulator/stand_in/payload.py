@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import io
 import json
 from collections.abc import Collection
@@ -90,6 +91,15 @@ class Payload:
             raise PayloadError("text_prompts must be a list of at least one prompt", name="invalid_prompts")
         return [_prompt(prompt) for prompt in prompts]
 
+    def text(self, name: str, *, longest: int, required: bool = False) -> str:
+        """A text of 1 (where it is required) to `longest` characters, or an empty one where the field is absent."""
+        value = self.fields.get(name, "")
+        if not isinstance(value, str):
+            raise PayloadError(f"{name} must be text, not {value!r}")
+        if (required and not value.strip()) or len(value) > longest:
+            raise PayloadError(f"{name} must have from {int(required)} to {longest} characters, not {len(value)}")
+        return value
+
     def image(self, name: str) -> Image.Image | None:
         """A base64 image, decoded, or None where the field is absent."""
         if name not in self.fields:
@@ -101,9 +111,18 @@ class Payload:
             raise PayloadError(f"{name} is not a base64 encoded image: {exc}") from exc
         return image
 
-    def details(self) -> str:
-        """Every field as canonical text, so that a picture changes with any of them."""
-        return json.dumps(self.fields, sort_keys=True)
+    def details(self, *, without: Collection[str] = ()) -> str:
+        """The fields as canonical text, so that a picture changes with any of them; long texts by their digest."""
+        fields = {name: value for name, value in self.fields.items() if name not in without}
+        return json.dumps({name: _digest(v) if _is_long(v) else v for name, v in fields.items()}, sort_keys=True)
+
+
+def _is_long(value: object) -> bool:
+    return isinstance(value, str) and len(value) > 1000
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()
 
 
 def _prompt(prompt: object) -> Prompt:

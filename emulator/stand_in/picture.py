@@ -31,15 +31,44 @@ class PictureRequest:
     details: str = ""
 
 
-def draw_png(request: PictureRequest) -> bytes:
+@dataclass(frozen=True)
+class Edit:
+    """An initial image of the picture's own size, and how much of it stays.
+
+    `kept` is from 0 (all drawn anew) to 1 (as it was). `replaced` is grey levels: white pixels are the only ones that
+    change, black ones stay exactly as they were; None changes all of them.
+    """
+
+    image: Image.Image
+    kept: float
+    replaced: Image.Image | None = None
+
+
+def draw_png(request: PictureRequest, edit: Edit | None = None) -> bytes:
     """A PNG of the size asked for: the same bytes for the same request, other bytes for any other."""
+    return encode(draw(request, edit), "PNG")
+
+
+def draw(request: PictureRequest, edit: Edit | None = None) -> Image.Image:
+    """The picture, or with `edit` the initial image changed towards it."""
     digest = hashlib.sha256(repr(request).encode("utf-8", "backslashreplace")).digest()
     dice = random.Random(digest)  # noqa: S311 - a picture needs reproducible numbers, not secret ones
     image = _landscape(request, dice)
     image = ImageChops.add(image, _grain(request, dice))
+    if edit is None:
+        _write_label(image, request)
+        return image
+    before = edit.image.convert("RGB")
+    image = Image.blend(image, before, edit.kept)
     _write_label(image, request)
+    # The label too stays within the pixels that the mask names: all others are exactly those of the initial image.
+    return image if edit.replaced is None else Image.composite(image, before, edit.replaced)
+
+
+def encode(image: Image.Image, image_format: str) -> bytes:
+    """The picture as a PNG or JPEG file."""
     buffer = io.BytesIO()
-    image.save(buffer, "PNG", compress_level=1)
+    image.save(buffer, image_format, **({"compress_level": 1} if image_format == "PNG" else {"quality": 90}))
     return buffer.getvalue()
 
 

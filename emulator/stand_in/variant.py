@@ -21,6 +21,9 @@ class Reply:
 class Variant(Protocol):
     """One model source's payload shapes."""
 
+    max_body_bytes: int
+    """The longest body that the model server takes."""
+
     def ping(self) -> Reply:
         """The answer to GET /ping."""
 

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from emulator.stand_in import bedrock
 from emulator.stand_in.open_weights import Open
 from emulator.stand_in.optimized import Optimized
 from emulator.stand_in.variant import Variant
 
-VARIANTS: dict[str, Variant] = {"optimized": Optimized(), "open": Open()}
+VARIANTS: dict[str, Variant] = {
+    "optimized": Optimized(),
+    "open": Open(),
+    "bedrock-sdxl": bedrock.Sdxl(),
+    "bedrock-stable-image": bedrock.Successor(),
+    "bedrock-sd3-5": bedrock.Sd35(),
+    "bedrock-inpaint": bedrock.Inpaint(),
+}
 """A model source of another shape is a class of its own and one more name here."""

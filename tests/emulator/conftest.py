@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+import os
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import boto3
 import pytest
+from access_stack import OWN_REGION, NoContainers, Stack
 from botocore.config import Config
 from emulator_support import ACCOUNT, REGION, Clients, serve
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
 from emulator import functions, sagemaker_runtime
+from emulator.aws import AwsApplication
 from emulator.client import access_key_id
+from emulator.cloudformation.clients import Clients as InProcessClients
 from emulator.containers import CONTAINERS
 from emulator.faults import FAULTS
-from emulator.services import apigateway_deployments
+from emulator.services import apigateway_authorizers, apigateway_deployments, credentials
+
+# AWS's managed policies take a second in every account that uses IAM, and no test here needs one.
+os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "false"
+_accounts = itertools.count(400_000_000_000)
 
 
 @pytest.fixture(scope="session")
 def aws_url() -> Iterator[str]:
+    # Before anything is made: an `AwsApplication` of another test installs it too, and would look elsewhere.
+    credentials.install(ACCOUNT)
+    apigateway_authorizers.install()
     apigateway_deployments.install()
     sagemaker_runtime.install()
     server = serve(DomainDispatcherApplication(create_backend_app))
@@ -61,3 +73,24 @@ def no_faults() -> Iterator[None]:
     FAULTS.clear()
     yield
     FAULTS.clear()
+
+
+@pytest.fixture(scope="session")
+def in_process() -> InProcessClients:
+    return InProcessClients(AwsApplication(ACCOUNT, NoContainers()))
+
+
+@pytest.fixture
+def account() -> str:
+    return str(next(_accounts))
+
+
+@pytest.fixture
+def own(in_process: InProcessClients, account: str) -> Callable[[str], Any]:
+    """boto3 clients of the test's own account, in-process."""
+    return lambda service: in_process.client(service, account, OWN_REGION)
+
+
+@pytest.fixture
+def stack(own: Callable[[str], Any]) -> Stack:
+    return Stack(own("cloudformation"))

@@ -63,7 +63,8 @@ def deployed(client: Clients, role_arn: str) -> Iterator[Deployed]:
 @pytest.fixture
 def plan(deployed: Deployed) -> Iterator[Any]:
     """The usage plan, put back as it was."""
-    record = next(iter(apigateway_backends[ACCOUNT][REGION].usage_plans.values()))
+    plans = apigateway_backends[ACCOUNT][REGION].usage_plans.values()
+    (record,) = (found for found in plans if found.name == "plan")
     before = record.throttle, record.quota
     yield record
     record.throttle, record.quota = before
@@ -89,7 +90,7 @@ def test_a_request_reaches_the_function_as_a_proxy_event(deployed: Deployed) -> 
     assert event["isBase64Encoded"] is False
     context = event["requestContext"]
     assert (context["accountId"], context["apiId"], context["stage"]) == (ACCOUNT, deployed.api_id, "api")
-    assert (context["resourcePath"], context["path"]) == ("/v1/items/{id}", "/api/v1/items/a%20b")
+    assert (context["resourcePath"], context["path"]) == ("/v1/items/{id}", "/v1/items/a%20b")
     assert context["identity"]["sourceIp"] == "127.0.0.1"
     assert context["identity"]["apiKey"] == deployed.key
     assert context["requestId"] == answer.headers["x-amzn-RequestId"]
@@ -265,10 +266,16 @@ def test_binary_goes_in_and_out_by_media_type(deployed: Deployed) -> None:
 
 
 def test_what_is_not_emulated_says_so(deployed: Deployed) -> None:
-    away, guarded = http("GET", f"{deployed.url}/away"), http("GET", f"{deployed.url}/guarded")
+    away = http("GET", f"{deployed.url}/away")
 
     assert (away.status, away.json()["message"]) == (500, "not emulated: integration type HTTP_PROXY")
-    assert (guarded.status, guarded.json()["message"]) == (500, "not emulated: authorization type CUSTOM")
+
+
+def test_a_method_whose_authorizer_does_not_exist_is_an_internal_error(deployed: Deployed) -> None:
+    guarded = http("GET", f"{deployed.url}/guarded")
+
+    assert (guarded.status, guarded.json()["message"]) == (500, "Internal server error")
+    assert guarded.headers["x-amzn-ErrorType"] == "AuthorizerConfigurationException"
 
 
 def test_every_request_leaves_an_access_log_line(deployed: Deployed, client: Clients) -> None:

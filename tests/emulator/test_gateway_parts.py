@@ -112,7 +112,7 @@ def test_a_model_may_refer_to_another() -> None:
 
 
 def method(path: str, http_method: str = "GET") -> Method:
-    return Method(http_method, path, path, "NONE", False, (), {}, False, False, None)
+    return Method(http_method, path, path, "NONE", None, (), False, (), {}, False, False, None)
 
 
 ROUTES = [
