@@ -82,6 +82,7 @@ def find_aws_deployment(environment: Environment, session: Session | None = None
     try:
         _check_account(session, environment)
         outputs = stack_outputs(session, f"sdxl-{environment.name}-Api")
+        _check_takes_keys(environment, outputs)
         key = session.client("apigateway").get_api_key(apiKey=outputs["ApiKeyId"], includeValue=True)
     except ClientError as exc:
         if _is_missing_stack(exc):
@@ -113,6 +114,16 @@ def stack_outputs(session: Session, stack_name: str) -> Mapping[str, str]:
     """Return a CloudFormation stack's outputs by logical id."""
     stack = session.client("cloudformation").describe_stacks(StackName=stack_name)["Stacks"][0]
     return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+
+
+def _check_takes_keys(environment: Environment, outputs: Mapping[str, str]) -> None:
+    mode = outputs.get("AuthMode", "api_key")
+    if mode != "api_key":
+        raise NotDeployedError(
+            f"Environment {environment.name!r} takes no API keys: its api.auth.mode is {mode}, and this command sends "
+            f"nothing else. Its API is at {outputs['ApiUrl']}; from Python call it with Client(..., auth=...), as "
+            "docs/developers.md shows, or set api.auth.mode to api_key."
+        )
 
 
 def _check_account(session: Session, environment: Environment) -> None:

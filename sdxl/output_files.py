@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sdxl.client import GeneratedImage
+from sdxl.client import Image
 from sdxl.errors import SdxlError, UsageError
 
 DEFAULT_FOLDER = Path("out")
@@ -48,7 +48,7 @@ class OutputPattern:
         except OSError as exc:
             raise UsageError(f"Images cannot be saved in {folder}: {exc.strerror}. Choose another with -o.") from exc
 
-    def save(self, images: Sequence[GeneratedImage]) -> list[Path]:
+    def save(self, images: Sequence[Image]) -> list[Path]:
         """Save each image and return the paths. A name taken meanwhile gets a number: a paid image is never lost."""
         template = self._template(len(images))
         paths: list[Path] = []

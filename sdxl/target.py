@@ -9,7 +9,7 @@ from typing import Literal
 
 from sdxl.client import Client
 from sdxl.deployments import Deployment, find_aws_deployment, load_named_environment, read_local_deployment
-from sdxl.errors import NotDeployedError, UsageError
+from sdxl.errors import NotDeployedError, SdxlError, UsageError
 
 DEFAULT_ENVIRONMENT = "dev"
 URL_VARIABLE = "SDXL_API_URL"
@@ -65,13 +65,15 @@ def _at_address(url: str, api_key: str | None, source: str) -> Deployment:
 
 
 def _answering(local: Deployment) -> Deployment:
-    with Client(local.api_url, local.api_key) as client:
-        if client.answers():
-            return local
-    raise NotDeployedError(
-        f"The local deployment of {local.environment!r} at {local.api_url} does not answer. Start it again with "
-        f"`make up`, or call the one in AWS with --aws."
-    )
+    try:
+        with Client(local.api_url, local.api_key) as client:
+            client.health()
+    except SdxlError as exc:
+        raise NotDeployedError(
+            f"The local deployment of {local.environment!r} at {local.api_url} does not answer. Start it again with "
+            f"`make up`, or call the one in AWS with --aws."
+        ) from exc
+    return local
 
 
 def _no_local(wanted: str, local: Deployment | None) -> str:

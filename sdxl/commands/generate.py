@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from sdxl.client import RETRY_FOR_SECONDS, Client, GenerationRequest, GenerationResult, Retry, TextPrompt
+from sdxl.client import Client, GenerationRequest, GenerationResult, Retries, Retry, TextPrompt
+from sdxl.client.requests import MaskSource, read_image
+from sdxl.commands import where
 from sdxl.console import Progress, print_result, say
 from sdxl.deployments import Deployment
-from sdxl.errors import UnavailableError, UsageError
+from sdxl.errors import UsageError
 from sdxl.output_files import OutputPattern
-from sdxl.target import Target, choose_deployment
+from sdxl.target import choose_deployment
 
-WHERE = "Where to"
 ADVANCED = "Advanced"
+CHANGE = "Change an image"
+_MASK_SOURCES: dict[str, MaskSource] = {
+    "white": "MASK_IMAGE_WHITE",
+    "black": "MASK_IMAGE_BLACK",
+    "transparent": "INIT_IMAGE_ALPHA",
+}
 
 
 def generate(  # noqa: PLR0917 - one parameter per option
@@ -29,6 +36,11 @@ def generate(  # noqa: PLR0917 - one parameter per option
             show_default=False,
         ),
     ] = None,
+    style: Annotated[
+        str | None,
+        typer.Option(help="Style to draw in, as in photographic; `sdxl presets` lists them.", show_default=False),
+    ] = None,
+    negative: Annotated[str | None, typer.Option(help="What to keep out of the image.", show_default=False)] = None,
     samples: Annotated[int, typer.Option("--samples", "-n", min=1, max=10, help="How many images.")] = 1,
     output: Annotated[
         str | None,
@@ -42,8 +54,37 @@ def generate(  # noqa: PLR0917 - one parameter per option
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a line per image.")] = False,
-    negative: Annotated[
-        str | None, typer.Option(help="What to keep out of the image.", rich_help_panel=ADVANCED)
+    init_image: Annotated[
+        Path | None,
+        typer.Option(
+            help="PNG, JPEG or WebP to start from; its size is kept.", rich_help_panel=CHANGE, show_default=False
+        ),
+    ] = None,
+    strength: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="How much of the init image stays: 0 little, 1 all. Default: the API's, 0.35.",
+            rich_help_panel=CHANGE,
+            show_default=False,
+        ),
+    ] = None,
+    mask: Annotated[
+        Path | None,
+        typer.Option(
+            help="Image of the init image's size; only where it is white is anything repainted.",
+            rich_help_panel=CHANGE,
+            show_default=False,
+        ),
+    ] = None,
+    repaint: Annotated[
+        str | None,
+        typer.Option(
+            help="What is repainted: white or black of --mask, or transparent, the init image's own. Default: white.",
+            rich_help_panel=CHANGE,
+            show_default=False,
+        ),
     ] = None,
     seed: Annotated[
         int | None, typer.Option(min=0, help="Same seed, same image. Default: random.", rich_help_panel=ADVANCED)
@@ -57,34 +98,13 @@ def generate(  # noqa: PLR0917 - one parameter per option
     sampler: Annotated[
         str | None, typer.Option(help="Sampler name, as in K_DPMPP_2M.", rich_help_panel=ADVANCED)
     ] = None,
-    env: Annotated[
-        str | None,
-        typer.Option(
-            "--env",
-            help="Environment, a file in environments/. Default: the one on this machine, otherwise dev.",
-            show_default=False,
-            rich_help_panel=WHERE,
-        ),
-    ] = None,
-    local: Annotated[
-        bool | None,
-        typer.Option(
-            "--local/--aws", help="Insist on this machine, or on AWS.", show_default=False, rich_help_panel=WHERE
-        ),
-    ] = None,
-    url: Annotated[
-        str | None,
-        typer.Option(help="Address of any deployment. Also read from SDXL_API_URL.", rich_help_panel=WHERE),
-    ] = None,
-    api_key: Annotated[
-        str | None,
-        typer.Option(
-            help="Key for --url. Also read from SDXL_API_KEY, which no process list shows.", rich_help_panel=WHERE
-        ),
-    ] = None,
+    env: where.Environment = None,
+    local: where.Local = None,
+    url: where.Url = None,
+    api_key: where.ApiKey = None,
     retry_for: Annotated[
-        float, typer.Option(min=0, help="Seconds to wait for a busy or starting API.", rich_help_panel=WHERE)
-    ] = RETRY_FOR_SECONDS,
+        float, typer.Option(min=0, help="Seconds to wait for a busy or starting API.", rich_help_panel=where.PANEL)
+    ] = Retries.for_seconds,
 ) -> None:
     """Generate images from a PROMPT and save them as PNG files.
 
@@ -100,13 +120,22 @@ def generate(  # noqa: PLR0917 - one parameter per option
 
       sdxl generate "a red fox in snow" --seed 42 --steps 30 -o fox-{seed}.png
 
+      sdxl generate "a red fox, oil painting" --init-image photo.png --strength 0.5
+
+      sdxl generate "a hat" --init-image fox.png --mask where-the-hat-is-white.png
+
       sdxl generate "a city at night" --env prod --aws --json | jq -r '.images[].path'
     """
     if not prompt.strip():
         raise UsageError("The prompt is empty. Say what the image should show.")
+    if init_image is not None and size is not None:
+        raise UsageError("--size is given with --init-image, whose own size is kept. Leave it out.")
+    for option, given in (("--mask", mask), ("--repaint", repaint), ("--strength", strength)):
+        if init_image is None and given is not None:
+            raise UsageError(f"{option} needs --init-image, the image to change.")
     width, height = _size(size)
     request = GenerationRequest(
-        prompts=(TextPrompt(text=prompt), *([TextPrompt(text=negative, weight=-1.0)] if negative else [])),
+        text_prompts=(TextPrompt(prompt), *((TextPrompt(negative, -1.0),) if negative else ())),
         width=width,
         height=height,
         seed=seed,
@@ -114,15 +143,34 @@ def generate(  # noqa: PLR0917 - one parameter per option
         samples=samples if samples > 1 else None,
         cfg_scale=cfg_scale,
         sampler=sampler,
+        style_preset=style,
+        image_strength=strength,
+        init_image=_image("--init-image", init_image),
+        mask=_image("--mask", mask),
+        mask_source=_mask_source(repaint, mask),
     )
     pattern = OutputPattern(output=output, prompt=prompt, seed=seed, overwrite=force)
     pattern.check(samples)
-    place: dict[bool | None, Literal["local", "aws"] | None] = {True: "local", False: "aws", None: None}
-    target = Target(environment=env, place=place[local], url=url, api_key=api_key)
-    deployment = choose_deployment(target, note=say)
+    deployment = choose_deployment(where.target(env, local, url, api_key), note=say)
     say(f"Using {deployment.describe()}")
     result = _call(deployment, request, retry_for)
+    for warning in result.warnings:
+        say(warning, style="yellow")
     _report(deployment, result, pattern.save(result.images), as_json=as_json)
+
+
+def _image(option: str, path: Path | None) -> bytes | None:
+    return None if path is None else read_image(option, path)
+
+
+def _mask_source(repaint: str | None, mask: Path | None) -> MaskSource | None:
+    if repaint is None:
+        return None
+    if repaint not in _MASK_SOURCES:
+        raise UsageError(f"--repaint is {repaint!r}. Use one of {', '.join(_MASK_SOURCES)}.")
+    if mask is None and repaint != "transparent":
+        raise UsageError(f"--repaint {repaint} says what to repaint of --mask, which is not given.")
+    return _MASK_SOURCES[repaint]
 
 
 def _size(size: str | None) -> tuple[int | None, int | None]:
@@ -134,20 +182,17 @@ def _size(size: str | None) -> tuple[int | None, int | None]:
 
 
 def _call(deployment: Deployment, request: GenerationRequest, retry_for_seconds: float) -> GenerationResult:
+    retries = Retries(for_seconds=retry_for_seconds) if retry_for_seconds else Retries.none()
     with (
         Progress("Generating"),
-        Client(
-            deployment.api_url, deployment.api_key, retry_for_seconds=retry_for_seconds, on_retry=_say_retry
-        ) as client,
+        Client(deployment.api_url, deployment.api_key, retries=retries, on_retry=_say_retry) as client,
     ):
-        result = client.generate(request)
-    if not result.images:
-        raise UnavailableError("The API answered without an image.")
-    return result
+        return client.generate(request)
 
 
 def _say_retry(retry: Retry) -> None:
-    say(f"{retry.message} ({retry.status}): trying again in {retry.wait_seconds:g} s", style="yellow")
+    status = f" ({retry.status})" if retry.status else ""
+    say(f"{retry.message}{status}: trying again in {retry.wait_seconds:.0f} s", style="yellow")
 
 
 def _report(deployment: Deployment, result: GenerationResult, paths: list[Path], *, as_json: bool) -> None:

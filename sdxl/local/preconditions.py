@@ -5,9 +5,13 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from typing import TYPE_CHECKING
 
 from sdxl.errors import SdxlError
 from sdxl.local.cdk import CLI
+
+if TYPE_CHECKING:
+    from stacks.environment import Environment
 
 OLDEST_NODE = 20
 
@@ -37,3 +41,13 @@ def check_layer() -> None:
 
     if not layer_archive().is_file():
         raise SdxlError("The functions' Lambda layer is not built for the current requirements. Run `make layer`.")
+
+
+def check_takes_keys(environment: Environment) -> None:
+    """Refuse an environment whose API this command could not call once it is deployed."""
+    mode = environment.api.auth.mode
+    if mode != "api_key":
+        raise SdxlError(
+            f"Environment {environment.name!r} has api.auth.mode {mode}; what runs on this machine is called with an "
+            "API key. Leave api.auth out of a copy of the file, and start that."
+        )

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sdxl.client import ENGINE_ID, Client, GenerationRequest, TextPrompt
+from sdxl.client import ENGINE_ID, Client
 from sdxl.console import Progress, say
 from sdxl.deployments import DEPLOYMENT_FILE, Deployment, find_aws_deployment, read_local_deployment
 from sdxl.errors import SdxlError
@@ -34,6 +34,7 @@ def up(environment: Environment) -> tuple[Deployment, Path]:
         preconditions.check_node()
         preconditions.check_cdk()
         preconditions.check_layer()
+        preconditions.check_takes_keys(environment)
         running = _emulator(environment)
         try:
             return _deploy(running, environment)
@@ -117,8 +118,7 @@ def _deploy(running: emulator.Emulator, environment: Environment) -> tuple[Deplo
         _step("Generating a first image", "First image generated"),
         Client(deployment.api_url, deployment.api_key) as client,
     ):
-        result = client.generate(GenerationRequest(prompts=(TextPrompt(text=FIRST_PROMPT),), seed=1))
-        result.images[0].save(FIRST_IMAGE, overwrite=True)
+        client.text_to_image(FIRST_PROMPT, seed=1).images[0].save(FIRST_IMAGE, overwrite=True)
     # Written last: scripts that wait for this file find an API that works.
     write_json(DEPLOYMENT_FILE, deployment.to_json())
     return deployment, FIRST_IMAGE

@@ -11,6 +11,8 @@ import httpx
 import pytest
 from botocore.stub import Stubber
 
+from sdxl import AsyncClient, Client
+
 
 @pytest.fixture(autouse=True)
 def _no_sockets(socket_disabled):
@@ -57,6 +59,8 @@ class FakeApi:
                 raise answer
             return answer
         body = json.loads(request.content)
+        if "init_image" in body:
+            return self._changed(body)
         first = body.get("seed") or 1234
         image = base64.b64encode(make_png(body.get("width", 1024) // 16, body.get("height", 1024) // 16)).decode()
         artifacts = [
@@ -64,6 +68,10 @@ class FakeApi:
             for number in range(body.get("samples", 1))
         ]
         return httpx.Response(200, json={"artifacts": artifacts})
+
+    def _changed(self, body: dict) -> httpx.Response:
+        artifact = {"base64": body["init_image"], "seed": body.get("seed") or 1234, "finishReason": self.finish_reason}
+        return httpx.Response(200, json={"artifacts": [artifact]})
 
     @property
     def transport(self) -> httpx.MockTransport:
@@ -106,3 +114,68 @@ class ScriptedSession:
 @pytest.fixture
 def session() -> ScriptedSession:
     return ScriptedSession()
+
+
+class Clock:
+    """Time that passes only by sleeping."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.slept: list[float] = []
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+    async def sleep_async(self, seconds: float) -> None:
+        self.sleep(seconds)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def _finish(coroutine):
+    """Run a coroutine that never has to wait for anything outside this process: no event loop, no sockets."""
+    try:
+        coroutine.send(None)
+    except StopIteration as done:
+        return done.value
+    raise AssertionError("it waits for an event loop")
+
+
+class AwaitedClient:
+    """An AsyncClient whose methods are called as Client's: every test of calls holds for both."""
+
+    def __init__(self, client: AsyncClient) -> None:
+        self._client = client
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        _finish(self._client.close())
+
+    def __getattr__(self, name: str):
+        method = getattr(self._client, name)
+        return lambda *arguments, **options: _finish(method(*arguments, **options))
+
+
+@pytest.fixture(params=["Client", "AsyncClient"])
+def connect(request, clock):
+    """Opens a client, either kind, to `handle`, with time standing still and no randomness."""
+
+    def connect(handle, api_key="key-1", base_url="https://api.example/api/", **options):
+        def answer(request: httpx.Request) -> httpx.Response:
+            scripted = handle(request)
+            # A response belongs to one kind of client once it is read; tests give the same to both.
+            return httpx.Response(scripted.status_code, headers=scripted.headers.raw, content=scripted.content)
+
+        transport = httpx.MockTransport(answer)
+        options = {"transport": transport, "clock": lambda: clock.now, "draw": lambda: 0.0, **options}
+        if request.param == "Client":
+            return Client(base_url, api_key, sleep=clock.sleep, **options)
+        return AwaitedClient(AsyncClient(base_url, api_key, sleep=clock.sleep_async, **options))
+
+    return connect

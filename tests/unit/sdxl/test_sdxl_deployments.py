@@ -7,7 +7,7 @@ import pytest
 
 from sdxl import deployments, target
 from sdxl.deployments import Deployment, find_aws_deployment, read_local_deployment
-from sdxl.errors import NotDeployedError, UsageError
+from sdxl.errors import ApiConnectionError, NotDeployedError, UnexpectedAnswerError, UsageError
 from sdxl.target import Target, choose_deployment
 
 PROD = SimpleNamespace(name="prod", account="333333333333", region="eu-west-1")
@@ -61,6 +61,15 @@ def test_a_stack_without_the_outputs_is_an_older_version(session):
         find_aws_deployment(PROD, session)
 
 
+@pytest.mark.parametrize("mode", ["iam", "cognito"])
+def test_an_environment_without_keys_says_how_it_is_called(session, mode):
+    session.stubs["sts"].add_response("get_caller_identity", {"Account": PROD.account})
+    outputs = [OUTPUTS[0], {"OutputKey": "AuthMode", "OutputValue": mode}]
+    session.stubs["cloudformation"].add_response("describe_stacks", {"Stacks": [{**STACK, "Outputs": outputs}]})
+    with pytest.raises(NotDeployedError, match=rf"takes no API keys: its api.auth.mode is {mode}.*Client\(..., auth="):
+        find_aws_deployment(PROD, session)
+
+
 def test_missing_credentials_are_one_clear_error(monkeypatch):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name, raising=False)
@@ -89,14 +98,19 @@ def test_a_broken_local_deployment_file_says_how_to_mend_it(tmp_path, content):
 @pytest.fixture
 def world(monkeypatch):
     """A machine with a local deployment of dev that answers, and an account with every environment."""
-    world = SimpleNamespace(local=LOCAL, healthy=True, notes=[])
+    world = SimpleNamespace(local=LOCAL, problem=None, notes=[])
     aws = Deployment(kind="aws", api_url="https://aws", api_key="k", environment="found")
     monkeypatch.setattr(target, "read_local_deployment", lambda: world.local)
     monkeypatch.setattr(target, "find_aws_deployment", lambda _: aws)
     monkeypatch.setattr(
         target, "load_named_environment", lambda name: SimpleNamespace(name=name, account="222222222222")
     )
-    monkeypatch.setattr(target.Client, "answers", lambda _: world.healthy)
+
+    def health(_):
+        if world.problem is not None:
+            raise world.problem
+
+    monkeypatch.setattr(target.Client, "health", health)
     world.choose = lambda **what: choose_deployment(Target(**what), note=world.notes.append)
     return world
 
@@ -117,8 +131,9 @@ def test_going_to_aws_without_being_told_to_is_said(world):
     assert "Looking in AWS account 222222222222" in world.notes[0]
 
 
-def test_a_local_deployment_that_does_not_answer_is_an_error_and_no_call_to_aws(world):
-    world.healthy = False
+@pytest.mark.parametrize("problem", [ApiConnectionError("refused"), UnexpectedAnswerError("another server")])
+def test_a_local_deployment_that_does_not_answer_is_an_error_and_no_call_to_aws(world, problem):
+    world.problem = problem
     with pytest.raises(NotDeployedError, match="does not answer"):
         world.choose()
 

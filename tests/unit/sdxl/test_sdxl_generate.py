@@ -1,5 +1,6 @@
 """`sdxl generate` as a person or a script sees it: arguments, output, files and exit codes."""
 
+import base64
 import json
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,9 @@ LOCAL = Deployment(kind="local", api_url="http://127.0.0.1:4580", api_key="secre
 @pytest.fixture
 def run(api, monkeypatch):
     monkeypatch.setattr(generate, "choose_deployment", lambda target, note: LOCAL)
-    monkeypatch.setattr(generate, "Client", partial(Client, transport=api.transport, sleep=lambda _: None))
+    monkeypatch.setattr(
+        generate, "Client", partial(Client, transport=api.transport, sleep=lambda _: None, draw=lambda: 0.0)
+    )
     return partial(CliRunner().invoke, app)
 
 
@@ -32,7 +35,9 @@ def test_an_image_is_saved_and_described(run):
 
 
 def test_every_option_reaches_the_api(run, api):
-    options = "--size widescreen --samples 2 --seed 1 --steps 30 --cfg-scale 5 --sampler DDIM --negative blur"
+    options = (
+        "--size widescreen --samples 2 --seed 1 --steps 30 --cfg-scale 5 --sampler DDIM --negative blur --style anime"
+    )
     assert run(["generate", "a fox", *options.split()]).exit_code == 0
     assert api.bodies() == [
         {
@@ -44,8 +49,65 @@ def test_every_option_reaches_the_api(run, api):
             "steps": 30,
             "cfg_scale": 5.0,
             "sampler": "DDIM",
+            "style_preset": "anime",
         }
     ]
+
+
+@pytest.fixture
+def files(png):
+    Path("fox.png").write_bytes(png)
+    Path("hat.png").write_bytes(png)
+    Path("notes.txt").write_text("not an image")
+    return base64.b64encode(png).decode()
+
+
+@pytest.mark.parametrize(
+    "example",
+    [
+        ("--strength 0.5", "image-to-image", {"image_strength": 0.5}),
+        ("--strength 0", "image-to-image", {"image_strength": 0.0}),
+        ("--mask hat.png", "image-to-image/masking", {"mask_source": "MASK_IMAGE_WHITE"}),
+        ("--mask hat.png --repaint black", "image-to-image/masking", {"mask_source": "MASK_IMAGE_BLACK"}),
+        ("--repaint transparent", "image-to-image/masking", {"mask_source": "INIT_IMAGE_ALPHA"}),
+    ],
+)
+def test_an_image_is_changed(run, api, files, example):
+    options, path, fields = example
+    assert run(["generate", "a hat", "--init-image", "fox.png", *options.split()]).exit_code == 0
+    (sent,) = api.requests
+    assert sent.url.path.endswith(f"/{path}")
+    expected = {"text_prompts": [{"text": "a hat", "weight": 1.0}], "init_image": files, **fields}
+    assert api.bodies() == [expected | ({"mask_image": files} if "hat.png" in options else {})]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--init-image missing.png", "--init-image 'missing.png' cannot be read: No such file or directory"),
+        ("--init-image .", "--init-image '.' cannot be read: Is a directory"),
+        ("--init-image notes.txt", "--init-image 'notes.txt' is not an image: it must be a PNG, JPEG or WebP file"),
+        ("--init-image fox.png --mask notes.txt", "--mask 'notes.txt' is not an image"),
+        ("--init-image fox.png --size square", "--size is given with --init-image"),
+        ("--init-image fox.png --strength 1.5", "--strength"),
+        ("--init-image fox.png --repaint white", "--repaint white says what to repaint of --mask"),
+        ("--init-image fox.png --mask hat.png --repaint red", "'red'. Use one of white, black, transparent"),
+        ("--init-image fox.png --mask hat.png --repaint transparent", "takes the mask from init_image"),
+        ("--mask hat.png", "--mask needs --init-image"),
+        ("--strength 0", "--strength needs --init-image"),
+    ],
+)
+def test_wrong_images_end_with_2_before_anything_is_called(run, api, files, options, message):
+    done = run(["generate", "a hat", *options.split()])
+    assert (done.exit_code, done.stdout, api.requests) == (2, "", [])
+    assert message in done.stderr
+
+
+def test_the_apis_warnings_are_said(run, api, png):
+    artifact = {"base64": base64.b64encode(png).decode(), "seed": 1, "finishReason": "SUCCESS"}
+    warning = "SDXL 1.0 is not trained for 512x512 and may crop its subject."
+    api.answers = [httpx.Response(200, json={"artifacts": [artifact]}, headers={"x-sdxl-warning": warning})]
+    assert warning in run(["generate", "a fox", "--size", "512x512"]).stderr
 
 
 def test_without_options_the_api_decides(run, api):
@@ -110,7 +172,7 @@ def test_a_taken_file_ends_with_2_before_anything_is_called(run, api):
     ("status", "exit_code"), [(400, 3), (403, 3), (404, 3), (429, 4), (500, 4), (502, 4), (503, 4), (504, 4)]
 )
 def test_the_apis_errors_become_exit_codes(run, api, error, status, exit_code):
-    api.answers = [error(status, "some_name", "What was wrong.", **{"Retry-After": "999"})]
+    api.answers = [error(status, "some_name", "What was wrong.", **{"Retry-After": "999"})] * 3
     done = run(["generate", "a fox"])
     assert done.exit_code == exit_code
     assert "What was wrong." in done.stderr
@@ -120,9 +182,10 @@ def test_the_apis_errors_become_exit_codes(run, api, error, status, exit_code):
 
 
 def test_an_api_that_cannot_be_reached_ends_with_4(run, api):
-    api.answers = [httpx.ConnectError("Connection refused")]
+    api.answers = [httpx.ConnectError("Connection refused")] * 3
     done = run(["generate", "a fox"])
     assert (done.exit_code, done.stdout) == (4, "")
+    assert "Connection refused.: trying again in 1 s" in done.stderr
     assert "127.0.0.1:4580 cannot be reached: Connection refused" in done.stderr
 
 
@@ -148,7 +211,7 @@ def test_a_filtered_image_is_saved_and_said(run, api):
 
 def test_the_key_is_never_shown(run, api, error):
     shown = run(["generate", "a fox"]).output
-    api.answers = [error(403, "forbidden", "Forbidden")]
+    api.answers = [error(401, "unauthorized", "The key is none of this API.")]
     assert "secret-key" not in shown + run(["generate", "a fox"]).output
 
 

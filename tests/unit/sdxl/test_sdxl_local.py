@@ -19,7 +19,8 @@ STATE = {
     "account": "111111111111",
 }
 RUNNING = emulator.Emulator(**STATE)
-DEV = SimpleNamespace(name="dev", account="111111111111", region="us-east-1")
+API = SimpleNamespace(auth=SimpleNamespace(mode="api_key"))
+DEV = SimpleNamespace(name="dev", account="111111111111", region="us-east-1", api=API)
 DEPLOYMENT = Deployment(kind="local", api_url="http://127.0.0.1:4580", api_key="it's", environment="dev")
 
 
@@ -89,6 +90,12 @@ def test_up_keeps_an_emulator_that_runs(machine):
     machine.state_file.write_text(json.dumps(STATE))
     machine.answering = True
     assert up._emulator(DEV) == RUNNING
+
+
+def test_up_of_an_environment_without_keys_is_refused():
+    api = SimpleNamespace(auth=SimpleNamespace(mode="iam"))
+    with pytest.raises(SdxlError, match=r"'dev' has api\.auth\.mode iam; .* called with an API key"):
+        preconditions.check_takes_keys(SimpleNamespace(name="dev", api=api))
 
 
 def test_up_of_another_environment_than_the_one_that_runs_is_refused(machine, tmp_path):

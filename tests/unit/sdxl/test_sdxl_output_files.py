@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from sdxl.client import GeneratedImage
+from sdxl.client import Image
 from sdxl.errors import SdxlError, UsageError
 from sdxl.output_files import OutputPattern, slug
 
 
 def images(png, *seeds):
-    return [GeneratedImage(data=png, seed=seed, finish_reason="SUCCESS") for seed in seeds]
+    return [Image(seed=seed, read=lambda: png) for seed in seeds]
 
 
 @pytest.mark.parametrize(
