@@ -1,6 +1,6 @@
 # What people type. Each target is a line or two; the work is in tools/ and in the `sdxl` command.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-checkov up down test lint snapshots bench lock layer clean
+.PHONY: help setup setup-checkov up down test fuzz lint snapshots bench lock layer clean
 
 BIN := .venv/bin
 ENV ?= dev
@@ -32,9 +32,12 @@ up: setup ## Deploy to an emulator of AWS on this machine and generate an image 
 down: ## Stop what `make up` started
 	@if [ -x $(BIN)/sdxl ]; then $(BIN)/sdxl local down; else echo "Nothing was running."; fi
 
-test: setup-checkov ## Run all tests: side by side, then the deploy tests one by one
-	@$(BIN)/pytest tests --ignore=tests/deploy --numprocesses=auto --dist=loadfile $(ARGS) || [ $$? -eq 5 ]
-	@$(BIN)/pytest tests/deploy $(ARGS) || [ $$? -eq 5 ]
+test: setup-checkov ## Run all tests but the fuzzing
+	@$(BIN)/pytest tests --ignore=tests/deploy --ignore=tests/fuzz --numprocesses=auto --dist=loadfile $(ARGS) || [ $$? -eq 5 ]
+	@$(BIN)/pytest tests/deploy --numprocesses=auto --dist=loadfile $(ARGS) || [ $$? -eq 5 ]
+
+fuzz: setup ## Send thousands of generated requests to an API in the emulator, by its OpenAPI document (minutes)
+	@$(BIN)/pytest tests/fuzz $(ARGS)
 
 lint: setup ## Check style and types
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

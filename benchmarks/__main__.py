@@ -28,8 +28,8 @@ def main() -> int:
         table.add_row(
             measurement.name,
             f"{measurement.value:.2f}{unit}",
-            f"<= {measurement.goal:g}{unit}",
-            "met" if measurement.is_met else "MISSED",
+            "-" if measurement.goal is None else f"<= {measurement.goal:g}{unit}",
+            "-" if measurement.goal is None else "met" if measurement.is_met else "MISSED",
             measurement.detail,
         )
     console = Console()

@@ -15,18 +15,18 @@ from sdxl.project import ROOT, child_environment
 
 @dataclass(frozen=True, kw_only=True)
 class Measurement:
-    """One figure with its goal. The figure is a ratio, or a time where the goal is one."""
+    """One figure with its goal, if it has one. The figure is a ratio, or a time where the goal is one."""
 
     name: str
     value: float
     unit: str
-    goal: float
+    goal: float | None
     detail: str
 
     @property
     def is_met(self) -> bool:
         """Whether the figure is within its goal."""
-        return self.value <= self.goal
+        return self.goal is None or self.value <= self.goal
 
     def to_json(self) -> dict[str, Any]:
         """Return the measurement for scripts."""

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import boto3
 from botocore.config import Config
@@ -84,20 +85,20 @@ class Account:
             check=False,
         )
 
-    def client(self, service: str) -> object:
+    def client(self, service: str, region: str = REGION) -> Any:
         """A boto3 client."""
         return boto3.session.Session().client(
             service,
             endpoint_url=self.emulator.aws_endpoint_url,
-            region_name=REGION,
+            region_name=region,
             aws_access_key_id=access_key_id(self.id),
             aws_secret_access_key=DUMMY_SECRET,
             config=Config(retries={"max_attempts": 0}),
         )
 
-    def outputs(self, stack_name: str) -> dict[str, str]:
+    def outputs(self, stack_name: str, region: str = REGION) -> dict[str, str]:
         """A stack's outputs."""
-        stack = self.client("cloudformation").describe_stacks(StackName=stack_name)["Stacks"][0]  # type: ignore[attr-defined]
+        stack = self.client("cloudformation", region).describe_stacks(StackName=stack_name)["Stacks"][0]
         return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
 
@@ -118,5 +119,6 @@ def copy_of_app(directory: Path) -> Path:
     ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
     for name in ("stacks", "lambda", "tools"):
         shutil.copytree(ROOT / name, target / name, ignore=ignored)
-    shutil.copy(ROOT / "app.py", target / "app.py")
+    for name in ("app.py", "styles.yaml"):
+        shutil.copy(ROOT / name, target / name)
     return target

@@ -1,0 +1,159 @@
+"""Every example environment, deployed with the real CDK CLI and called as its callers would call it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from deploy_harness import ROOT, Account, running_emulator, synthesize
+
+from emulator.client import DUMMY_SECRET, access_key_id
+from stacks.environment import Environment, load_environments
+
+pytestmark = pytest.mark.allow_loopback
+
+DIRECTORY = ROOT / "tests" / "environments"
+EXAMPLES = {environment.name: environment for environment in load_environments(DIRECTORY)}
+ENGINE = "v1/generation/stable-diffusion-xl-1024-v1-0"
+REQUEST = {"text_prompts": [{"text": "a puppy"}], "seed": 7}
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+class Examples:
+    """All example environments in one account, where the region is each one's own."""
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+
+    def client(self, service: str, environment: Environment) -> Any:
+        """A boto3 client in an environment's region."""
+        return self.account.client(service, environment.region)
+
+    def outputs(self, environment: Environment) -> dict[str, str]:
+        """The outputs of an environment's API."""
+        return self.account.outputs(f"sdxl-{environment.name}-Api", environment.region)
+
+    def url(self, environment: Environment, path: str) -> str:
+        """Where the emulator serves an environment's deployed stage."""
+        api = self.outputs(environment)["RestApiId"]
+        return f"{self.account.emulator.gateway_url}/_aws/execute-api/{api}/api/{path}"
+
+    def generate(self, environment: Environment, headers: dict[str, str]) -> httpx.Response:
+        """Ask for an image."""
+        url = self.url(environment, f"{ENGINE}/text-to-image")
+        return httpx.post(url, headers={"accept": "image/png", **headers}, json=REQUEST, timeout=60)
+
+    def key(self, environment: Environment) -> str:
+        """The first API key of an environment."""
+        key_id = self.outputs(environment)["ApiKeyId"]
+        return str(self.client("apigateway", environment).get_api_key(apiKey=key_id, includeValue=True)["value"])
+
+
+@pytest.fixture(scope="module")
+def examples(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Examples]:
+    # An emulator of their own: one that other tests use serves the only API it has at its root.
+    folder = tmp_path_factory.mktemp("examples")
+    with running_emulator(folder) as emulator:
+        yield Examples(_deployed(Account(emulator, "111122223333", home), folder))
+
+
+def _deployed(account: Account, folder: Path) -> Account:
+    regions = sorted({environment.region for environment in EXAMPLES.values()})
+    assembly = synthesize(account, folder, "assembly", environments=DIRECTORY)
+    for arguments, app in (
+        (["bootstrap", *(f"aws://{account.id}/{region}" for region in regions)], ""),
+        (["deploy", "*/*", "--require-approval", "never", "--concurrency", "4"], assembly),
+    ):
+        result = account.cdk(*arguments, app=app)
+        assert result.returncode == 0, result.stdout + result.stderr
+    return account
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_example_is_deployed_and_open_to_monitors_alone(examples: Examples, name: str) -> None:
+    environment = EXAMPLES[name]
+
+    health = httpx.get(examples.url(environment, "health"), timeout=60)
+    refused = examples.generate(environment, {})
+
+    assert health.status_code == 200, health.text
+    assert health.json()["model_source"] == environment.model.source
+    assert refused.status_code == 401
+    assert (refused.json()["name"], refused.json()["error"]["code"]) == ("unauthorized", "invalid_api_key")
+    assert "www-authenticate" in refused.headers
+
+
+@pytest.mark.parametrize("name", [name for name, found in EXAMPLES.items() if found.api.auth.mode == "api_key"])
+@pytest.mark.parametrize("header", ["x-api-key", "authorization"])
+def test_a_key_opens_the_api_in_either_header(examples: Examples, name: str, header: str) -> None:
+    environment = EXAMPLES[name]
+    key = examples.key(environment)
+
+    answer = examples.generate(environment, {header: key if header == "x-api-key" else f"Bearer {key}"})
+
+    assert answer.status_code == 200, answer.text
+    assert answer.content.startswith(PNG)
+
+
+def test_a_signed_request_opens_the_api_of_mode_iam(examples: Examples) -> None:
+    environment = EXAMPLES["iam"]
+    url = examples.url(environment, f"{ENGINE}/text-to-image")
+    body = json.dumps(REQUEST)
+    request = AWSRequest("POST", url, {"Content-Type": "application/json", "Accept": "image/png"}, body)
+    credentials = Credentials(access_key_id(examples.account.id), DUMMY_SECRET)
+    SigV4Auth(credentials, "execute-api", environment.region).add_auth(request)
+
+    answer = httpx.post(url, headers=dict(request.headers.items()), content=body, timeout=60)
+
+    assert answer.status_code == 200, answer.text
+    assert answer.content.startswith(PNG)
+
+
+def test_an_access_token_opens_the_api_of_mode_cognito_and_an_id_token_does_not(examples: Examples) -> None:
+    environment = EXAMPLES["cognito"]
+    pool_id, client_id = (examples.outputs(environment)[name] for name in ("UserPoolId", "UserPoolClientId"))
+    examples.client("cognito-idp", environment).admin_create_user(UserPoolId=pool_id, Username="maria@example.com")
+    tokens = httpx.post(
+        f"{examples.account.emulator.aws_endpoint_url}/_emulator/tokens",
+        json={"user_pool_id": pool_id, "client_id": client_id, "username": "maria@example.com"},
+    ).json()
+
+    let_in = examples.generate(environment, {"authorization": f"Bearer {tokens['access_token']}"})
+    refused = examples.generate(environment, {"authorization": f"Bearer {tokens['id_token']}"})
+
+    assert let_in.status_code == 200, let_in.text
+    assert let_in.content.startswith(PNG)
+    assert refused.status_code == 401
+
+
+def test_bedrock_draws_without_an_endpoint(examples: Examples) -> None:
+    environment = EXAMPLES["bedrock"]
+
+    assert examples.client("sagemaker", environment).list_endpoints()["Endpoints"] == []
+    assert "Amazon Bedrock" in _engine(examples, environment)["description"]
+
+
+def test_a_refused_term_is_answered_as_a_filtered_prompt(examples: Examples) -> None:
+    environment = EXAMPLES["waf"]
+    term = environment.api.moderation.refused_terms[0]
+    url = examples.url(environment, f"{ENGINE}/text-to-image")
+
+    answer = httpx.post(
+        url, headers={"x-api-key": examples.key(environment)}, json={"text_prompts": [{"text": f"a {term}"}]}
+    )
+
+    assert (answer.status_code, answer.json()["name"]) == (400, "invalid_prompts")
+
+
+def _engine(examples: Examples, environment: Environment) -> dict[str, str]:
+    url = examples.url(environment, "v1/engines/list")
+    (engine,) = httpx.get(url, headers={"x-api-key": examples.key(environment)}, timeout=60).json()
+    assert isinstance(engine, dict)
+    return engine
