@@ -25,6 +25,10 @@ MAX_PART_HEADERS = 8
 MAX_HEADER_BYTES = 1_024
 MAX_BOUNDARY_CHARACTERS = 70
 
+# Images even where their part does not say so: some clients send them without a file name and a media type, as Stability
+# AI's own example in Go does.
+IMAGE_FIELDS = frozenset({"init_image", "mask_image"})
+
 FormFields = dict[str, str | bytes]
 
 _NAME = re.compile(r"([a-z_]{1,64})((?:\[[a-z0-9_]{1,64}\])*)")
@@ -117,7 +121,17 @@ def _add(fields: FormFields, part: Any, content: bytes) -> None:
     if name in fields:
         raise InvalidRequestError(f"The form holds the field {shown(name)} twice. Send it once.")
     kind = str(part.content_type or "text/plain").partition(";")[0].strip().lower()
-    fields[name] = content if part.filename is not None or not kind.startswith("text/") else _text(name, content)
+    is_file = part.filename is not None or not kind.startswith("text/")
+    fields[name] = content if is_file or (name in IMAGE_FIELDS and not _is_utf8(content)) else _text(name, content)
+
+
+def _is_utf8(content: bytes) -> bool:
+    """Whether this is text. What tells an image from text comes in its first bytes: it is not read to its end."""
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _text(name: str, content: bytes) -> str:
