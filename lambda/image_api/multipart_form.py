@@ -25,8 +25,8 @@ MAX_PART_HEADERS = 8
 MAX_HEADER_BYTES = 1_024
 MAX_BOUNDARY_CHARACTERS = 70
 
-# Images even where their part does not say so: some clients send them without a file name and a media type, as Stability
-# AI's own example in Go does.
+# Images even where their part does not say so: some clients send them without a file name and a media type, as the
+# example in Go of Stability AI's documentation does.
 IMAGE_FIELDS = frozenset({"init_image", "mask_image"})
 
 FormFields = dict[str, str | bytes]
