@@ -9,7 +9,9 @@ from typer.core import TyperGroup
 
 from sdxl import __version__
 from sdxl.commands import catalog, environments, local
+from sdxl.commands.cost import cost
 from sdxl.commands.generate import generate
+from sdxl.commands.preflight import preflight
 from sdxl.commands.presets import presets
 from sdxl.console import print_result, say
 from sdxl.errors import EXIT_CODES_HELP, EXIT_INTERRUPTED, SdxlError
@@ -67,6 +69,8 @@ def _sdxl(
 
 app.command()(generate)
 app.command()(presets)
+app.command()(preflight)
+app.command()(cost)
 app.add_typer(local.app, name="local")
 app.add_typer(environments.app, name="environments")
 app.add_typer(catalog.app, name="catalog")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
@@ -23,6 +24,25 @@ def progress() -> Console:
 def print_result(line: str) -> None:
     """Print one line of the command's result."""
     results().print(line)
+
+
+def print_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print a table for people on a terminal; in a pipe, tab-separated lines that nothing wraps or cuts."""
+    console = results()
+    if not console.is_terminal:
+        for row in (head, *rows):
+            # Not through rich, which makes spaces of tabs.
+            console.file.write("\t".join(str(cell) for cell in row) + "\n")
+        return
+    from rich.table import Table  # noqa: PLC0415 - 40 ms that `--help` need not wait for
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for index, title in enumerate(head):
+        # A cell that is cut cannot be copied: long ones go on in the next line, the name in front stays whole.
+        table.add_column(title, overflow="fold", no_wrap=index == 0)
+    for row in rows:
+        table.add_row(*(str(cell) for cell in row))
+    console.print(table)
 
 
 def say(message: str, style: str = "") -> None:

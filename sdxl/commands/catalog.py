@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sdxl.console import Progress, print_result, results, say
+from sdxl.console import Progress, print_result, print_table, say
 from sdxl.errors import SdxlError
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ def show(*, as_json: _Json = False) -> None:
         content = {"instance_types": rows, "regions": regions, "price_region": prices.price_region}
         print_result(json.dumps({**content, "provenance": provenance}, indent=2))
         return
-    _print_table(
+    print_table(
         ("instance type", "GPU", "count", "GB each", "USD/hour", "quota code", "model sources"),
         [
             (
@@ -84,9 +83,9 @@ def verify(*, as_json: _Json = False) -> None:
         print_result(json.dumps({"sagemaker_core": sdk.version, "findings": content}, indent=2))
     elif findings:
         rows = [(finding.subject, finding.text, finding.catalog, finding.expected) for finding in findings]
-        _print_table(("where", "what", "catalog", "expected"), rows)
+        print_table(("where", "what", "catalog", "expected"), rows)
     else:
-        _print_table(
+        print_table(
             ("what", "count", "confirmed by"),
             [
                 ("Open: container images by region", len(catalog.regions("open")), f"sagemaker-core {sdk.version}"),
@@ -152,21 +151,3 @@ def _catalog() -> Catalog:
 
 def _or_unknown(value: object) -> object:
     return "unknown" if value is None else value
-
-
-def _print_table(head: tuple[str, ...], rows: Sequence[tuple[object, ...]]) -> None:
-    """A table for people on a terminal; in a pipe, tab-separated lines that nothing wraps or cuts."""
-    from rich.table import Table  # noqa: PLC0415 - 40 ms that `--help` need not wait for
-
-    console = results()
-    if not console.is_terminal:
-        for row in (head, *rows):
-            typer.echo("\t".join(str(cell) for cell in row))
-        return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for index, title in enumerate(head):
-        # A cell that is cut cannot be copied: long ones go on in the next line, the name in front stays whole.
-        table.add_column(title, overflow="fold", no_wrap=index == 0)
-    for row in rows:
-        table.add_row(*(str(cell) for cell in row))
-    console.print(table)

@@ -1,0 +1,111 @@
+"""`sdxl preflight`: what would make a deployment fail, before it is tried."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sdxl.console import Progress, print_result, results, say
+from sdxl.deployments import load_named_environment
+from sdxl.errors import SdxlError
+
+if TYPE_CHECKING:
+    from boto3.session import Session
+
+    from sdxl.preflight import Finding
+    from stacks.environment import Environment
+
+_STYLES = {"ok": "green", "warning": "yellow", "failed": "red", "unknown": "magenta"}
+
+
+def preflight(
+    *,
+    env: Annotated[str, typer.Option("--env", help="Environment, a file in environments/.")] = "dev",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for pipelines.")] = False,
+    request_quota: Annotated[
+        bool,
+        typer.Option(
+            "--request-quota", help="Ask AWS for more of the quotas that are short. The one thing that is written."
+        ),
+    ] = False,
+) -> None:
+    """Check an AWS account before deploying to it: credentials, CDK bootstrap, quotas, model, names, roles.
+
+    Only reads. Each line is ok, warning, failed or unknown (a permission or an answer is missing), with what to do.
+    Exit code 1 when anything failed; warnings and unknown do not count.
+
+      sdxl preflight --env prod
+
+      sdxl preflight --env prod --json
+    """
+    from sdxl.preflight import Account  # noqa: PLC0415 - what help needs not
+    from sdxl.preflight import preflight as check  # noqa: PLC0415
+
+    environment = load_named_environment(env)
+    account = Account(environment, make_session(environment))
+    with Progress(f"Looking at account {environment.account}, {environment.region}") as progress:
+        findings = []
+        for finding in check(account, request_quota=request_quota):
+            progress.show(finding.name)
+            findings.append(finding)
+    failed = sum(finding.status == "failed" for finding in findings)
+    if as_json:
+        print_result(json.dumps(_content(environment, findings), indent=2, default=str))
+    else:
+        _print_findings(findings)
+    counts = [f"{_count(findings, status)} {status}" for status in _STYLES if _count(findings, status)]
+    say(f"{', '.join(counts)}.", style="red" if failed else "")
+    if failed:
+        raise typer.Exit(1)
+
+
+def make_session(environment: Environment) -> Session:
+    """Return a session with the credentials that boto3 finds. Raises SdxlError if their profile is not there."""
+    import boto3  # noqa: PLC0415 - half a second that `--help` need not wait for
+    from botocore.exceptions import BotoCoreError  # noqa: PLC0415
+
+    try:
+        return boto3.Session(region_name=environment.region)
+    except BotoCoreError as exc:
+        raise SdxlError(f"No AWS session: {exc}. Choose another profile with AWS_PROFILE.") from exc
+
+
+def _count(findings: Sequence[Finding], status: str) -> int:
+    return sum(finding.status == status for finding in findings)
+
+
+def _content(environment: Environment, findings: Sequence[Finding]) -> dict[str, Any]:
+    return {
+        "ok": not _count(findings, "failed"),
+        "environment": environment.name,
+        "account": environment.account,
+        "region": environment.region,
+        "counts": {status: _count(findings, status) for status in _STYLES},
+        "findings": [finding.to_json() for finding in findings],
+    }
+
+
+def _print_findings(findings: Sequence[Finding]) -> None:
+    """A table for people on a terminal; in a pipe, tab-separated lines that nothing wraps or cuts."""
+    from rich.table import Table  # noqa: PLC0415 - 40 ms that `--help` need not wait for
+    from rich.text import Text  # noqa: PLC0415
+
+    head = ("status", "check", "found", "what to do")
+    console = results()
+    if not console.is_terminal:
+        for row in (head, *((item.status, item.name, item.found, item.remedy or "-") for item in findings)):
+            typer.echo("\t".join(" ".join(cell.split()) for cell in row))
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in head[:2]:
+        table.add_column(title, no_wrap=title == "status", overflow="fold")
+    table.add_column("found, and what to do", overflow="fold", ratio=1)
+    for item in findings:
+        text = Text(item.found)
+        if item.remedy:
+            text.append(f"\n→ {item.remedy}", style="bold")
+        table.add_row(Text(item.status, style=_STYLES[item.status]), item.name, text)
+    console.print(table)
