@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +12,7 @@ from image_api.backends import create_backend
 from image_api.deadline import Deadline
 from image_api.request import GenerationRequest, GenerationResult
 from image_api.settings import BedrockModelFamily, Settings
-from image_api_fakes import ApplicationUnderTest, optimized_answer, png_base64
+from image_api_fakes import ApplicationUnderTest, FakeModelService, optimized_answer, png_base64
 from PIL import Image
 
 FAMILIES: dict[BedrockModelFamily, str] = {
@@ -46,32 +45,16 @@ def bedrock_error(code: str, message: str = "", status: int = 400, **fields: obj
     return ClientError(response, "InvokeModel")
 
 
-class FakeBedrock:
-    """A `bedrock-runtime` client. `answer` makes the body, or raises what the service would."""
+class FakeBedrock(FakeModelService):
+    """A `bedrock-runtime` client."""
+
+    body_argument = "body"
 
     def __init__(self, answer: Callable[[dict[str, Any]], bytes] = draw) -> None:
-        self.answer = answer
-        self.calls: list[dict[str, Any]] = []
-        self._lock = threading.Lock()
+        super().__init__(answer)
 
     def invoke_model(self, **arguments: Any) -> dict[str, Any]:
-        with self._lock:
-            self.calls.append(arguments)
-        return {"body": io.BytesIO(self.answer(json.loads(arguments["body"])))}
-
-    def answers(self, body: bytes) -> None:
-        self.answer = lambda _: body
-
-    def fails(self, error: Exception) -> None:
-        def answer(_: dict[str, Any]) -> bytes:
-            raise error
-
-        self.answer = answer
-
-    @property
-    def payloads(self) -> list[dict[str, Any]]:
-        """What the model was sent, in the order of the seeds."""
-        return sorted((json.loads(call["body"]) for call in self.calls), key=lambda payload: int(payload["seed"]))
+        return {"body": self.answered(arguments)}
 
     @property
     def payload(self) -> dict[str, Any]:

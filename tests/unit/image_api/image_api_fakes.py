@@ -88,18 +88,21 @@ def container_error(status: int, original: str) -> ClientError:
     )
 
 
-class FakeRuntime:
-    """A `sagemaker-runtime` client. `answer` makes the body, or raises what the service would."""
+class FakeModelService:
+    """What a model behind an AWS service sees and says. `answer` makes the body, or raises what the service would."""
+
+    body_argument = "Body"
 
     def __init__(self, answer: Callable[[dict[str, Any]], bytes] = draw) -> None:
         self.answer = answer
         self.calls: list[dict[str, Any]] = []
         self._lock = threading.Lock()
 
-    def invoke_endpoint(self, **arguments: Any) -> dict[str, Any]:
+    def answered(self, arguments: dict[str, Any]) -> io.BytesIO:
+        """The body of the answer to a call, which is kept."""
         with self._lock:
             self.calls.append(arguments)
-        return {"Body": io.BytesIO(self.answer(json.loads(arguments["Body"])))}
+        return io.BytesIO(self.answer(json.loads(arguments[self.body_argument])))
 
     def answers(self, body: bytes) -> None:
         self.answer = lambda _: body
@@ -113,7 +116,15 @@ class FakeRuntime:
     @property
     def payloads(self) -> list[dict[str, Any]]:
         """What the model was sent, in the order of the seeds."""
-        return sorted((json.loads(call["Body"]) for call in self.calls), key=lambda payload: int(payload["seed"]))
+        sent = (json.loads(call[self.body_argument]) for call in self.calls)
+        return sorted(sent, key=lambda payload: int(payload["seed"]))
+
+
+class FakeRuntime(FakeModelService):
+    """A `sagemaker-runtime` client."""
+
+    def invoke_endpoint(self, **arguments: Any) -> dict[str, Any]:
+        return {"Body": self.answered(arguments)}
 
 
 class FakeS3:
