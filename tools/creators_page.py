@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 
 from image_api.presets import SIZE_PRESETS, TRAINED_SIZES
 from image_api.styles import BUILT_IN_STYLES
+
+from tools.marked_section import replace_section
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "creators.md"
@@ -90,10 +91,10 @@ def _styles_table() -> str:
 
 def _between(text: str, name: str, content: str) -> str:
     begin, end = f"<!-- {name}: begin (made by tools/creators_page.py) -->", f"<!-- {name}: end -->"
-    pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
-    if not pattern.search(text):
-        raise ValueError(f"{PAGE} has no {begin} ... {end}. Put the markers back where the table belongs.")
-    return pattern.sub(lambda _: f"{begin}\n{content}\n{end}", text)
+    try:
+        return replace_section(text, begin, end, f"{content}\n")
+    except ValueError as exc:
+        raise ValueError(f"{PAGE}: {exc}. Put the markers back where the table belongs.") from exc
 
 
 if __name__ == "__main__":

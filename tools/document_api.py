@@ -10,6 +10,8 @@ from image_api.presets import RECOMMENDED_RANGES
 from image_api.request import OPERATIONS
 from image_api.schema import request_schema
 
+from tools.marked_section import replace_section
+
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "api.md"
 TABLE_BEGIN = "<!-- parameters: begin (made by `python -m tools.document_api`) -->"
 TABLE_END = "<!-- parameters: end -->"
@@ -40,11 +42,7 @@ def with_table(page: str) -> str:
     Raises:
         ValueError: the page has not exactly one of each marker, in order.
     """
-    head, begin, rest = page.partition(TABLE_BEGIN)
-    _, end, tail = rest.partition(TABLE_END)
-    if not begin or not end or TABLE_BEGIN in rest or TABLE_END in tail:
-        raise ValueError(f"the page must hold {TABLE_BEGIN!r} and, after it, {TABLE_END!r}, each once")
-    return f"{head}{begin}\n{parameter_table()}{end}{tail}"
+    return replace_section(page, TABLE_BEGIN, TABLE_END, parameter_table())
 
 
 def _allowed(name: str, field: dict[str, Any]) -> str:

@@ -31,11 +31,6 @@ class Week:
         instance_minutes = sum(capacity * minutes for capacity, minutes in self.minutes.items())
         return instance_minutes / MINUTES_PER_WEEK * HOURS_PER_MONTH
 
-    @property
-    def highest(self) -> int:
-        """Most instances at any time of the week."""
-        return max(self.minutes)
-
     def text(self) -> str:
         """Return the hours of the week at each capacity: `2 for 91 h, 1 for 77 h of the week`."""
         parts = [f"{capacity} for {minutes / 60:g} h" for capacity, minutes in sorted(self.minutes.items())[::-1]]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 from stacks.environment.schema import Schema, allowed_words, choices, environment_schema, resolve
+from tools.marked_section import replace_section
 
 TABLE_BEGIN = "<!-- settings: begin (made by `sdxl environments docs --write`) -->"
 TABLE_END = "<!-- settings: end -->"
@@ -27,16 +27,7 @@ def with_table(page: str) -> str:
     Raises:
         ValueError: the page has not exactly one of each marker, in order.
     """
-    head, begin, rest = page.partition(TABLE_BEGIN)
-    _, end, tail = rest.partition(TABLE_END)
-    if not begin or not end or TABLE_BEGIN in rest or TABLE_END in tail:
-        raise ValueError(f"the page must hold {TABLE_BEGIN!r} and, after it, {TABLE_END!r}, each once")
-    return f"{head}{begin}\n{settings_table()}{end}{tail}"
-
-
-def write_table(path: Path) -> None:
-    """Renews the table in the page at `path`."""
-    path.write_text(with_table(path.read_text(encoding="utf-8")), encoding="utf-8")
+    return replace_section(page, TABLE_BEGIN, TABLE_END, settings_table())
 
 
 def _rows(section: Schema, prefix: str) -> Iterator[_Row]:

@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from image_api.backends.answers import caller_text
 from image_api.backends.fan_out import NOT_READY_SECONDS, THROTTLED_SECONDS
+from image_api.backends.service_errors import from_status
 from image_api.errors import (
     ImageApiError,
     InternalError,
@@ -112,14 +113,7 @@ def _from_model(status: int, message: str, error: ClientError) -> ImageApiError:
 
 
 def _from_status(status: int) -> ImageApiError:
-    """An error of the service without a code that says more: a fault inside it, or an answer of a proxy before it."""
-    if status == 429:
-        return _throttled()
-    if status == 503:
-        return _not_ready()
-    if status >= 500:
-        return ModelError("Bedrock failed to carry the request to the model. Try again.")
-    return InternalError()
+    return from_status(status, service="Bedrock", throttled=_throttled, not_ready=_not_ready)
 
 
 def _not_ready() -> ModelNotReadyError:

@@ -14,10 +14,10 @@ from botocore.exceptions import ClientError
 
 from image_api.backends.answers import ModelErrorBody, caller_text
 from image_api.backends.fan_out import NOT_READY_SECONDS, THROTTLED_SECONDS
+from image_api.backends.service_errors import from_status
 from image_api.errors import (
     STABILITY_ERROR_NAMES,
     ImageApiError,
-    InternalError,
     InvalidRequestError,
     ModelError,
     ModelNotReadyError,
@@ -72,14 +72,7 @@ def to_image_api_error(error: ClientError) -> ImageApiError:
 
 
 def _from_status(status: int) -> ImageApiError:
-    """An error of the service without a code that says more: a fault inside it, or an answer of a proxy before it."""
-    if status == 429:
-        return _throttled()
-    if status == 503:
-        return _not_ready()
-    if status >= 500:
-        return ModelError("SageMaker failed to carry the request to the model. Try again.")
-    return InternalError()
+    return from_status(status, service="SageMaker", throttled=_throttled, not_ready=_not_ready)
 
 
 def _from_container(status: int, response: dict[str, Any], message: str) -> ImageApiError:
