@@ -18,36 +18,41 @@ from stacks.environment.access import (
 )
 from stacks.environment.api import Api, Cors
 from stacks.environment.bedrock import BedrockModel, environment_warnings
+from stacks.environment.endpoint import PRIMARY_VARIANT, SHADOW_VARIANT, Endpoint, Shadow, Variant
 from stacks.environment.loader import environment_paths, find_environment, load_environment, load_environments
-from stacks.environment.model import (
+from stacks.environment.model import Environment
+from stacks.environment.models import EndpointModel, Model, OpenModel, OptimizedModel
+from stacks.environment.problems import EnvironmentFileError, Problem
+from stacks.environment.scaling import (
     ConcurrentRequests,
-    Endpoint,
-    Environment,
     InvocationsPerInstance,
-    Model,
-    OpenModel,
-    OptimizedModel,
     Scaling,
     ScalingTarget,
     ScheduledCapacity,
-    Storage,
 )
-from stacks.environment.problems import EnvironmentFileError, Problem
+from stacks.environment.storage import Storage
+from stacks.environment.updates import AllAtOnceUpdate, CanaryUpdate, LinearUpdate, Rollback, Update
 
 __all__ = [
+    "PRIMARY_VARIANT",
+    "SHADOW_VARIANT",
+    "AllAtOnceUpdate",
     "Api",
     "ApiKey",
     "ApiKeyAuth",
     "BedrockModel",
+    "CanaryUpdate",
     "CognitoAuth",
     "ConcurrentRequests",
     "Cors",
     "Domain",
     "Endpoint",
+    "EndpointModel",
     "Environment",
     "EnvironmentFileError",
     "IamAuth",
     "InvocationsPerInstance",
+    "LinearUpdate",
     "Model",
     "Moderation",
     "OpenModel",
@@ -55,11 +60,15 @@ __all__ = [
     "Private",
     "Problem",
     "Quota",
+    "Rollback",
     "Scaling",
     "ScalingTarget",
     "ScheduledCapacity",
+    "Shadow",
     "Storage",
     "Throttle",
+    "Update",
+    "Variant",
     "Waf",
     "environment_paths",
     "environment_warnings",

@@ -18,7 +18,9 @@ from stacks.environment.section import Section
 from stacks.environment.values import IMPORTED_MODEL_ARN_PATTERN, PROVISIONED_MODEL_ARN_PATTERN, REGION_PATTERN
 
 if TYPE_CHECKING:
-    from stacks.environment.model import Endpoint, Environment, Scaling
+    from stacks.environment.endpoint import Endpoint
+    from stacks.environment.model import Environment
+    from stacks.environment.scaling import Scaling
 
 _TASK_OF_FIELD: dict[str, Task] = {"model_id": "text-to-image", "inpaint_model_id": "masking"}
 

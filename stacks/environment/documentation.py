@@ -42,11 +42,13 @@ def _rows(section: Schema, prefix: str) -> Iterator[_Row]:
 def _setting_rows(name: str, node: Schema, default: str, *, nullable: bool) -> Iterator[_Row]:
     if by_choice := choices(node):
         key = node["discriminator"]["propertyName"]
+        shared = _shared(by_choice)
         for choice, option in by_choice.items():
-            properties = {**option["properties"]}
+            properties = {name: setting for name, setting in option["properties"].items() if name not in shared}
             yield f"`{name}.{key}`", properties.pop(key)["description"], f"`{choice}`", default
             for setting, *others in _rows({**option, "properties": properties}, f"{name}."):
                 yield f"{setting} with {key} `{choice}`", others[0], others[1], others[2]
+        yield from _rows({"properties": shared}, f"{name}.")
     elif "properties" in node:
         if nullable:
             yield f"`{name}`", node["description"], "the settings below, or `null`", default
@@ -56,6 +58,16 @@ def _setting_rows(name: str, node: Schema, default: str, *, nullable: bool) -> I
         yield from _rows(item, f"{name}[].")
     else:
         yield f"`{name}`", node["description"], allowed_words(node), default
+
+
+def _shared(by_choice: dict[str, Schema]) -> dict[str, Schema]:
+    """The settings that are the same whichever choice is made."""
+    first, *others = (option["properties"] for option in by_choice.values())
+    return {
+        name: setting
+        for name, setting in first.items()
+        if others and all(other.get(name) == setting for other in others)
+    }
 
 
 def _default(node: Schema) -> str:

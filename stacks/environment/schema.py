@@ -83,6 +83,7 @@ def allowed_words(node: Schema) -> str:
     if properties := node.get("properties"):
         return f"a mapping with {', '.join(properties)}"
     kind = {
+        "boolean": "true or false",
         "integer": "a whole number",
         "number": "a number",
         "array": "a list",

@@ -21,6 +21,7 @@ MODEL_PACKAGE_ARN_PATTERN = r"^arn:aws(-cn|-us-gov)?:sagemaker:[a-z0-9-]+:\d{12}
 PROVISIONED_MODEL_ARN_PATTERN = r"^arn:aws(-cn|-us-gov)?:bedrock:[a-z0-9-]{1,20}:\d{12}:provisioned-model/[a-z0-9]{12}$"
 IMPORTED_MODEL_ARN_PATTERN = r"^arn:aws(-cn|-us-gov)?:bedrock:[a-z0-9-]{1,20}:\d{12}:imported-model/[a-z0-9]{12}$"
 KEY_NAME_PATTERN = SCHEDULE_NAME_PATTERN
+VARIANT_NAME_PATTERN = r"^[a-z](-?[a-z0-9]){0,39}$"
 # Amazon Cognito, CreateUserPoolDomain.
 DOMAIN_PREFIX_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 DOMAIN_NAME_PATTERN = r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$"
@@ -32,6 +33,7 @@ PATTERN_WORDS = {
     ACCOUNT_PATTERN: "an AWS account number: 12 digits in quotes",
     REGION_PATTERN: "a region's code, such as us-east-1",
     SCHEDULE_NAME_PATTERN: "1 to 40 lower-case letters, digits and hyphens; a letter first",
+    VARIANT_NAME_PATTERN: "1 to 40 lower-case letters and digits, single hyphens between them; a letter first",
     DOMAIN_PREFIX_PATTERN: "1 to 63 lower-case letters, digits and hyphens, no hyphen first or last",
     DOMAIN_NAME_PATTERN: "a domain name in lower case, such as images.example.com",
     CERTIFICATE_ARN_PATTERN: "arn:<partition>:acm:<region>:<account>:certificate/<id>",
