@@ -104,6 +104,11 @@ def _templates(directory: Path, environment: str) -> dict[str, Template]:
     return {name: json.loads((assembly / found[name]).read_text()) for name in STACKS if name in found}
 
 
+def contents(directory: Path) -> dict[str, bytes]:
+    """What is in every file below a folder, by relative path."""
+    return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+
+
 def resources(template: Template, kind: str) -> dict[str, Any]:
     """Resources of a type, by logical id."""
     return {name: found for name, found in template["Resources"].items() if found["Type"] == kind}

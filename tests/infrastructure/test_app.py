@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from infrastructure_synthesis import ROOT, cdk_context, make_layer
+from infrastructure_synthesis import ROOT, cdk_context, contents, make_layer
 
 
 def run_app(tmp_path: Path, **context: str) -> subprocess.CompletedProcess[str]:
@@ -61,3 +61,50 @@ def test_feature_flags_are_the_recommended_ones_of_the_pinned_cli() -> None:
     ours = {**recommended, "@aws-cdk/core:defaultCrossStackReferences": "strong"}
 
     assert cdk_context() == ours
+
+
+def many_environments(tmp_path: Path, *, wrong: tuple[int, ...] = ()) -> Path:
+    """Ten of them, so that each of two processes has as many as make it worth starting."""
+    directory = tmp_path / "environments"
+    directory.mkdir()
+    for number in range(10):
+        region = "nowhere" if number in wrong else "us-east-1"
+        text = f'account: "111122223333"\nregion: {region}\nmodel: {{source: open}}\n'
+        (directory / f"blue-{number}.yaml").write_text(text)
+    return directory
+
+
+def test_many_environments_side_by_side_give_the_bytes_that_one_process_gives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = {
+        "environments_dir": str(many_environments(tmp_path)),
+        "layer_archive": str(make_layer(tmp_path)),
+    }
+    outputs = []
+    for part in (None, "1/1"):
+        output = tmp_path / f"out-{len(outputs)}"
+        if part is not None:
+            monkeypatch.setenv("SDXL_SYNTHESIS_PART", part)
+        done = run_app(output, **context)
+        assert done.returncode == 0, done.stderr
+        outputs.append(contents(output / "cdk.out"))
+        # A second time into the same folder, as the CLI does with cdk.out.
+        assert run_app(output, **context).returncode == 0
+        assert contents(output / "cdk.out") == outputs[-1]
+
+    assert len([name for name in outputs[0] if name.endswith(".template.json")]) >= 30
+    assert outputs[0] == outputs[1]
+
+
+def test_errors_of_every_part_are_said_and_nothing_is_left_behind(tmp_path: Path) -> None:
+    context = {
+        "environments_dir": str(many_environments(tmp_path, wrong=(1, 8))),
+        "layer_archive": str(make_layer(tmp_path)),
+    }
+    done = run_app(tmp_path, **context)
+
+    assert done.returncode == 1
+    assert all(f"blue-{number}.yaml:2: region: received nowhere" in done.stderr for number in (1, 8))
+    assert "Traceback" not in done.stderr
+    assert list((tmp_path / "cdk.out").glob(".part-*")) == []

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from infrastructure_synthesis import ROOT, example_environments, make_layer, synthesize
-
-
-def contents(directory: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+from infrastructure_synthesis import ROOT, contents, example_environments, make_layer, synthesize
 
 
 def test_synthesizing_twice_gives_the_same_bytes(tmp_path: Path) -> None:
