@@ -27,10 +27,10 @@ _SETTINGS = ("CDK_OUTDIR", "CDK_CONTEXT_JSON")
 
 
 class Part(NamedTuple):
-    """The `number`-th, from 0, of `count` parts."""
+    """The part numbered `number`, from 0, of so many `parts`."""
 
     number: int
-    count: int
+    parts: int
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,8 @@ def start(environments: Path, variables: Mapping[str, str] = os.environ) -> Para
     another. The processes are this very program with its arguments.
     """
     if PART_VARIABLE in variables:
-        number, _, count = variables[PART_VARIABLE].partition("/")
-        return ParallelSynthesis(Part(int(number) - 1, int(count)), None, [])
+        number, _, parts = variables[PART_VARIABLE].partition("/")
+        return ParallelSynthesis(Part(int(number) - 1, int(parts)), None, [])
     count = _parts(environments, variables)
     if count == 1:
         return ParallelSynthesis(Part(0, 1), None, [])
@@ -116,7 +116,7 @@ def _start(output: Path, part: Part, variables: Mapping[str, str]) -> _Process:
         env={
             **variables,
             "CDK_OUTDIR": str(directory),
-            PART_VARIABLE: f"{part.number + 1}/{part.count}",
+            PART_VARIABLE: f"{part.number + 1}/{part.parts}",
         },
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
