@@ -16,7 +16,7 @@ from sdxl.project import ENVIRONMENTS
 if TYPE_CHECKING:
     from sdxl.cost.amounts import Amount
     from sdxl.cost.comparison import Comparison
-    from sdxl.cost.estimate import EnvironmentCost
+    from sdxl.cost.bill import EnvironmentCost
     from stacks.environment import Environment
 
 ALL = "all"

@@ -19,6 +19,7 @@ from stacks.environment.access import (
 from stacks.environment.api import Api, Cors
 from stacks.environment.bedrock import BedrockModel, environment_warnings
 from stacks.environment.endpoint import PRIMARY_VARIANT, SHADOW_VARIANT, Endpoint, Shadow, Variant
+from stacks.environment.fleets import Fleet, fleets_of
 from stacks.environment.loader import environment_paths, find_environment, load_environment, load_environments
 from stacks.environment.model import Environment
 from stacks.environment.models import EndpointModel, Model, OpenModel, OptimizedModel
@@ -50,6 +51,7 @@ __all__ = [
     "EndpointModel",
     "Environment",
     "EnvironmentFileError",
+    "Fleet",
     "IamAuth",
     "InvocationsPerInstance",
     "LinearUpdate",
@@ -73,6 +75,7 @@ __all__ = [
     "environment_paths",
     "environment_warnings",
     "find_environment",
+    "fleets_of",
     "load_environment",
     "load_environments",
 ]

@@ -418,3 +418,37 @@ def test_no_images_have_no_price_each():
     assert {one.per_image for one in compared.sources} == {None}
     assert compared.sources[0].month == Amount(730 * OPEN_HOUR)
     assert [one.month for one in compared.sources if one.source == "bedrock"] == [NOTHING] * 3
+
+
+# Variants and shadow
+
+CHALLENGER = {"name": "challenger", "model": {"source": "optimized"}, "weight": 1, "instance_count": 2}
+
+
+def test_each_variant_is_billed_and_gets_its_share_of_the_volume():
+    cost = cost_of(
+        360_000,
+        36.0,
+        endpoint={"variant_weight": 3, "variants": [CHALLENGER]},
+        scaling=scaling(high=10),
+    )
+
+    items = {item.name: item for item in cost.items}
+    assert items["endpoint ml.g5.4xlarge"].at_volume == Amount(OPEN_HOUR * 2700, is_lower_bound=True)
+    assert items["endpoint ml.g5.2xlarge (challenger)"].idle == Amount(1.515 * 2 * 730)
+    assert items["Marketplace software charge (challenger)"].idle == UNKNOWN
+    assert cost.per_image_at_full_load is None
+    assert "requests are shared by weight: primary 75%, challenger 25%" in cost.notes
+    assert any("measured on open and ml.g5.4xlarge" in note for note in cost.notes)
+    assert cost.as_json()["instance_hours"] == {"idle": 3 * 730, "at_max_capacity": 12 * 730}
+
+
+def test_a_shadow_is_billed_beside_the_whole_of_the_traffic():
+    cost = cost_of(
+        360_000, 36.0, endpoint={"instance_count": 9, "shadow": {"sampling_percent": 50, "instance_count": 7}}
+    )
+
+    items = {item.name: item for item in cost.items}
+    assert items["endpoint ml.g5.4xlarge"].at_volume == Amount(OPEN_HOUR * (9 * 730))
+    assert items["endpoint ml.g5.4xlarge (shadow)"].idle == Amount(OPEN_HOUR * (7 * 730))
+    assert not any("shared by weight" in note for note in cost.notes)
