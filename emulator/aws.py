@@ -21,6 +21,9 @@ from emulator.cloudformation.clients import Clients
 from emulator.cloudformation.store import Store
 from emulator.containers import CONTAINERS
 from emulator.faults import create_faults_app
+from emulator.iam import lambda_use
+from emulator.iam.guard import Guard
+from emulator.iam.report import create_iam_app
 from emulator.services import (
     apigateway,
     apigateway_authorizers,
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
 
 HEALTH_PATH = "/_emulator/health"
 FAULTS_PATH = "/_emulator/faults"
+IAM_PATH = "/_emulator/iam"
 TOKENS_PATH = "/_emulator/tokens"
 
 
@@ -48,6 +52,7 @@ class AwsApplication:
         credentials.install(default_account)
         s3.install()
         awslambda.install()
+        lambda_use.install()
         sagemaker.install(containers)
         if containers is CONTAINERS:
             sagemaker_runtime.install()
@@ -57,6 +62,8 @@ class AwsApplication:
         self._moto: WSGIApplication = DomainDispatcherApplication(create_backend_app)
         self._faults = create_faults_app()
         self._tokens = create_tokens_app()
+        self._iam = create_iam_app()
+        self._guarded = Guard(self._answer_aws)
         self._bedrock = bedrock_runtime.create_bedrock_app(credentials.account_of_key)
         self._cloudformation = _cloudformation_api(self)
 
@@ -70,6 +77,11 @@ class AwsApplication:
             return self._faults(environ, start_response)
         if path == TOKENS_PATH:
             return self._tokens(environ, start_response)
+        if path == IAM_PATH:
+            return self._iam(environ, start_response)
+        return self._guarded(environ, start_response)
+
+    def _answer_aws(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if "/cloudformation/aws4_request" in environ.get("HTTP_AUTHORIZATION", ""):
             return self._answer_cloudformation(environ, start_response)
         if bedrock_runtime.serves(environ):

@@ -30,6 +30,7 @@ class FunctionDefinition:
     name: str
     version: str
     arn: str
+    role: str
     handler: str | None
     runtime: str | None
     package_type: str
@@ -41,6 +42,7 @@ class FunctionDefinition:
     layers: tuple[Layer, ...]
     log_group: str
     log_format: str
+    traced: bool
     snap_start: bool
     reserved_concurrency: int | None
 
@@ -52,7 +54,8 @@ class FunctionDefinition:
     def configuration(self) -> tuple[object, ...]:
         """Everything that a running worker was started with."""
         return (
-            *(self.arn, self.handler, self.runtime, self.timeout_seconds, self.memory_mb, self.code_sha256),
+            *(self.arn, self.role, self.handler, self.runtime, self.timeout_seconds, self.memory_mb),
+            self.code_sha256,
             *(sorted(self.environment.items()), [layer.arn for layer in self.layers]),
             *(self.log_group, self.log_format, self.snap_start),
         )
@@ -73,6 +76,7 @@ def read_definition(function: LambdaFunction) -> FunctionDefinition:
         name=function.function_name,
         version=str(function.version),
         arn=function.function_arn,
+        role=function.role,
         handler=function.handler,
         runtime=function.run_time,
         package_type=function.package_type,
@@ -84,6 +88,7 @@ def read_definition(function: LambdaFunction) -> FunctionDefinition:
         layers=tuple(_layer(function, layer["Arn"]) for layer in function.layers or []),
         log_group=logging.get("LogGroup") or function.logs_group_name,
         log_format=logging.get("LogFormat") or "Text",
+        traced=(function.tracing_config or {}).get("Mode") == "Active",
         snap_start=snap_start.get("ApplyOn") == "PublishedVersions" and str(function.version) != LATEST,
         reserved_concurrency=None if reserved is None else int(reserved),
     )

@@ -7,17 +7,27 @@ from pathlib import Path
 
 from emulator.client import aws_environment
 from emulator.functions.definition import FunctionDefinition
+from emulator.iam.sessions import FunctionSession
 
 _CLIENT_VARIABLES = (
-    *("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_DEFAULT_REGION"),
+    *("AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION"),
     *("AWS_EC2_METADATA_DISABLED", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"),
 )
 
 
 def worker_environment(
-    definition: FunctionDefinition, *, aws_endpoint_url: str, runtime_api: str, task_root: Path, log_stream: str
+    definition: FunctionDefinition,
+    *,
+    session: FunctionSession,
+    aws_endpoint_url: str,
+    runtime_api: str,
+    task_root: Path,
+    log_stream: str,
 ) -> dict[str, str]:
-    """What the runtime and the function see. Nothing is inherited from the emulator's own environment but PATH."""
+    """What the runtime and the function see. Nothing is inherited from the emulator's own environment but PATH.
+
+    The credentials are those of the function's execution role.
+    """
     reserved = {
         "_HANDLER": definition.handler or "",
         "AWS_EXECUTION_ENV": f"AWS_Lambda_{definition.runtime}",
@@ -40,4 +50,9 @@ def worker_environment(
     }
     client = aws_environment(aws_endpoint_url, definition.account, definition.region)
     aws = {name: client[name] for name in _CLIENT_VARIABLES}
-    return {**defaults, **definition.environment, **aws, **reserved}
+    credentials = {
+        "AWS_ACCESS_KEY_ID": session.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": session.secret_access_key,
+        "AWS_SESSION_TOKEN": session.session_token,
+    }
+    return {**defaults, **definition.environment, **aws, **credentials, **reserved}

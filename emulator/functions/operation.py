@@ -13,6 +13,7 @@ from moto.awslambda.models import LambdaFunction, lambda_backends
 from emulator.functions.definition import read_definition
 from emulator.functions.outcome import MAX_EVENT_REQUEST_BYTES, MAX_REQUEST_BYTES, Outcome, ThrottledError
 from emulator.functions.service import Call, LambdaService
+from emulator.iam.sessions import RoleError
 
 MotoAnswer = tuple[int, dict[str, str], bytes]
 
@@ -32,14 +33,14 @@ class Operation:
     def invoke_function(self, function_arn: str, payload: bytes, *, trace_id: str | None = None) -> Outcome:
         """Invoke the function, version or alias that an ARN names, on behalf of another service.
 
-        Raises moto's UnknownFunctionException, RequestTooLargeError and ThrottledError.
+        Raises moto's UnknownFunctionException, RequestTooLargeError, RoleError and ThrottledError.
         """
         account, region = function_arn.split(":")[4], function_arn.split(":")[3]
         function = lambda_backends[account][region].get_function(function_arn)
         return self.run(function, Call(payload, function_arn, trace_id=trace_id))
 
     def run(self, function: LambdaFunction, call: Call, *, limit: int = MAX_REQUEST_BYTES) -> Outcome:
-        """Invoke one of moto's functions; raises RequestTooLargeError and ThrottledError."""
+        """Invoke one of moto's functions; raises RequestTooLargeError, RoleError and ThrottledError."""
         if len(call.payload) > limit:
             raise RequestTooLargeError(f"Request must be smaller than {limit} bytes for the InvokeFunction operation")
         if self.service is None:
@@ -78,10 +79,8 @@ class Operation:
                     return 202, {**headers, "status": "202"}, self._invoke_later(function, call)
                 case _:
                     return self._invoke_now(function, call, headers)
-        except RequestTooLargeError as exc:
-            return _error(413, "RequestEntityTooLargeException", str(exc))
-        except ThrottledError as exc:
-            return _error(429, "TooManyRequestsException", f"Rate Exceeded: {exc}")
+        except (RequestTooLargeError, RoleError, ThrottledError) as exc:
+            return _refused(exc)
 
     def _invoke_later(self, function: LambdaFunction, call: Call) -> bytes:
         if len(call.payload) > MAX_EVENT_REQUEST_BYTES:
@@ -104,6 +103,15 @@ def _invoked_arn(function: LambdaFunction, name: str, qualifier: str | None) -> 
     qualifier = qualifier or (name.rsplit(":", maxsplit=1)[-1] if name.count(":") in {1, 7} else None)
     base = f"arn:{function.partition}:lambda:{function.region}:{function.account_id}:function:{function.function_name}"
     return f"{base}:{qualifier}" if qualifier else base
+
+
+def _refused(exc: RequestTooLargeError | RoleError | ThrottledError) -> MotoAnswer:
+    match exc:
+        case RequestTooLargeError():
+            return _error(413, "RequestEntityTooLargeException", str(exc))
+        case RoleError():
+            return _error(403, "AccessDeniedException", str(exc))
+    return _error(429, "TooManyRequestsException", f"Rate Exceeded: {exc}")
 
 
 def _error(status: int, error_type: str, message: str) -> MotoAnswer:

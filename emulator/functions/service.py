@@ -9,14 +9,16 @@ import time
 import uuid
 from dataclasses import dataclass
 
-from emulator import cloudwatch_logs
 from emulator.functions import outcome
 from emulator.functions.definition import FunctionDefinition
+from emulator.functions.function_log import FunctionLog
 from emulator.functions.outcome import Outcome
 from emulator.functions.package import CodeStore, PackageError
 from emulator.functions.pool import Pool
 from emulator.functions.runtime_api import Event
 from emulator.functions.worker import InitError, Worker
+from emulator.iam.lambda_use import send_trace
+from emulator.iam.sessions import SESSIONS, FunctionSession
 
 WORKERS_PER_VERSION = 10
 IDLE_SECONDS = 300.0
@@ -46,19 +48,18 @@ class LambdaService:
         self._pools: dict[str, Pool] = {}
 
     def invoke(self, definition: FunctionDefinition, call: Call) -> Outcome:
-        """Run a version of a function on an event; raises ThrottledError where no execution is allowed."""
+        """Run a version of a function on an event.
+
+        Raises ThrottledError where no execution is allowed, RoleError where its role cannot be assumed.
+        """
         request_id = str(uuid.uuid4())
         pool = self._pool(definition)
         try:
             worker = pool.acquire(lambda: self._start(definition, request_id))
         except InitError as exc:
-            self._log_failure(definition, request_id, exc.outcome)
             return exc.outcome
-        except PackageError as exc:
-            result = outcome.failure("Emulator.PackageError", str(exc))
-            self._log_failure(definition, request_id, result)
-            _logger.error("%s", exc)  # noqa: TRY400 - the message says it all
-            return result
+        if definition.traced:
+            send_trace(worker.session)
         try:
             return worker.invoke(_event(definition, call, request_id), wait_for_log=call.wait_for_log)
         finally:
@@ -98,19 +99,32 @@ class LambdaService:
         return pool
 
     def _start(self, definition: FunctionDefinition, request_id: str) -> Worker:
-        task_root = self._code.task_root(definition)
-        return Worker(definition, task_root=task_root, aws_endpoint_url=self._aws_endpoint_url, request_id=request_id)
+        session = SESSIONS.open(role_arn=definition.role, function_arn=definition.arn)
+        try:
+            return Worker(
+                definition,
+                session=session,
+                task_root=self._code.task_root(definition),
+                aws_endpoint_url=self._aws_endpoint_url,
+                request_id=request_id,
+            )
+        except InitError as exc:
+            _log_failure(definition, session, request_id, exc.outcome)
+            raise
+        except PackageError as exc:
+            result = outcome.failure("Emulator.PackageError", str(exc))
+            _log_failure(definition, session, request_id, result)
+            _logger.error("%s", exc)  # noqa: TRY400 - the message says it all
+            raise InitError(result) from exc
 
-    @staticmethod
-    def _log_failure(definition: FunctionDefinition, request_id: str, result: Outcome) -> None:
-        result.log_lines = [
-            f"START RequestId: {request_id} Version: {definition.version}",
-            result.payload.decode(errors="replace"),
-            f"END RequestId: {request_id}",
-        ]
-        cloudwatch_logs.put_lines(
-            definition.account, definition.region, definition.log_group, f"init/{request_id}", result.log_lines
-        )
+
+def _log_failure(definition: FunctionDefinition, session: FunctionSession, request_id: str, result: Outcome) -> None:
+    result.log_lines = [
+        f"START RequestId: {request_id} Version: {definition.version}",
+        result.payload.decode(errors="replace"),
+        f"END RequestId: {request_id}",
+    ]
+    FunctionLog(definition, session, f"init/{request_id}").write(result.log_lines)
 
 
 def _event(definition: FunctionDefinition, call: Call, request_id: str) -> Event:

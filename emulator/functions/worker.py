@@ -14,13 +14,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from emulator import cloudwatch_logs, lifeline
+from emulator import lifeline
 from emulator.functions import outcome
 from emulator.functions.definition import FunctionDefinition
 from emulator.functions.environment import worker_environment
+from emulator.functions.function_log import FunctionLog
 from emulator.functions.outcome import Outcome
 from emulator.functions.runtime_api import Event, RuntimeApi
 from emulator.functions.worker_log import Report, WorkerLog
+from emulator.iam.sessions import FunctionSession
 
 INIT_TIMEOUT_SECONDS = 10.0
 """Lambda's limit on the init phase; a function's longer timeout extends it, as Lambda's second attempt does."""
@@ -50,8 +52,15 @@ class Worker:
     """A process that serves one version of a function. Not shared: whoever has it invokes it alone."""
 
     def __init__(
-        self, definition: FunctionDefinition, *, task_root: Path, aws_endpoint_url: str, request_id: str
+        self,
+        definition: FunctionDefinition,
+        *,
+        session: FunctionSession,
+        task_root: Path,
+        aws_endpoint_url: str,
+        request_id: str,
     ) -> None:
+        self.session = session
         self._definition = definition
         self._signals: queue.SimpleQueue[_Signal] = queue.SimpleQueue()
         self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
@@ -63,9 +72,7 @@ class Worker:
         self._api = RuntimeApi(self)
         stream = f"{datetime.now(UTC):%Y/%m/%d}/[{definition.version}]{uuid.uuid4().hex}"
         self._log = WorkerLog(
-            lambda lines: cloudwatch_logs.put_lines(
-                definition.account, definition.region, definition.log_group, stream, lines
-            ),
+            FunctionLog(definition, session, stream).write,
             version=definition.version,
             log_format=definition.log_format,
         )
@@ -75,6 +82,7 @@ class Worker:
                 [sys.executable, "-I", str(_PROGRAM)],
                 environment=worker_environment(
                     definition,
+                    session=session,
                     aws_endpoint_url=aws_endpoint_url,
                     runtime_api=self._api.address,
                     task_root=task_root,

@@ -18,6 +18,7 @@ from emulator.gateway.context import RequestContext, look_up
 from emulator.gateway.deployed import Authorizer
 from emulator.gateway.lambda_proxy import request_fields
 from emulator.gateway.policies import Decision, PolicyError, decide
+from emulator.iam.sessions import RoleError
 
 TIMEOUT_SECONDS = 30.0
 MAX_REMEMBERED = 10_000
@@ -115,7 +116,7 @@ def _ask(context: RequestContext, authorizer: Authorizer, identity: tuple[str, .
     except UnknownFunctionException as exc:
         context.authorizer_error = f"{arn}: {exc}"
         raise errors.authorizer_configuration_error() from exc
-    except (TimeoutError, ThrottledError, RequestTooLargeError) as exc:
+    except (TimeoutError, ThrottledError, RequestTooLargeError, RoleError) as exc:
         context.authorizer_error = f"{arn}: {exc}"
         raise errors.authorizer_failure() from exc
     if result.failed:

@@ -19,6 +19,7 @@ from emulator.gateway.context import RequestContext
 from emulator.gateway.deployed import Integration
 from emulator.gateway.gateway_responses import header_text
 from emulator.gateway.media_types import is_binary
+from emulator.iam.sessions import RoleError
 
 _RESPONSE_KEYS = {"statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"}
 _REMAPPED = {"authorization", "connection", "date", "server", "via", "www-authenticate"}
@@ -60,7 +61,7 @@ def _invoke(context: RequestContext, integration: Integration, payload: bytes) -
         raise errors.integration_timeout() from exc
     except RequestTooLargeError as exc:
         raise errors.request_too_large() from exc
-    except (ThrottledError, UnknownFunctionException) as exc:
+    except (RoleError, ThrottledError, UnknownFunctionException) as exc:
         context.integration_error = f"{arn}: {exc}"
         raise errors.internal_error(500) from exc
 

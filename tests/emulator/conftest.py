@@ -11,7 +11,7 @@ import boto3
 import pytest
 from access_stack import OWN_REGION, NoContainers, Stack
 from botocore.config import Config
-from emulator_support import ACCOUNT, REGION, Clients, serve
+from emulator_support import ACCOUNT, LAMBDA_TRUST, LOG_POLICY, REGION, Clients, serve
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
 from emulator import functions, sagemaker_runtime
@@ -65,7 +65,10 @@ def client(aws_url: str) -> Clients:
 
 @pytest.fixture(scope="session")
 def role_arn(client: Clients) -> str:
-    return client("iam").create_role(RoleName="function", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    iam = client("iam")
+    arn: str = iam.create_role(RoleName="function", AssumeRolePolicyDocument=LAMBDA_TRUST)["Role"]["Arn"]
+    iam.put_role_policy(RoleName="function", PolicyName="log", PolicyDocument=LOG_POLICY)
+    return arn
 
 
 @pytest.fixture(autouse=True)

@@ -16,6 +16,21 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
 
+LAMBDA_TRUST = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": {
+            "Effect": "Allow",
+            "Action": "sts:AssumeRole",
+            "Principal": {"Service": "lambda.amazonaws.com"},
+        },
+    }
+)
+LOG_POLICY = json.dumps(
+    {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "logs:*", "Resource": "*"}}
+)
+"""What a function's role needs for its log to be kept."""
+
 Clients = Callable[[str], Any]
 
 

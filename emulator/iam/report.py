@@ -1,0 +1,118 @@
+"""What is known of every execution role: what it used, what it was refused, and what it is granted and never used."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from moto.awslambda.models import lambda_backends
+from moto.iam.models import Role
+from werkzeug.wrappers import Request, Response
+
+from emulator.iam.documents import parse_policy
+from emulator.iam.patterns import PolicyError
+from emulator.iam.recorder import RECORDER, Use
+from emulator.iam.sessions import find_role, identity_policies
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+Json = dict[str, Any]
+
+
+def create_iam_app() -> WSGIApplication:
+    """The WSGI application behind `/_emulator/iam`: GET shows what is known, DELETE forgets what was recorded."""
+
+    def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        return _answer(Request(environ))(environ, start_response)
+
+    return application
+
+
+def _answer(request: Request) -> Response:
+    if request.method == "DELETE":
+        RECORDER.clear()
+    elif request.method != "GET":
+        message = f"{request.method} is not allowed: use GET or DELETE"
+        return Response(json.dumps({"message": message}), 405, content_type="application/json")
+    return Response(json.dumps({"roles": report()}), 200, content_type="application/json")
+
+
+def report() -> list[Json]:
+    """Every role that a function runs under, or that was used or refused something, by ARN."""
+    functions = _functions_by_role()
+    uses, denials = RECORDER.uses(), RECORDER.denials()
+    arns = {*functions, *(use.role_arn for use in uses), *(denial.role_arn for denial in denials)}
+    return [
+        {
+            "role": arn,
+            "functions": sorted(functions.get(arn, ())),
+            "used": [_used(use, count) for use, count in uses.items() if use.role_arn == arn],
+            "denied": [
+                {
+                    "action": denial.action,
+                    "resource": denial.resource,
+                    "via": denial.via,
+                    "because": denial.reason,
+                    "count": count,
+                }
+                for denial, count in denials.items()
+                if denial.role_arn == arn
+            ],
+            **_grants(arn, [use for use in uses if use.role_arn == arn]),
+        }
+        for arn in sorted(arns)
+    ]
+
+
+def _functions_by_role() -> dict[str, set[str]]:
+    """The functions that are deployed, with their versions' roles, in every account and region."""
+    by_role: dict[str, set[str]] = {}
+    for regions in list(lambda_backends.values()):
+        for backend in list(regions.values()):
+            for group in list(backend._lambdas._functions.values()):
+                for function in (group["latest"], *group["versions"]):
+                    arn = ":".join(function.function_arn.split(":")[:7])
+                    by_role.setdefault(function.role, set()).add(arn)
+    return by_role
+
+
+def _used(use: Use, count: int) -> Json:
+    return {
+        "action": use.action,
+        "resource": use.resource,
+        "via": use.via,
+        "count": count,
+        "allowed_by": {"policy": use.policy, "statement": use.statement, "action": use.pattern},
+    }
+
+
+def _grants(role_arn: str, uses: Iterable[Use]) -> Json:
+    role = find_role(role_arn)
+    if role is None:
+        return {"exists": False, "boundary": None, "unused": []}
+    used = {(use.policy, use.statement_digest, use.pattern) for use in uses}
+    return {"exists": True, "boundary": role.permissions_boundary_arn or None, "unused": list(_unused(role, used))}
+
+
+def _unused(role: Role, used: set[tuple[str, str, str]]) -> Iterator[Json]:
+    """Each action of each Allow that nothing was allowed by. What two statements grant, the first is used for."""
+    for policy in identity_policies(role):
+        try:
+            statements = parse_policy(policy.document)
+        except PolicyError as exc:
+            yield {"policy": policy.name, "statement": None, "action": None, "resources": [], "problem": str(exc)}
+            continue
+        for statement in statements:
+            if statement.effect == "Deny":
+                continue
+            for action in statement.granted:
+                if (policy.name, statement.digest, action) not in used:
+                    resources = list(statement.resources)
+                    yield {
+                        "policy": policy.name,
+                        "statement": statement.name,
+                        "action": action,
+                        "resources": resources,
+                    }
