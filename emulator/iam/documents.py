@@ -34,27 +34,36 @@ class Statement:
     principal: Mapping[str, tuple[str, ...]]
     conditions: tuple[Condition, ...]
 
-    def speaks_of(self, action: str, resource: str, context: Context) -> str | None:
-        """The action pattern by which the statement applies to a call, or None; raises PolicyError."""
-        pattern = self._action_pattern(action)
-        if pattern is None or not self._concerns(resource, context):
+    def speaks_of(self, action: str, resource: str, context: Context) -> tuple[str, str] | None:
+        """The patterns of action and resource by which it applies to a call, or None; raises PolicyError."""
+        by_action = self._chosen(
+            (each for each in self.actions if wildcard(each, ignore_case=True).fullmatch(action)),
+            self.named_actions if self.except_actions else (),
+        )
+        by_resource = by_action and self._chosen(
+            (each for each in self.resources if matches_arn(each, resource, context.single)),
+            self.named_resources if self.except_resources else (),
+        )
+        if not by_action or not by_resource or not all(condition.holds(context) for condition in self.conditions):
             return None
-        return pattern if all(condition.holds(context) for condition in self.conditions) else None
-
-    def _action_pattern(self, action: str) -> str | None:
-        found = next((each for each in self.actions if wildcard(each, ignore_case=True).fullmatch(action)), None)
-        if self.except_actions:
-            return None if found else f"all but {', '.join(self.actions)}"
-        return found
-
-    def _concerns(self, resource: str, context: Context) -> bool:
-        found = any(matches_arn(pattern, resource, context.single) for pattern in self.resources)
-        return found != self.except_resources
+        return by_action, by_resource
 
     @property
-    def granted(self) -> tuple[str, ...]:
-        """What the statement speaks of, action by action."""
+    def named_actions(self) -> tuple[str, ...]:
+        """What it speaks of, action by action."""
         return (f"all but {', '.join(self.actions)}",) if self.except_actions else self.actions
+
+    @property
+    def named_resources(self) -> tuple[str, ...]:
+        """What it speaks of, resource by resource."""
+        return (f"all but {', '.join(self.resources)}",) if self.except_resources else self.resources
+
+    @staticmethod
+    def _chosen(found: Iterator[str], exceptions: tuple[str, ...]) -> str | None:
+        first = next(found, None)
+        if exceptions:
+            return None if first else exceptions[0]
+        return first
 
 
 class Kind(Enum):

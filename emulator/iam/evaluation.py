@@ -42,11 +42,12 @@ class Caller:
 
 @dataclass(frozen=True)
 class Match:
-    """A statement that applies to a call, and the action pattern by which it does."""
+    """A statement that applies to a call, and the patterns of action and resource by which it does."""
 
     policy: str
     statement: Statement
-    pattern: str
+    action: str
+    resource: str
 
 
 @dataclass(frozen=True)
@@ -94,8 +95,7 @@ def trusts(document: str, service: str) -> bool:
     applying = [
         statement
         for statement in parse_policy(document, Kind.TRUST)
-        if service in statement.principal.get("Service", ())
-        and statement.speaks_of("sts:AssumeRole", "*", Context({})) is not None
+        if service in statement.principal.get("Service", ()) and statement.speaks_of("sts:AssumeRole", "*", Context({}))
     ]
     return bool(applying) and all(statement.effect == "Allow" for statement in applying)
 
@@ -103,9 +103,9 @@ def trusts(document: str, service: str) -> bool:
 def _identity_matches(policies: Iterable[NamedPolicy], action: str, resource: str, context: Context) -> Iterator[Match]:
     for policy in policies:
         for statement in _read(policy, Kind.IDENTITY):
-            pattern = statement.speaks_of(action, resource, context)
-            if pattern is not None:
-                yield Match(policy.name, statement, pattern)
+            patterns = statement.speaks_of(action, resource, context)
+            if patterns:
+                yield Match(policy.name, statement, *patterns)
 
 
 def _resource_matches(
@@ -115,9 +115,9 @@ def _resource_matches(
     found = []
     for statement in _read(policy, Kind.RESOURCE):
         grantee = _named_as(caller, statement.principal.get("AWS", ()))
-        pattern = grantee and statement.speaks_of(action, resource, context)
-        if grantee and pattern is not None:
-            found.append((Match(policy.name, statement, str(pattern)), grantee))
+        patterns = statement.speaks_of(action, resource, context) if grantee else None
+        if grantee and patterns:
+            found.append((Match(policy.name, statement, *patterns), grantee))
     return found
 
 

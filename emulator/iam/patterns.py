@@ -38,10 +38,7 @@ def matches(pattern: str, value: str, lookup: Lookup) -> bool:
 
 
 def matches_arn(pattern: str, arn: str, lookup: Lookup) -> bool:
-    """Whether an ARN fits a pattern, where no wildcard reaches over a colon of the first five parts.
-
-    Raises PolicyError for a pattern that is neither `*` nor an ARN.
-    """
+    """Whether an ARN fits a pattern, where no wildcard reaches from one of its six parts into the next."""
     if pattern == "*":
         return True
     if arn == "*":
@@ -49,7 +46,7 @@ def matches_arn(pattern: str, arn: str, lookup: Lookup) -> bool:
         return False
     compiled = _compiled(pattern, lookup, arn=True)
     parts = arn.split(":", ARN_PARTS - 1)
-    if compiled is None or len(parts) != ARN_PARTS:
+    if compiled is None or len(parts) != len(compiled):
         return False
     return all(part.fullmatch(value) for part, value in zip(compiled, parts, strict=True))
 

@@ -20,7 +20,8 @@ class Use:
     policy: str
     statement: str
     statement_digest: str
-    pattern: str
+    by_action: str
+    by_resource: str
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,8 @@ class Recorder:
         with self._lock:
             if decision.allowed and decision.by:
                 by, statement = decision.by, decision.by.statement
-                use = Use(role_arn, action, resource, via, by.policy, statement.name, statement.digest, by.pattern)
-                self._uses[use] += 1
+                source = (by.policy, statement.name, statement.digest, by.action, by.resource)
+                self._uses[Use(role_arn, action, resource, via, *source)] += 1
             else:
                 self._denials[Denial(role_arn, action, resource, via, decision.reason)] += 1
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from moto.awslambda.models import lambda_backends
-from moto.iam.models import Role
 from werkzeug.wrappers import Request, Response
 
 from emulator.iam.documents import parse_policy
 from emulator.iam.patterns import PolicyError
-from emulator.iam.recorder import RECORDER, Use
+from emulator.iam.recorder import RECORDER, Denial, Use
 from emulator.iam.sessions import find_role, identity_policies
 
 if TYPE_CHECKING:
@@ -49,17 +48,7 @@ def report() -> list[Json]:
             "role": arn,
             "functions": sorted(functions.get(arn, ())),
             "used": [_used(use, count) for use, count in uses.items() if use.role_arn == arn],
-            "denied": [
-                {
-                    "action": denial.action,
-                    "resource": denial.resource,
-                    "via": denial.via,
-                    "because": denial.reason,
-                    "count": count,
-                }
-                for denial, count in denials.items()
-                if denial.role_arn == arn
-            ],
+            "denied": [_denied(denial, count) for denial, count in denials.items() if denial.role_arn == arn],
             **_grants(arn, [use for use in uses if use.role_arn == arn]),
         }
         for arn in sorted(arns)
@@ -79,40 +68,41 @@ def _functions_by_role() -> dict[str, set[str]]:
 
 
 def _used(use: Use, count: int) -> Json:
-    return {
-        "action": use.action,
-        "resource": use.resource,
-        "via": use.via,
-        "count": count,
-        "allowed_by": {"policy": use.policy, "statement": use.statement, "action": use.pattern},
-    }
+    by = {"policy": use.policy, "statement": use.statement, "action": use.by_action, "resource": use.by_resource}
+    return {"action": use.action, "resource": use.resource, "via": use.via, "count": count, "allowed_by": by}
 
 
-def _grants(role_arn: str, uses: Iterable[Use]) -> Json:
+def _denied(denial: Denial, count: int) -> Json:
+    why = {"because": denial.reason, "count": count}
+    return {"action": denial.action, "resource": denial.resource, "via": denial.via, **why}
+
+
+def _grants(role_arn: str, uses: list[Use]) -> Json:
+    """Whether the role is there, its boundary, and what it is granted and was never used.
+
+    Each action of each Allow by which nothing was allowed, and each resource for which none of its actions was. What
+    two statements grant, the first of them is used for.
+    """
     role = find_role(role_arn)
+    unused: Json = {"unused": [], "unused_resources": [], "unreadable": []}
     if role is None:
-        return {"exists": False, "boundary": None, "unused": []}
-    used = {(use.policy, use.statement_digest, use.pattern) for use in uses}
-    return {"exists": True, "boundary": role.permissions_boundary_arn or None, "unused": list(_unused(role, used))}
-
-
-def _unused(role: Role, used: set[tuple[str, str, str]]) -> Iterator[Json]:
-    """Each action of each Allow that nothing was allowed by. What two statements grant, the first is used for."""
+        return {"exists": False, "boundary": None, **unused}
     for policy in identity_policies(role):
         try:
             statements = parse_policy(policy.document)
         except PolicyError as exc:
-            yield {"policy": policy.name, "statement": None, "action": None, "resources": [], "problem": str(exc)}
+            unused["unreadable"].append({"policy": policy.name, "because": str(exc)})
             continue
-        for statement in statements:
-            if statement.effect == "Deny":
-                continue
-            for action in statement.granted:
-                if (policy.name, statement.digest, action) not in used:
-                    resources = list(statement.resources)
-                    yield {
-                        "policy": policy.name,
-                        "statement": statement.name,
-                        "action": action,
-                        "resources": resources,
-                    }
+        for statement in (statement for statement in statements if statement.effect == "Allow"):
+            by_it = [use for use in uses if (use.policy, use.statement_digest) == (policy.name, statement.digest)]
+            where = {"policy": policy.name, "statement": statement.name}
+            actions, resources = {use.by_action for use in by_it}, {use.by_resource for use in by_it}
+            unused["unused"] += [
+                {**where, "action": action, "resources": list(statement.named_resources)}
+                for action in statement.named_actions
+                if action not in actions
+            ]
+            unused["unused_resources"] += [
+                {**where, "resource": resource} for resource in statement.named_resources if resource not in resources
+            ]
+    return {"exists": True, "boundary": role.permissions_boundary_arn or None, **unused}
