@@ -70,7 +70,8 @@ def _refusal(environ: WSGIEnvironment, signature: Signature, session: FunctionSe
     else:
         return None
     _logger.warning("%s: refused %s: %s", session.function_arn, called, refusal.message)
-    return refusals.answer(refusal, protocol=protocol, method=method)
+    query_mode = environ.get("HTTP_X_AMZN_QUERY_MODE") == "true"
+    return refusals.answer(refusal, protocol=protocol, method=method, query_mode=query_mode)
 
 
 def _check_token(signature: Signature, session: FunctionSession) -> None:

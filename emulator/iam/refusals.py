@@ -54,11 +54,16 @@ def not_emulated(message: str) -> Refusal:
     return Refusal("NotEmulated", "NotEmulated", f"The emulator refuses this call: {message}", 501)
 
 
-def answer(refusal: Refusal, *, protocol: str, method: str) -> Response:
-    """The refusal as a service with this protocol writes it."""
+def answer(refusal: Refusal, *, protocol: str, method: str, query_mode: bool) -> Response:
+    """The refusal as a service with this protocol writes it.
+
+    In `query_mode` a client asks for the code that the service had when it still spoke the query protocol.
+    """
     request_id = str(uuid.uuid4())
     response = _WRITERS[protocol](refusal, request_id)
     response.headers["x-amzn-RequestId"] = request_id
+    if query_mode:
+        response.headers["x-amzn-query-error"] = f"{refusal.xml_code};Sender"
     if method == "HEAD":
         response.set_data(b"")
     return response

@@ -20,7 +20,9 @@ from emulator.client import access_key_id
 from emulator.cloudformation.clients import Clients as InProcessClients
 from emulator.containers import CONTAINERS
 from emulator.faults import FAULTS
-from emulator.services import apigateway_authorizers, apigateway_deployments, credentials
+from emulator.iam import lambda_use
+from emulator.iam.guard import Guard
+from emulator.services import apigateway_authorizers, apigateway_deployments, awslambda, credentials
 
 # AWS's managed policies take a second in every account that uses IAM, and no test here needs one.
 os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "false"
@@ -34,7 +36,9 @@ def aws_url() -> Iterator[str]:
     apigateway_authorizers.install()
     apigateway_deployments.install()
     sagemaker_runtime.install()
-    server = serve(DomainDispatcherApplication(create_backend_app))
+    awslambda.install()
+    lambda_use.install()
+    server = serve(Guard(DomainDispatcherApplication(create_backend_app)))
     url = f"http://127.0.0.1:{server.server_port}"
     functions.install(url)
     yield url
