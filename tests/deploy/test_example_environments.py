@@ -13,6 +13,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from deploy_harness import ROOT, Account, running_emulator, synthesize
+from permission_proof import denied, documented_as_unused, draw, drive, roles, without_permission
 
 from emulator.client import DUMMY_SECRET, access_key_id
 from stacks.environment import Environment, load_environments
@@ -150,6 +151,57 @@ def test_a_refused_term_is_answered_as_a_filtered_prompt(examples: Examples) -> 
     )
 
     assert (answer.status_code, answer.json()["name"]) == (400, "invalid_prompts")
+
+
+WITH_KEYS = [name for name, found in EXAMPLES.items() if found.api.auth.mode == "api_key"]
+"""Whose every route is driven. How callers say who they are changes nothing in what the image function may do."""
+
+
+@pytest.mark.parametrize("name", WITH_KEYS)
+def test_the_functions_need_every_permission_that_they_hold_and_no_other(examples: Examples, name: str) -> None:
+    environment = EXAMPLES[name]
+
+    drive(examples, environment)
+
+    found = roles(examples, environment)
+    assert len(found) == 2, "one role for the image function, one for the key authorizer"
+    assert denied(examples, environment) == []
+    assert {grant["action"] for role in found for grant in role["unused"]} == documented_as_unused()
+    assert [grant for role in found for grant in role["unused_resources"]] == []
+
+
+@pytest.mark.parametrize("name", [name for name in EXAMPLES if name not in WITH_KEYS])
+def test_the_functions_of_other_callers_are_refused_nothing(examples: Examples, name: str) -> None:
+    assert httpx.get(examples.url(EXAMPLES[name], "health"), timeout=60).status_code == 200
+
+    assert roles(examples, EXAMPLES[name])
+    assert denied(examples, EXAMPLES[name]) == []
+
+
+# The last: what is refused here is not forgotten, and the tests before it want nothing refused.
+@pytest.mark.parametrize(
+    ("action", "via", "answer"),
+    [
+        ("sagemaker:InvokeEndpoint", "", (500, "internal_error")),
+        ("dynamodb:PutItem", "", (503, "idempotency_unavailable")),
+        ("kms:Decrypt", "dynamodb", (503, "idempotency_unavailable")),
+    ],
+)
+def test_without_one_permission_exactly_its_call_is_refused(
+    examples: Examples, action: str, via: str, answer: tuple[int, str]
+) -> None:
+    environment = EXAMPLES["domain"]
+    before = denied(examples, environment)
+
+    with without_permission(examples, environment, action, via):
+        refused = draw(examples, environment, idempotency_key=f"without-{action}")
+    again = draw(examples, environment, idempotency_key=f"without-{action}")
+
+    assert (refused.status_code, refused.json()["name"]) == answer
+    assert again.status_code == 200, again.text
+    (denial,) = [found for found in denied(examples, environment) if found not in before]
+    assert denial.startswith(f"{action} on arn:aws:")
+    assert denial.endswith(f"because no identity-based policy allows the {action} action")
 
 
 def _engine(examples: Examples, environment: Environment) -> dict[str, str]:
