@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from sdxl.console import print_result, say
+from sdxl.console import print_result, print_table, say
 from sdxl.deployments import load_named_environment, read_local_deployment
 from sdxl.errors import NotDeployedError
 from sdxl.local import cdk, emulator
@@ -101,6 +101,28 @@ def logs(
                 print_result(new.rstrip("\n"))
             else:
                 time.sleep(0.2)
+
+
+@app.command()
+def permissions(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, with every resource.")] = False,
+) -> None:
+    """Show what the functions' roles used, were refused, and hold without ever using it.
+
+    What counts is what was called since the emulator started. Exit code 1 if anything was refused.
+    """
+    from sdxl.local import permissions as seen  # noqa: PLC0415
+
+    running = emulator.find_running()
+    if running is None:
+        raise NotDeployedError("Nothing runs on this machine. `make up` starts it.")
+    roles = seen.read(running)
+    if as_json:
+        print_result(json.dumps({"roles": roles}, indent=2))
+    else:
+        print_table(seen.HEAD, list(seen.rows(roles)))
+    if any(role["denied"] for role in roles):
+        raise typer.Exit(1)
 
 
 def _shown(path: Path) -> str:
