@@ -9,10 +9,10 @@ from constructs import Construct
 
 from stacks.catalog import load_catalog
 from stacks.constructs.encrypted_log_group import EncryptedLogGroup
-from stacks.constructs.endpoint import SdxlEndpoint
+from stacks.constructs.endpoint import SdxlEndpoint, ServedVariant, pascal
 from stacks.constructs.endpoint_scaling import RealTimeScaling
 from stacks.constructs.model_container import InferenceContainer, ModelContainer, ModelPackage
-from stacks.environment import Environment, OptimizedModel
+from stacks.environment import EndpointModel, Environment, Fleet, OptimizedModel, fleets_of
 
 
 class InferenceStack(cdk.Stack):
@@ -37,36 +37,65 @@ class InferenceStack(cdk.Stack):
             key_arn=key_arn,
             retention_days=environment.storage.log_retention_days,
         )
-        instance_types = environment.instance_types
+        fleets = fleets_of(environment)
+        production = [fleet for fleet in fleets if not fleet.is_shadow]
+        shadows = [fleet for fleet in fleets if fleet.is_shadow]
+        instance_types = [name for fleet in fleets for name in fleet.instance_types]
         self.endpoint = SdxlEndpoint(
             self,
             "SdxlEndpoint",
             endpoint_name=endpoint_name,
-            container=_container(environment),
-            instance_types=instance_types,
+            variants=[_served(environment.region, fleet) for fleet in production],
+            shadow=_served(environment.region, shadows[0]) if shadows else None,
             settings=environment.endpoint,
             log_group=log_group,
-            is_scaled=environment.scaling is not None,
+            # Detached or not: scaling has decided the counts, and will again.
+            is_scaled=any(fleet.scaling is not None for fleet in production),
+            update=None if _has_marketplace_package(fleets) else environment.endpoint.update,
             volume_key_arn=None if _any_has_nvme(instance_types) else key_arn,
         )
-        if environment.scaling is not None:
-            RealTimeScaling(self, "Scaling", endpoint=self.endpoint, scaling=environment.scaling)
+        for fleet in production:
+            if fleet.scaling is None or fleet.scaling.detached:
+                continue
+            is_first = fleet is production[0]
+            RealTimeScaling(
+                self,
+                "Scaling" if is_first else f"{pascal(fleet.variant_name)}Scaling",
+                endpoint=self.endpoint,
+                scaling=fleet.scaling,
+                variant_name=None if is_first else fleet.variant_name,
+            )
 
         cdk.CfnOutput(self, "EndpointName", value=endpoint_name, description="SageMaker endpoint")
         cdk.CfnOutput(self, "ModelSource", value=environment.model.source, description="What the endpoint serves")
 
 
-def _container(environment: Environment) -> ModelContainer:
+def _served(region: str, fleet: Fleet) -> ServedVariant:
+    return ServedVariant(
+        name=fleet.variant_name,
+        container=_container(region, fleet.model),
+        instance_types=fleet.instance_types,
+        instance_count=fleet.instance_count,
+        weight=fleet.weight,
+    )
+
+
+def _container(region: str, model: EndpointModel) -> ModelContainer:
     catalog = load_catalog()
-    if isinstance(environment.model, OptimizedModel):
-        arn = environment.model.model_package_arn
-        return ModelPackage(arn=catalog.optimized_package_arn(environment.region) if arn is None else arn)
-    found = catalog.open_container(environment.region)
+    if isinstance(model, OptimizedModel):
+        arn = model.model_package_arn
+        return ModelPackage(arn=catalog.optimized_package_arn(region) if arn is None else arn)
+    found = catalog.open_container(region)
     return InferenceContainer(
         image_uri=found.image_uri, model_data_url=found.model_data_url, environment=found.environment
     )
 
 
-def _any_has_nvme(instance_types: tuple[str, ...]) -> bool:
+def _has_marketplace_package(fleets: tuple[Fleet, ...]) -> bool:
+    """Whether SageMaker falls back to replacing all at once, unwatched ("Deployment guardrails: Exclusions")."""
+    return any(isinstance(fleet.model, OptimizedModel) for fleet in fleets)
+
+
+def _any_has_nvme(instance_types: list[str]) -> bool:
     catalog = load_catalog()
     return any(catalog.instance_type(name).has_nvme for name in instance_types)

@@ -1,8 +1,9 @@
-"""A SageMaker real-time endpoint with one production variant, with the face of an L2 construct."""
+"""A SageMaker real-time endpoint with its variants, with the face of an L2 construct."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import aws_cdk as cdk
@@ -14,26 +15,41 @@ from stacks.constructs.acknowledgments import acknowledge
 from stacks.constructs.arn import local_arn
 from stacks.constructs.encrypted_log_group import EncryptedLogGroup
 from stacks.constructs.endpoint_metrics import EndpointMetrics
+from stacks.constructs.endpoint_update import RollbackAlarms, alarm_arns, deployment_config
 from stacks.constructs.execution_role import ExecutionRole
 from stacks.constructs.model_container import ModelContainer
-from stacks.environment import Endpoint
+from stacks.environment import Endpoint, Update
 
 if TYPE_CHECKING:
     from aws_cdk import aws_cloudwatch as cloudwatch
 
-VARIANT_NAME = "primary"
-
 _INSTANCE_COUNT = sagemaker.CfnEndpoint.VariantPropertyProperty(variant_property_type="DesiredInstanceCount")
+_WEIGHT = sagemaker.CfnEndpoint.VariantPropertyProperty(variant_property_type="DesiredWeight")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServedVariant:
+    """A variant of an endpoint: what it serves, on which instances, for how much of the traffic.
+
+    `instance_types` is in order of preference: with several, SageMaker takes the next one where capacity is missing.
+    """
+
+    name: str
+    container: ModelContainer
+    instance_types: Sequence[str]
+    instance_count: int = 1
+    weight: float = 1.0
 
 
 class SdxlEndpoint(Construct):
-    """Model, endpoint configuration and endpoint, with the execution role they need.
+    """Models, endpoint configuration and endpoint, with the execution role they need.
 
-    `instance_types` is in order of preference: with several, SageMaker takes the next one where capacity is missing.
-    `is_scaled` says that scaling decides the instance count: updates then leave it, and otherwise set it.
-    `volume_key_arn` encrypts the instances' storage volume; None leaves that to SageMaker, which is the only choice for
-    instance types with local NVMe storage. Only the endpoint has a name: an update replaces model and endpoint
-    configuration, and names of their own would collide.
+    `variants` share the traffic by weight; `shadow` gets copies of requests, by its weight relative to that of the only
+    variant. `is_scaled` says that scaling decides the instance counts: updates then leave them, and otherwise set them.
+    `update` says how a new model takes over; None leaves that to SageMaker, which is the only choice for Marketplace
+    packages. `volume_key_arn` encrypts the instances' storage volume; None leaves that to SageMaker, which is the only
+    choice for instance types with local NVMe storage. `vpc_config` puts the containers' interfaces into subnets. Only
+    the endpoint has a name: an update replaces models and endpoint configuration, and names of their own would collide.
     """
 
     def __init__(
@@ -42,48 +58,85 @@ class SdxlEndpoint(Construct):
         construct_id: str,
         *,
         endpoint_name: str,
-        container: ModelContainer,
-        instance_types: Sequence[str],
+        variants: Sequence[ServedVariant],
         settings: Endpoint,
         log_group: EncryptedLogGroup,
         is_scaled: bool,
+        shadow: ServedVariant | None = None,
+        update: Update | None = None,
         volume_key_arn: str | None = None,
+        vpc_config: sagemaker.CfnModel.VpcConfigProperty | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
         self.endpoint_name = endpoint_name
-        self.variant_name = VARIANT_NAME
-        self.execution_role = ExecutionRole(self, "ExecutionRole", container=container, log_group=log_group)
-
-        self.model = sagemaker.CfnModel(
+        self.variant_name = variants[0].name
+        served = [*variants, *([shadow] if shadow else [])]
+        self.execution_role = ExecutionRole(
             self,
-            "Model",
-            primary_container=container.definition(),
-            execution_role_arn=self.execution_role.arn,
-            enable_network_isolation=True,
+            "ExecutionRole",
+            containers=[variant.container for variant in served],
+            log_group=log_group,
+            watched_alarm_arns=alarm_arns(self, endpoint_name) if update else (),
         )
-        # The role's ARN implies its permissions. Said again, because a race here shows on AWS only, as "access denied".
-        self.model.node.add_dependency(self.execution_role, log_group)
+        self._log_group, self._vpc_config = log_group, vpc_config
+        self.model = self._add_model("Model", variants[0])
+        models = [self.model, *(self._add_model(f"{pascal(one.name)}Model", one) for one in served[1:])]
+        names = {one.name: model.attr_model_name for one, model in zip(served, models, strict=True)}
 
         self.endpoint_config = sagemaker.CfnEndpointConfig(
             self,
             "EndpointConfig",
-            production_variants=[_production_variant(self.model.attr_model_name, instance_types, settings)],
+            production_variants=[_production_variant(names[one.name], one, settings) for one in variants],
+            shadow_production_variants=[_production_variant(names[shadow.name], shadow, settings)] if shadow else None,
             kms_key_id=volume_key_arn,
         )
         if volume_key_arn is None:
-            _acknowledge_no_volume_key(self.endpoint_config, instance_types)
+            types = dict.fromkeys(name for one in served for name in one.instance_types)
+            _acknowledge_no_volume_key(self.endpoint_config, [*types])
 
+        alarms = None
+        if update is not None:
+            alarms = RollbackAlarms(
+                self,
+                "RollbackAlarms",
+                endpoint_name=endpoint_name,
+                variant_names=[one.name for one in variants],
+                rollback=update.rollback,
+                log_group=log_group,
+            )
         self.endpoint = sagemaker.CfnEndpoint(
             self,
             "Endpoint",
             endpoint_name=endpoint_name,
             endpoint_config_name=self.endpoint_config.attr_endpoint_config_name,
+            deployment_config=None if alarms is None or update is None else deployment_config(update, alarms.names),
             # What was changed since the deployment stays: an update must not scale a busy endpoint back.
             retain_all_variant_properties=True,
-            # Without scaling nothing but this setting changes the count: retained, it would never take effect again.
-            exclude_retained_variant_properties=None if is_scaled else [_INSTANCE_COUNT],
+            exclude_retained_variant_properties=[
+                # Without scaling nothing but this setting changes the count: retained, it would never take effect.
+                *([] if is_scaled else [_INSTANCE_COUNT]),
+                # Shares of the traffic are the environment file's to decide.
+                *([_WEIGHT] if len(served) > 1 else []),
+            ]
+            or None,
         )
-        self.metrics = EndpointMetrics(endpoint_name=endpoint_name, variant_name=VARIANT_NAME)
+        if alarms is not None:
+            # The names alone would not make the endpoint wait for the alarms.
+            self.endpoint.node.add_dependency(*alarms.alarms)
+        self.metrics = EndpointMetrics(endpoint_name=endpoint_name, variant_name=self.variant_name)
+
+    def _add_model(self, construct_id: str, variant: ServedVariant) -> sagemaker.CfnModel:
+        model = sagemaker.CfnModel(
+            self,
+            construct_id,
+            primary_container=variant.container.definition(),
+            execution_role_arn=self.execution_role.arn,
+            enable_network_isolation=True,
+            vpc_config=self._vpc_config,
+        )
+        # The role's ARN implies its permissions. Said again, because a race here shows on AWS only, as "access denied".
+        model.node.add_dependency(self.execution_role, self._log_group)
+        return model
 
     @property
     def endpoint_arn(self) -> str:
@@ -142,25 +195,31 @@ class SdxlEndpoint(Construct):
 
 
 def _production_variant(
-    model_name: str, instance_types: Sequence[str], settings: Endpoint
+    model_name: str, variant: ServedVariant, settings: Endpoint
 ) -> sagemaker.CfnEndpointConfig.ProductionVariantProperty:
+    instance_types = variant.instance_types
     if not instance_types:
-        raise ValueError("instance_types is empty: name at least one instance type")
+        raise ValueError(f"instance_types of the variant {variant.name!r} is empty: name at least one instance type")
     pools = [
         sagemaker.CfnEndpointConfig.InstancePoolProperty(instance_type=name, priority=priority)
         for priority, name in enumerate(instance_types, start=1)
     ]
     return sagemaker.CfnEndpointConfig.ProductionVariantProperty(
-        variant_name=VARIANT_NAME,
+        variant_name=variant.name,
         model_name=model_name,
-        initial_instance_count=settings.instance_count,
-        initial_variant_weight=settings.variant_weight,
+        initial_instance_count=variant.instance_count,
+        initial_variant_weight=variant.weight,
         # Pools stand in place of the instance type, never beside it.
         instance_type=instance_types[0] if len(instance_types) == 1 else None,
         instance_pools=pools if len(instance_types) > 1 else None,
         model_data_download_timeout_in_seconds=settings.model_download_timeout_seconds,
         container_startup_health_check_timeout_in_seconds=settings.health_check_timeout_seconds,
     )
+
+
+def pascal(name: str) -> str:
+    """A variant's name as a construct's id."""
+    return "".join(word.capitalize() for word in name.split("-"))
 
 
 def _acknowledge_no_volume_key(config: sagemaker.CfnEndpointConfig, instance_types: Sequence[str]) -> None:

@@ -21,16 +21,29 @@ _PREDEFINED_METRICS = {
 
 
 class RealTimeScaling(Construct):
-    """Scalable target of `endpoint`'s variant, one target tracking policy, and the scheduled changes of its bounds."""
+    """Scalable target of a variant, one target tracking policy, and the scheduled changes of its bounds.
 
-    def __init__(self, scope: Construct, construct_id: str, *, endpoint: SdxlEndpoint, scaling: Scaling) -> None:
+    `variant_name` is of `endpoint`; its first variant unless given.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        endpoint: SdxlEndpoint,
+        scaling: Scaling,
+        variant_name: str | None = None,
+    ) -> None:
         super().__init__(scope, construct_id)
+        variant = endpoint.variant_name if variant_name is None else variant_name
+        stem = endpoint.endpoint_name if variant_name is None else f"{endpoint.endpoint_name}-{variant_name}"
         self.target = autoscaling.CfnScalableTarget(
             self,
             "Target",
             service_namespace=_SERVICE_NAMESPACE,
             scalable_dimension=_DIMENSION,
-            resource_id=f"endpoint/{endpoint.endpoint_name}/variant/{endpoint.variant_name}",
+            resource_id=f"endpoint/{endpoint.endpoint_name}/variant/{variant}",
             min_capacity=scaling.min_capacity,
             max_capacity=scaling.max_capacity,
             scheduled_actions=[_scheduled_action(schedule) for schedule in scaling.schedules] or None,
@@ -40,7 +53,7 @@ class RealTimeScaling(Construct):
         self.policy = autoscaling.CfnScalingPolicy(
             self,
             "Policy",
-            policy_name=f"{endpoint.endpoint_name}-{scaling.target.metric.replace('_', '-')}",
+            policy_name=f"{stem}-{scaling.target.metric.replace('_', '-')}",
             policy_type="TargetTrackingScaling",
             scaling_target_id=self.target.ref,
             target_tracking_scaling_policy_configuration=(

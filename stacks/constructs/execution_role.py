@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
@@ -16,14 +18,25 @@ METRIC_NAMESPACES = ["AWS/SageMaker", "/aws/sagemaker/Endpoints"]
 
 
 class ExecutionRole(ServiceRole):
-    """Execution role of one endpoint: reads `container`'s parts, writes to `log_group`, and nothing else.
+    """Execution role of one endpoint: reads the `containers`' parts, writes to `log_group`, and nothing else.
 
     Actions are those that SageMaker's guide lists for the CreateModel call; resources are narrowed to what is deployed.
+    `watched_alarm_arns` are the alarms that SageMaker looks at during an update, with this role.
     """
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, container: ModelContainer, log_group: EncryptedLogGroup
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        containers: Sequence[ModelContainer],
+        log_group: EncryptedLogGroup,
+        watched_alarm_arns: Sequence[str] = (),
     ) -> None:
+        watching = [
+            # "Auto-Rollback Configuration and Monitoring" demands it of the execution role.
+            iam.PolicyStatement(actions=["cloudwatch:DescribeAlarms"], resources=list(watched_alarm_arns))
+        ]
         super().__init__(
             scope,
             construct_id,
@@ -45,7 +58,12 @@ class ExecutionRole(ServiceRole):
                     resources=["*"],
                     conditions={"StringEquals": {"cloudwatch:namespace": METRIC_NAMESPACES}},
                 ),
-                *container.read_permissions(partition(scope)),
+                *(watching if watched_alarm_arns else ()),
+                *(
+                    statement
+                    for container in dict.fromkeys(containers)
+                    for statement in container.read_permissions(partition(scope))
+                ),
             ],
         )
         acknowledge(

@@ -36,7 +36,8 @@ class InferenceContainer:
 
     image_uri: str
     model_data_url: str
-    environment: Mapping[str, str] = field(default_factory=dict)
+    # Not part of what tells two containers apart when their permissions are collected.
+    environment: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         if not _IMAGE_URI.fullmatch(self.image_uri):

@@ -26,11 +26,13 @@ def endpoint_problems(
     if endpoint is not None and scaling is not None:
         yield from _instance_count_problems(endpoint.instance_count, endpoint.model_fields_set, scaling)
     if endpoint is not None:
-        yield from variant_problems(region, model, endpoint)
+        yield from variant_problems(region, model, endpoint, scaling)
         yield from update_problems(model, endpoint, scaling)
 
 
-def variant_problems(region: str | None, model: EndpointModel | None, endpoint: Endpoint) -> Iterator[SettingProblem]:
+def variant_problems(
+    region: str | None, model: EndpointModel | None, endpoint: Endpoint, scaling: Scaling | None
+) -> Iterator[SettingProblem]:
     """Problems of the variants beside the first one."""
     names = ["primary", "shadow"]
     for index, variant in enumerate(endpoint.variants):
@@ -50,6 +52,16 @@ def variant_problems(region: str | None, model: EndpointModel | None, endpoint: 
         if variant.scaling is not None:
             yield from _instance_count_problems(
                 variant.instance_count, variant.model_fields_set, variant.scaling, location
+            )
+        if (variant.scaling is None) != (scaling is None):
+            # RetainAllVariantProperties and its exclusions are of the whole endpoint.
+            have, lack = ("the first variant", "this one") if scaling else ("this variant", "the first one")
+            yield SettingProblem(
+                location=(*location, "scaling"),
+                text=f"{have} is scaled and {lack} is not: an update keeps the instance counts of all variants, or of "
+                "none",
+                allowed="scaling for every variant, or for none",
+                remedy="give the other one a scaling too; with min_capacity equal to max_capacity it stays as it is",
             )
     yield from _shadow_problems(region, model, endpoint)
 

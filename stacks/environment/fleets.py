@@ -19,7 +19,8 @@ class Fleet:
     """The instances of one variant.
 
     `instance_types` is in order of preference. `scaling` is None where there are always `instance_count` of them.
-    `share` is that of all requests, from 0 to 1; a shadow's is of copies.
+    `share` is that of all requests, from 0 to 1; a shadow's is of copies. `weight` is what SageMaker is told; of a
+    shadow, relative to that of the production variant.
     """
 
     variant_name: str
@@ -28,6 +29,7 @@ class Fleet:
     instance_count: int
     scaling: Scaling | None
     share: float
+    weight: float
     is_shadow: bool = False
 
 
@@ -45,6 +47,7 @@ def fleets_of(environment: Environment) -> tuple[Fleet, ...]:
             instance_count=endpoint.instance_count,
             scaling=environment.scaling,
             share=endpoint.variant_weight / weights if endpoint.variants else 1.0,
+            weight=endpoint.variant_weight,
         )
     ]
     fleets += [
@@ -55,6 +58,7 @@ def fleets_of(environment: Environment) -> tuple[Fleet, ...]:
             instance_count=variant.instance_count,
             scaling=variant.scaling,
             share=variant.weight / weights,
+            weight=variant.weight,
         )
         for variant in endpoint.variants
     ]
@@ -67,6 +71,7 @@ def fleets_of(environment: Environment) -> tuple[Fleet, ...]:
                 instance_count=endpoint.shadow.instance_count,
                 scaling=None,
                 share=endpoint.shadow.sampling_percent / 100,
+                weight=endpoint.variant_weight * endpoint.shadow.sampling_percent / 100,
                 is_shadow=True,
             )
         )

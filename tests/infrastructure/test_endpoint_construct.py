@@ -12,7 +12,7 @@ from aws_cdk import aws_iam as iam
 from infrastructure_synthesis import Synthesis, Template, logical_id, make_app, the
 
 from stacks.constructs.encrypted_log_group import EncryptedLogGroup
-from stacks.constructs.endpoint import SdxlEndpoint
+from stacks.constructs.endpoint import SdxlEndpoint, ServedVariant
 from stacks.constructs.endpoint_scaling import RealTimeScaling
 from stacks.constructs.model_container import ModelPackage
 from stacks.environment import Endpoint, InvocationsPerInstance, Scaling
@@ -30,8 +30,13 @@ def endpoint() -> SdxlEndpoint:
         stack,
         "Endpoint",
         endpoint_name="sdxl-test",
-        container=ModelPackage(arn="arn:aws:sagemaker:us-east-1:111122223333:model-package/own"),
-        instance_types=["ml.g5.2xlarge"],
+        variants=[
+            ServedVariant(
+                name="primary",
+                container=ModelPackage(arn="arn:aws:sagemaker:us-east-1:111122223333:model-package/own"),
+                instance_types=["ml.g5.2xlarge"],
+            )
+        ],
         settings=Endpoint(),
         log_group=log_group,
         is_scaled=False,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import aws_cdk as cdk
 import pytest
@@ -11,7 +11,7 @@ from infrastructure_synthesis import Synthesis, Template, logical_id, make_app, 
 
 from stacks.catalog import load_catalog
 from stacks.constructs.encrypted_log_group import EncryptedLogGroup
-from stacks.constructs.endpoint import SdxlEndpoint
+from stacks.constructs.endpoint import SdxlEndpoint, ServedVariant
 from stacks.constructs.model_container import InferenceContainer, ModelPackage
 from stacks.environment import Endpoint
 
@@ -54,7 +54,9 @@ def test_only_the_endpoint_has_a_name(dev: dict[str, Template]) -> None:
 
     assert "ModelName" not in the(template, MODEL)
     assert "EndpointConfigName" not in the(template, ENDPOINT_CONFIG)
-    assert the(template, ENDPOINT) == {
+    endpoint = the(template, ENDPOINT)
+    del endpoint["DeploymentConfig"]
+    assert endpoint == {
         "EndpointName": "sdxl-dev",
         "EndpointConfigName": {"Fn::GetAtt": [logical_id(template, ENDPOINT_CONFIG), "EndpointConfigName"]},
         "RetainAllVariantProperties": True,
@@ -138,11 +140,13 @@ def test_execution_role_of_the_open_model_is_exact(dev: dict[str, Template]) -> 
     group = LOG_GROUP.format("us-east-1", "111122223333", "sdxl-dev")
     bucket = "arn:aws:s3:::jumpstart-cache-prod-us-east-1"
     key = load_catalog().open.artifact_key
+    alarm = "arn:aws:cloudwatch:us-east-1:111122223333:alarm:sdxl-dev-update"
     repository = "arn:aws:ecr:us-east-1:763104351884:repository/stabilityai-pytorch-inference"
 
     assert statements(dev["Inference"]) == [
         (LOG_ACTIONS, [group, f"{group}:*"], None),
         (["cloudwatch:PutMetricData"], ["*"], METRICS_ONLY),
+        (["cloudwatch:DescribeAlarms"], [f"{alarm}-{what}" for what in ("crashes", "errors", "latency")], None),
         (["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"], [repository], None),
         (["ecr:GetAuthorizationToken"], ["*"], None),
         (["s3:GetObject"], [f"{bucket}/{key}"], None),
@@ -184,7 +188,7 @@ def test_switching_the_variant_changes_the_model_and_keeps_the_endpoint(examples
     assert before["Outputs"]["EndpointName"]["Value"] == "sdxl-dev"
 
 
-def endpoint_template(**settings: object) -> assertions.Template:
+def endpoint_template(*, instance_types: Sequence[str] = ("ml.g6e.xlarge",), **settings: object) -> assertions.Template:
     stack = cdk.Stack(make_app(), "Stack", env=cdk.Environment(account="111122223333", region="us-east-1"))
     log_group = EncryptedLogGroup(stack, "Log", name="/log", key_arn="arn:aws:kms:::key/log", retention_days=1)
     SdxlEndpoint(
@@ -192,8 +196,13 @@ def endpoint_template(**settings: object) -> assertions.Template:
         "Endpoint",
         **{
             "endpoint_name": "sdxl-test",
-            "container": ModelPackage(arn="arn:aws:sagemaker:us-east-1:111122223333:model-package/own"),
-            "instance_types": ["ml.g6e.xlarge"],
+            "variants": [
+                ServedVariant(
+                    name="primary",
+                    container=ModelPackage(arn="arn:aws:sagemaker:us-east-1:111122223333:model-package/own"),
+                    instance_types=instance_types,
+                )
+            ],
             "settings": Endpoint(),
             "log_group": log_group,
             "is_scaled": False,
@@ -210,7 +219,9 @@ def test_volume_key_is_set_where_the_instance_type_allows_it() -> None:
 
 
 def test_endpoint_without_instance_types_is_refused() -> None:
-    with pytest.raises(ValueError, match="instance_types is empty: name at least one instance type"):
+    with pytest.raises(
+        ValueError, match="instance_types of the variant 'primary' is empty: name at least one instance type"
+    ):
         endpoint_template(instance_types=[])
 
 

@@ -13,6 +13,9 @@ OPTIMIZED = BASE.replace("open", "optimized")
 TWO = "endpoint:\n  instance_count: 2\n"
 VARIANT = "  variants:\n    - {name: challenger, model: {source: optimized}, weight: 0.2"
 TARGET = "target: {metric: concurrent_requests, target: 1}"
+SCALED = f"scaling:\n  min_capacity: 2\n  max_capacity: 4\n  {TARGET}\n"
+NIGHT = "schedules: [{name: night, schedule: rate(1 day), min_capacity: 1}]"
+BEDROCK = BASE.replace("us-east-1", "us-west-2").replace("open", "bedrock, model_id: stability.stable-image-core-v1:1")
 
 # name: (content, fragments that the message must have)
 WRONG = {
@@ -33,9 +36,7 @@ WRONG = {
         ["endpoint.update.traffic: 'canary' moves at most half", "there may be 1 only", "use all_at_once"],
     ),
     "a linear update of what scales down to one": (
-        f"{BASE}endpoint: {{update: {{traffic: linear}}}}\n"
-        f"scaling:\n  min_capacity: 2\n  max_capacity: 4\n  {TARGET}\n"
-        "  schedules: [{name: night, schedule: rate(1 day), min_capacity: 1}]\n",
+        f"{BASE}endpoint: {{update: {{traffic: linear}}}}\n{SCALED}  {NIGHT}\n",
         ["endpoint.update.traffic: 'linear'", "there may be 1 only", "scaling.min_capacity"],
     ),
     "an unknown way of moving traffic": (
@@ -78,8 +79,15 @@ WRONG = {
         ["endpoint.variants[0].model.source: received bedrock", "optimized, open"],
     ),
     "a variant that starts outside of its scaling": (
-        f"{BASE}endpoint:\n{VARIANT}, instance_count: 5, scaling: {{max_capacity: 2, {TARGET}}}}}\n",
+        f"{BASE}endpoint:\n{VARIANT}, instance_count: 5, scaling: {{max_capacity: 2, {TARGET}}}}}\n{SCALED}",
         ["endpoint.variants[0].instance_count: 5 is outside of what scaling allows", "1 to 2"],
+    ),
+    "a variant that is not scaled beside one that is": (
+        f"{BASE}endpoint:\n{VARIANT}}}\nscaling: {{max_capacity: 2, {TARGET}}}\n",
+        [
+            "endpoint.variants[0].scaling: the first variant is scaled and this one is not",
+            "scaling for every variant, or for none",
+        ],
     ),
     "a shadow beside a variant": (
         f"{BASE}endpoint:\n  shadow: {{}}\n{VARIANT}}}\n",
@@ -97,8 +105,7 @@ WRONG = {
         ["endpoint.shadow.sampling_percent: received 0", "a whole number from 1 to 100"],
     ),
     "variants on Bedrock": (
-        'account: "111122223333"\nregion: us-west-2\n'
-        f"model: {{source: bedrock, model_id: stability.stable-image-core-v1:1}}\nendpoint:\n{VARIANT}}}\n",
+        f"{BEDROCK}endpoint:\n{VARIANT}}}\n",
         ["endpoint.variants: has no effect with model.source bedrock"],
     ),
     "scaling detached by a word": (
@@ -143,7 +150,9 @@ def test_a_canary_of_two_instances_is_allowed(tmp_path: Path) -> None:
 def test_a_scaled_variant_starts_with_the_instances_that_it_keeps(tmp_path: Path) -> None:
     scaling = f"scaling: {{min_capacity: 2, max_capacity: 3, {TARGET}}}"
 
-    (variant,) = load(tmp_path, f"{BASE}endpoint:\n{VARIANT}, {scaling}}}\n").endpoint.variants
+    (variant,) = load(
+        tmp_path, f"{BASE}endpoint:\n{VARIANT}, {scaling}}}\nscaling: {{max_capacity: 2, {TARGET}}}\n"
+    ).endpoint.variants
 
     assert variant.instance_count == 2
     assert variant.chosen_instance_types == ("ml.g5.2xlarge",)

@@ -429,7 +429,7 @@ def test_each_variant_is_billed_and_gets_its_share_of_the_volume():
     cost = cost_of(
         360_000,
         36.0,
-        endpoint={"variant_weight": 3, "variants": [CHALLENGER]},
+        endpoint={"variant_weight": 3, "variants": [{**CHALLENGER, "scaling": scaling(2, 2)}]},
         scaling=scaling(high=10),
     )
 
