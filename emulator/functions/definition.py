@@ -43,6 +43,7 @@ class FunctionDefinition:
     log_group: str
     log_format: str
     traced: bool
+    in_vpc: bool
     snap_start: bool
     reserved_concurrency: int | None
 
@@ -57,7 +58,7 @@ class FunctionDefinition:
             *(self.arn, self.role, self.handler, self.runtime, self.timeout_seconds, self.memory_mb),
             self.code_sha256,
             *(sorted(self.environment.items()), [layer.arn for layer in self.layers]),
-            *(self.log_group, self.log_format, self.snap_start),
+            *(self.log_group, self.log_format, self.snap_start, self.in_vpc),
         )
 
 
@@ -89,6 +90,7 @@ def read_definition(function: LambdaFunction) -> FunctionDefinition:
         log_group=logging.get("LogGroup") or function.logs_group_name,
         log_format=logging.get("LogFormat") or "Text",
         traced=(function.tracing_config or {}).get("Mode") == "Active",
+        in_vpc=bool((function.vpc_config or {}).get("SubnetIds")),
         snap_start=snap_start.get("ApplyOn") == "PublishedVersions" and str(function.version) != LATEST,
         reserved_concurrency=None if reserved is None else int(reserved),
     )

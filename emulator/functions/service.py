@@ -99,7 +99,7 @@ class LambdaService:
         return pool
 
     def _start(self, definition: FunctionDefinition, request_id: str) -> Worker:
-        session = SESSIONS.open(role_arn=definition.role, function_arn=definition.arn)
+        session = SESSIONS.open(role_arn=definition.role, function_arn=definition.arn, in_vpc=definition.in_vpc)
         try:
             return Worker(
                 definition,

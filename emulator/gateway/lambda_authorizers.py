@@ -17,7 +17,8 @@ from emulator.gateway import errors, function_calls
 from emulator.gateway.context import RequestContext, look_up
 from emulator.gateway.deployed import Authorizer
 from emulator.gateway.lambda_proxy import request_fields
-from emulator.gateway.policies import Decision, PolicyError, decide
+from emulator.gateway.policies import Decision, decide
+from emulator.iam.patterns import PolicyError
 from emulator.iam.sessions import RoleError
 
 TIMEOUT_SECONDS = 30.0

@@ -24,7 +24,8 @@ from moto.utilities.utils import get_partition
 from emulator.client import DUMMY_SECRET, account_of
 from emulator.gateway import errors
 from emulator.gateway.context import RequestContext
-from emulator.gateway.policies import Decision, PolicyError, decide
+from emulator.gateway.policies import Decision, decide
+from emulator.iam.patterns import PolicyError
 from emulator.services.credentials import account_of_key
 
 SERVICE = "execute-api"

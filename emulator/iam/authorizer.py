@@ -22,6 +22,10 @@ _ABSENT = (
 )
 
 
+# Of calls that come from the internet, as those of a function in no VPC.
+_ABSENT_OUTSIDE_VPC = ("aws:SourceVpc", "aws:SourceVpcArn", "aws:SourceVpce", "aws:VpcSourceIp")
+
+
 class DeniedError(Exception):
     """A permission is missing, or forbidden."""
 
@@ -52,7 +56,8 @@ def authorize(
         if by_function:
             # Lambda Developer Guide, "Using source function ARN to control function access behavior".
             values["lambda:SourceFunctionArn"] = session.function_arn
-        context = Context({**values, **permission.context}, (*_ABSENT, *permission.absent))
+        absent = (*_ABSENT, *permission.absent, *(() if session.in_vpc else _ABSENT_OUTSIDE_VPC))
+        context = Context({**values, **permission.context}, absent)
         caller, policy = caller_of(session, role), permission.resource_policy
         decision = evaluate(caller, permission.action, permission.resource, context, policy)
         RECORDER.record(session.role_arn, permission.action, permission.resource, permission.via, decision)

@@ -33,6 +33,7 @@ class FunctionSession:
     access_key_id: str
     secret_access_key: str
     session_token: str
+    in_vpc: bool = False
 
     @classmethod
     def without_key(cls, role_arn: str, function_arn: str) -> FunctionSession:
@@ -68,7 +69,7 @@ class Sessions:
         self._lock = threading.Lock()
         self._by_key: dict[str, FunctionSession] = {}
 
-    def open(self, *, role_arn: str, function_arn: str) -> FunctionSession:
+    def open(self, *, role_arn: str, function_arn: str, in_vpc: bool) -> FunctionSession:
         """Assume a function's role as Lambda does; raises RoleError."""
         check_trust(role_arn)
         _, _, _, region, account, _, name = function_arn.split(":")[:7]
@@ -88,6 +89,7 @@ class Sessions:
             access_key_id=assumed.access_key_id,
             secret_access_key=assumed.secret_access_key,
             session_token=assumed.session_token,
+            in_vpc=in_vpc,
         )
         with self._lock:
             self._by_key[session.access_key_id] = session

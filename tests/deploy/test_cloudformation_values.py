@@ -12,7 +12,6 @@ from emulator.cloudformation.errors import ResourceError, ValidationError
 from emulator.cloudformation.intrinsics import Evaluator
 from emulator.cloudformation.shapes import api_value
 from emulator.cloudformation.template import Template
-from emulator.services.s3 import conditions_hold
 
 TEMPLATE = """
 Mappings: {Sizes: {small: {memory: 512}}}
@@ -140,28 +139,6 @@ def test_values_take_the_types_of_the_api() -> None:
 def test_values_that_do_not_fit_are_named(values: dict[str, Any], message: str) -> None:
     with pytest.raises(ResourceError, match=message):
         api_value(values, _alarm_shape(), "T")
-
-
-@pytest.mark.parametrize(
-    ("conditions", "holds"),
-    [
-        ({}, True),
-        ({"Bool": {"aws:SecureTransport": "false"}}, False),
-        ({"Bool": {"AWS:securetransport": ["true"]}}, True),
-        ({"StringEquals": {"aws:SourceVpce": "vpce-1"}}, False),
-        ({"StringNotEquals": {"aws:SourceVpce": "vpce-1"}}, True),
-        ({"StringEqualsIfExists": {"aws:SourceVpce": "vpce-1"}}, True),
-        ({"Null": {"aws:SourceVpce": "true"}}, True),
-        ({"ForAnyValue:StringLike": {"aws:SecureTransport": "tr*"}}, True),
-    ],
-)
-def test_conditions_of_bucket_policies(conditions: dict[str, Any], holds: bool) -> None:
-    assert conditions_hold(conditions, {"aws:securetransport": "true"}) is holds
-
-
-def test_a_condition_operator_that_is_not_emulated_is_an_error() -> None:
-    with pytest.raises(ValueError, match="condition operator IpAddress"):
-        conditions_hold({"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}, {})
 
 
 def test_access_keys_carry_their_account() -> None:

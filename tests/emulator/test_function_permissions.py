@@ -340,12 +340,12 @@ def test_a_call_whose_permissions_are_not_known_is_refused_and_says_so(
 
 
 def test_a_policy_that_cannot_be_evaluated_is_refused_and_says_so(role: RoleOfFunction) -> None:
-    role.grant(allow("s3:ListBucket", Condition={"StringNotEquals": {"aws:SourceVpce": "vpce-1"}}))
+    role.grant(allow("s3:ListBucket", Condition={"NotIpAddress": {"aws:SourceIp": "10.0.0.0/8"}}))
 
     answer = role.call("s3", "list_objects_v2", Bucket=BUCKET)
 
     assert answer["Code"] == "NotEmulated"
-    assert "condition key 'aws:SourceVpce' is not emulated for this request" in answer["Message"]
+    assert "condition key 'aws:SourceIp' is not emulated for this request" in answer["Message"]
 
 
 def test_a_key_of_the_session_without_its_token_is_no_session(
