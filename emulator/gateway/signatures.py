@@ -24,8 +24,11 @@ from moto.utilities.utils import get_partition
 from emulator.client import DUMMY_SECRET, account_of
 from emulator.gateway import errors
 from emulator.gateway.context import RequestContext
-from emulator.gateway.policies import Decision, decide
+from emulator.gateway.policies import ACTION, Decision, decide
+from emulator.iam.authorizer import DeniedError, RoleGoneError, authorize
+from emulator.iam.operations import Permission
 from emulator.iam.patterns import PolicyError
+from emulator.iam.sessions import SESSIONS, FunctionSession
 from emulator.services.credentials import account_of_key
 
 SERVICE = "execute-api"
@@ -67,7 +70,11 @@ def check_signature(context: RequestContext, *, now: float) -> None:
     _check_body(context)
     if not hmac.compare_digest(_signature(context, found, caller), found["signature"]):
         raise errors.invalid_signature(MISMATCH)
-    _check_permission(context, caller)
+    session = SESSIONS.find(found["key"])
+    if session:
+        _check_function(context, session)
+    else:
+        _check_permission(context, caller)
     context.caller = {
         "accessKey": found["key"],
         "accountId": caller.account,
@@ -167,6 +174,18 @@ def _header_values(context: RequestContext, name: str) -> Iterator[str]:
     yield from values
 
 
+def _check_function(context: RequestContext, session: FunctionSession) -> None:
+    """A function calls: its role decides with all that limits it, and what it uses is recorded."""
+    if session.account != context.api.account:
+        raise errors.not_emulated("calls of functions over accounts")
+    try:
+        authorize(session, [Permission(ACTION, context.method_arn)], region=context.api.region)
+    except DeniedError as exc:
+        raise errors.access_denied_to(_not_authorized(session.arn, context.method_arn, exc.reason)) from exc
+    except (PolicyError, RoleGoneError) as exc:
+        raise errors.not_emulated(str(exc)) from exc
+
+
 def _check_permission(context: RequestContext, caller: Caller) -> None:
     resource = context.method_arn
     source_ip = {"aws:sourceip": context.request.remote_addr or ""}
@@ -176,6 +195,9 @@ def _check_permission(context: RequestContext, caller: Caller) -> None:
         raise errors.not_emulated(f"a policy of {caller.arn}: {exc}") from exc
     # Another account would need the API's resource policy as well, which is not looked at here.
     if decision is not Decision.ALLOWED or caller.account != context.api.account:
-        because = " with an explicit deny" if decision is Decision.DENIED else ""
-        message = f"User: {caller.arn} is not authorized to perform: {SERVICE}:Invoke on resource: {resource}{because}"
-        raise errors.access_denied_to(message)
+        because = "with an explicit deny" if decision is Decision.DENIED else ""
+        raise errors.access_denied_to(_not_authorized(caller.arn, resource, because))
+
+
+def _not_authorized(arn: str, resource: str, because: str) -> str:
+    return f"User: {arn} is not authorized to perform: {ACTION} on resource: {resource} {because}".rstrip()

@@ -10,10 +10,17 @@ from werkzeug.wrappers import Response
 
 from emulator.iam import refusals
 from emulator.iam.authorizer import DeniedError, RoleGoneError, authorize
-from emulator.iam.operations import Call, permissions_of
+from emulator.iam.operations import permissions_of
 from emulator.iam.patterns import PolicyError
 from emulator.iam.recorder import RECORDER
-from emulator.iam.requests import Signature, UndeterminedError, expected_protocol, read_call, read_signature
+from emulator.iam.requests import (
+    Signature,
+    UndeterminedError,
+    access_key_of,
+    expected_protocol,
+    read_call,
+    read_signature,
+)
 from emulator.iam.sessions import SESSIONS, FunctionSession
 
 if TYPE_CHECKING:
@@ -33,37 +40,29 @@ class Guard:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
-        signature = read_signature(environ)
-        session = signature and SESSIONS.find(signature.access_key_id)
-        refusal = signature and session and _refusal(environ, signature, session)
-        if not refusal:
-            return self._application(environ, start_response)
-        return refusal(environ, start_response)
+        key = access_key_of(environ)
+        session = key and SESSIONS.find(key)
+        refusal = _refusal(environ, session) if session else None
+        return (refusal or self._application)(environ, start_response)
 
 
-def _refusal(environ: WSGIEnvironment, signature: Signature, session: FunctionSession) -> Response | None:
+def _refusal(environ: WSGIEnvironment, session: FunctionSession) -> Response | None:
     """The answer to a call that is refused, None for one that is allowed."""
-    method, protocol = environ["REQUEST_METHOD"], expected_protocol(environ, signature)
-    called = f"{signature.service} {method} {environ.get('PATH_INFO')}"
+    method, service = environ["REQUEST_METHOD"], "s3"
+    called, protocol = f"{method} {environ.get('PATH_INFO')}", "rest-xml"
     try:
-        call = read_call(environ, signature)
-        called, protocol = f"{signature.service}:{call.operation}", call.protocol
+        signature = read_signature(environ)
+        service, protocol = signature.service, expected_protocol(environ, signature.service)
+        called = f"{service} {called}"
+        call = read_call(environ, signature, partition=session.partition, account=session.account)
+        called, protocol = f"{service}:{call.operation}", call.protocol
         _check_token(signature, session)
-        asked = Call(
-            service=call.service,
-            operation=call.operation,
-            partition=session.partition,
-            region=call.region,
-            account=session.account,
-            parameters=call.parameters,
-            headers=call.headers,
-        )
-        authorize(session, permissions_of(asked), region=call.region)
+        authorize(session, permissions_of(call), region=call.region)
     except DeniedError as exc:
         refusal = refusals.denied(session.arn, exc.permission, exc.reason)
     except RoleGoneError as exc:
         RECORDER.refuse(session.role_arn, called, str(exc))
-        refusal = refusals.unrecognized(signature.service)
+        refusal = refusals.unrecognized(service)
     except (UndeterminedError, PolicyError) as exc:
         RECORDER.refuse(session.role_arn, called, str(exc))
         refusal = refusals.not_emulated(str(exc))

@@ -35,6 +35,8 @@ MODELS = {
 
 _SCOPE = re.compile(r"Credential=(?P<key>[^/,\s]+)/\d{8}/(?P<region>[^/,]+)/(?P<service>[^/,]+)/aws4_request")
 _QUERY_SCOPE = re.compile(r"(?P<key>[^/]+)/\d{8}/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request")
+_ANY_KEY = re.compile(r"Credential=(?P<key>[^/,\s]+)|AWS (?P<old_key>[^:]+):")
+_ANY_QUERY_KEY = re.compile(r"X-Amz-Credential=(?P<key>[^&%/]+)|AWSAccessKeyId=(?P<old_key>[^&]+)")
 _RPC_PATH = re.compile(r"/service/[^/]+/operation/(?P<operation>\w+)")
 _LABEL = re.compile(r"\{(?P<name>\w+)(?P<greedy>\+?)\}")
 _loading = threading.Lock()
@@ -46,48 +48,81 @@ class UndeterminedError(Exception):
 
 @dataclass(frozen=True)
 class Signature:
-    """Who signed a request, and for which service and region."""
+    """For which service and region a request is signed, and with which session's token."""
 
-    access_key_id: str
     region: str
     service: str
     session_token: str | None
 
 
 @dataclass(frozen=True)
-class ServiceCall:
-    """One operation of one service. `service` is the name that the request was signed for."""
+class Call:
+    """One operation of one service, called by a function of an account. `service` is what the request is signed for.
+
+    Parameters have the names of botocore's model, headers are in lower case.
+    """
 
     service: str
     operation: str
     protocol: str
+    partition: str
     region: str
+    account: str
     parameters: Mapping[str, Any]
     headers: Mapping[str, str]
 
+    def arn(self, service: str, resource: str, *, region: str | None = None, account: str | None = None) -> str:
+        """The ARN of a resource in the call's own region and account, unless others are given."""
+        region = self.region if region is None else region
+        account = self.account if account is None else account
+        return f"arn:{self.partition}:{service}:{region}:{account}:{resource}"
 
-def read_signature(environ: WSGIEnvironment) -> Signature | None:
-    """The signature of version 4 in a request's header or query, None where there is none."""
+    def parameter(self, name: str) -> str:
+        """A parameter without which the resource is unknown; raises UndeterminedError."""
+        value = self.parameters.get(name)
+        if not isinstance(value, str) or not value:
+            raise UndeterminedError(f"{self.service} {self.operation} has no {name}, which names its resource")
+        return value
+
+    def in_own_account(self, arn: str) -> str:
+        """The ARN, if it is of the caller's account; raises UndeterminedError where another's policies count too."""
+        if arn.split(":")[4] not in {self.account, ""}:
+            raise UndeterminedError(f"{arn} is in another account: calls over accounts are not evaluated")
+        return arn
+
+
+def access_key_of(environ: WSGIEnvironment) -> str | None:
+    """The access key that signed a request in whatever way, None where none did."""
+    found = _ANY_KEY.search(environ.get("HTTP_AUTHORIZATION", "")) or _ANY_QUERY_KEY.search(
+        environ.get("QUERY_STRING", "")
+    )
+    return found and (found["key"] or found["old_key"])
+
+
+def read_signature(environ: WSGIEnvironment) -> Signature:
+    """The signature of version 4 in a request's header or query; raises UndeterminedError for any other."""
     header = environ.get("HTTP_AUTHORIZATION", "")
     found, token = _SCOPE.search(header), environ.get("HTTP_X_AMZ_SECURITY_TOKEN")
-    if found is None and "X-Amz-Credential" in environ.get("QUERY_STRING", ""):
-        query = dict(parse_qsl(environ["QUERY_STRING"]))
+    if found is None:
+        query = dict(parse_qsl(environ.get("QUERY_STRING", "")))
         found, token = _QUERY_SCOPE.fullmatch(query.get("X-Amz-Credential", "")), query.get("X-Amz-Security-Token")
-    return found and Signature(found["key"], found["region"], found["service"], token)
+    if found is None:
+        raise UndeterminedError("its signature is not one of version 4, which says what service is called")
+    return Signature(found["region"], found["service"], token)
 
 
-def expected_protocol(environ: WSGIEnvironment, signature: Signature) -> str:
+def expected_protocol(environ: WSGIEnvironment, service: str) -> str:
     """The protocol in which the sender of a request expects its answer, whatever the request asks for."""
     if environ.get("HTTP_SMITHY_PROTOCOL"):
         return "rpc-v2-cbor"
     if environ.get("HTTP_X_AMZ_TARGET"):
         return "json"
-    if signature.service in MODELS:
-        return str(_model(MODELS[signature.service][-1]).metadata["protocol"])
+    if service in MODELS:
+        return str(_model(MODELS[service][-1]).metadata["protocol"])
     return "query" if "x-www-form-urlencoded" in environ.get("CONTENT_TYPE", "") else "rest-json"
 
 
-def read_call(environ: WSGIEnvironment, signature: Signature) -> ServiceCall:
+def read_call(environ: WSGIEnvironment, signature: Signature, *, partition: str, account: str) -> Call:
     """The operation that a request asks for; raises UndeterminedError. The request's body can be read again after."""
     names = MODELS.get(signature.service)
     if names is None:
@@ -100,7 +135,16 @@ def read_call(environ: WSGIEnvironment, signature: Signature) -> ServiceCall:
         if key.startswith("HTTP_")
     }
     for protocol, operation, parameters in _readings(environ, [_model(name) for name in names], headers):
-        return ServiceCall(signature.service, operation, protocol, signature.region, parameters, headers)
+        return Call(
+            service=signature.service,
+            operation=operation,
+            protocol=protocol,
+            partition=partition,
+            region=signature.region,
+            account=account,
+            parameters=parameters,
+            headers=headers,
+        )
     raise UndeterminedError(
         f"{environ['REQUEST_METHOD']} {environ.get('PATH_INFO')} is no operation of {' or '.join(names)} that is known"
     )

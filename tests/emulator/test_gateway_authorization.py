@@ -13,12 +13,13 @@ import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-from emulator_support import ACCOUNT, REGION, Answer, Clients, http, serve
+from emulator_support import ACCOUNT, LAMBDA_TRUST, REGION, Answer, Clients, http, serve
 from guarded_api import build_guarded_api
 from moto.cognitoidp.models import cognitoidp_backends
 
 from emulator.client import DUMMY_SECRET, access_key_id
 from emulator.gateway import create_gateway_app
+from emulator.iam.sessions import SESSIONS
 
 pytestmark = pytest.mark.allow_loopback
 
@@ -233,6 +234,28 @@ def test_a_role_calls_with_its_session(guarded: Guarded, client: Clients) -> Non
     assert answer.status == 200, answer.body
     assert answer.json()["requestContext"]["identity"]["userArn"].endswith("assumed-role/caller/session")
     assert refusal(signed(guarded, **key, token="other"))[1] == "INVALID_SIGNATURE"
+
+
+def test_a_function_calls_within_the_boundary_of_its_role(guarded: Guarded, client: Clients) -> None:
+    iam = client("iam")
+
+    def document(action: str) -> str:
+        statement = {"Effect": "Allow", "Action": action, "Resource": "*"}
+        return json.dumps({"Version": "2012-10-17", "Statement": statement})
+
+    role = iam.create_role(RoleName="invoking", AssumeRolePolicyDocument=LAMBDA_TRUST)["Role"]["Arn"]
+    iam.put_role_policy(RoleName="invoking", PolicyName="p", PolicyDocument=document("execute-api:Invoke"))
+    function = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:invoking"
+    session = SESSIONS.open(role_arn=role, function_arn=function, in_vpc=False)
+    key = {"key": session.access_key_id, "secret": session.secret_access_key, "token": session.session_token}
+    allowed = signed(guarded, **key)
+    boundary = iam.create_policy(PolicyName="no-api", PolicyDocument=document("s3:*"))["Policy"]["Arn"]
+    iam.put_role_permissions_boundary(RoleName="invoking", PermissionsBoundary=boundary)
+    refused = signed(guarded, **key)
+
+    assert allowed.status == 200, allowed.body
+    assert refusal(refused)[:2] == (403, "ACCESS_DENIED")
+    assert refusal(refused)[2].endswith("because no permissions boundary allows the execute-api:Invoke action")
 
 
 def jwt_of(guarded: Guarded, use: str = "id", **claims: Any) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from emulator.iam.operations import bedrock, dynamodb, keys, plain, s3
-from emulator.iam.operations.permission import Call, Permission
-from emulator.iam.requests import UndeterminedError
+from emulator.iam.operations.permission import Permission
+from emulator.iam.requests import Call, UndeterminedError
 
-__all__ = ["Call", "Permission", "permissions_of"]
+__all__ = ["Permission", "permissions_of"]
 
 
 def permissions_of(call: Call) -> list[Permission]:

@@ -14,8 +14,8 @@ from typing import Any
 from moto.dynamodb.models import dynamodb_backends
 
 from emulator.iam.operations.keys import implied
-from emulator.iam.operations.permission import Call, Permission
-from emulator.iam.requests import UndeterminedError
+from emulator.iam.operations.permission import Permission
+from emulator.iam.requests import Call, UndeterminedError
 
 _ITEM_OPERATIONS = frozenset({"DeleteItem", "GetItem", "PutItem", "Query", "Scan", "UpdateItem"})
 _BATCHES = frozenset({"BatchGetItem", "BatchWriteItem"})

@@ -14,8 +14,8 @@ from moto.kms.utils import _deserialize_ciphertext_blob
 
 from emulator.iam.context import Value
 from emulator.iam.evaluation import ResourcePolicy
-from emulator.iam.operations.permission import Call, Permission
-from emulator.iam.requests import UndeterminedError
+from emulator.iam.operations.permission import Permission
+from emulator.iam.requests import Call, UndeterminedError
 
 _DIRECT = frozenset({"DescribeKey", "Encrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext", "GetPublicKey"})
 _ABSENT = ("kms:EncryptionContext:", "kms:EncryptionContextKeys", "kms:ViaService")

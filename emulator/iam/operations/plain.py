@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from emulator.iam.operations.permission import Call, Permission
-from emulator.iam.requests import UndeterminedError
+from emulator.iam.operations.permission import Permission
+from emulator.iam.requests import Call, UndeterminedError
 
 _GROUP = "log-group:{logGroupName}:log-stream:"
 _STREAM = "log-group:{logGroupName}:log-stream:{logStreamName}"

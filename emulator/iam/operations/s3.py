@@ -7,6 +7,7 @@ AWS KMS keys (SSE-KMS)".
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote
 
@@ -15,8 +16,8 @@ from moto.s3.models import FakeBucket, FakeKey, s3_backends
 from emulator.iam.context import Value
 from emulator.iam.evaluation import ResourcePolicy
 from emulator.iam.operations.keys import implied
-from emulator.iam.operations.permission import Call, Permission
-from emulator.iam.requests import UndeterminedError
+from emulator.iam.operations.permission import Permission
+from emulator.iam.requests import Call, UndeterminedError
 
 _OBJECT_ACTIONS = {
     "AbortMultipartUpload": "AbortMultipartUpload",
@@ -91,9 +92,7 @@ def _of_object(call: Call, bucket: FakeBucket | None) -> Iterator[Permission]:
 def _of_source(call: Call) -> Iterator[Permission]:
     name, _, key = unquote(call.parameter("CopySource").partition("?")[0]).lstrip("/").partition("/")
     source = _bucket(call, name)
-    reading = Call(
-        *("s3", "GetObject", call.partition, call.region, call.account, {"Bucket": name, "Key": key}), headers={}
-    )
+    reading = replace(call, operation="GetObject", parameters={"Bucket": name, "Key": key}, headers={})
     yield _on_object(reading, source, "GetObject")
     if source is not None:
         yield from _reading(reading, source, key)
