@@ -29,6 +29,7 @@ from emulator.services import (
     apigateway_authorizers,
     apigateway_deployments,
     awslambda,
+    cloudwatch,
     credentials,
     s3,
     sagemaker,
@@ -52,6 +53,7 @@ class AwsApplication:
         credentials.install(default_account)
         s3.install()
         awslambda.install()
+        cloudwatch.install()
         lambda_use.install()
         sagemaker.install(containers)
         if containers is CONTAINERS:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable
+from typing import Any
 
 from moto.logs.models import logs_backends
+
+from emulator.monitoring.log_metrics import publish_from_lines
 
 _lock = threading.Lock()
 
@@ -14,7 +17,7 @@ _lock = threading.Lock()
 def put_lines(account: str, region: str, group: str, stream: str, lines: Iterable[str]) -> None:
     """Append lines to a log stream with the time now; the group and stream are made where they are missing."""
     now = int(time.time() * 1000)
-    events = [{"timestamp": now, "message": line} for line in lines]
+    events: list[dict[str, Any]] = [{"timestamp": now, "message": line} for line in lines]
     if not events:
         return
     backend = logs_backends[account][region]
@@ -23,6 +26,7 @@ def put_lines(account: str, region: str, group: str, stream: str, lines: Iterabl
         backend.ensure_log_group(group)
         backend.ensure_log_stream(group, stream)
         backend.put_log_events(group, stream, events)
+    publish_from_lines(account, region, group, (event["message"] for event in events))
 
 
 def group_name(log_group_arn: str) -> tuple[str, str, str]:

@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import logging
 import os
+import random
 import re
 import subprocess
 import sys
@@ -67,6 +68,7 @@ def container_definition(model: Mapping[str, Any]) -> Mapping[str, Any]:
 class _Container:
     process: subprocess.Popen[bytes]
     variant: str
+    model: str
     log: Callable[[str], None]
     port: int | None = None
     tail: deque[str] = field(default_factory=lambda: deque(maxlen=20))
@@ -90,12 +92,27 @@ class _Container:
         self.announced.set()
 
 
+@dataclass(frozen=True)
+class Serving:
+    """The container that answers one invocation: where it listens, what stands in there, and for which model."""
+
+    url: str
+    variant: str
+    model: str
+
+
 class Containers:
-    """Every running container, by endpoint and production variant."""
+    """Every running container, by endpoint and production variant.
+
+    During a guarded update a variant has two: the one that serves, and the one that is staged to take over, which gets
+    a share of the invocations.
+    """
 
     def __init__(self, *, start_timeout_seconds: float = 30) -> None:
         self._start_timeout_seconds = start_timeout_seconds
         self._running: dict[tuple[EndpointKey, str], _Container] = {}
+        self._staged: dict[tuple[EndpointKey, str], _Container] = {}
+        self._shares: dict[EndpointKey, float] = {}
         self._lock = threading.Lock()
         self._starting_shared = threading.Lock()
 
@@ -113,21 +130,62 @@ class Containers:
         if before:
             _stop(before)
 
+    def stage(self, endpoint_key: EndpointKey, model: Mapping[str, Any], *, production_variant: str) -> None:
+        """Start the model's container beside the one that serves; it gets no invocation until `shift`.
+
+        Raises ContainerError with the endpoint's failure reason.
+        """
+        started = self._start(endpoint_key, model, production_variant)
+        with self._lock:
+            self._staged[endpoint_key, production_variant] = started
+
+    def shift(self, endpoint_key: EndpointKey, share: float) -> None:
+        """Let the staged containers of an endpoint answer this share of its invocations, from 0 to 1."""
+        with self._lock:
+            self._shares[endpoint_key] = share
+
+    def promote(self, endpoint_key: EndpointKey) -> None:
+        """Put the staged containers in the place of those that served, which are stopped."""
+        with self._lock:
+            staged = {key: self._staged.pop(key) for key in list(self._staged) if key[0] == endpoint_key}
+            before = [self._running.pop(key) for key in list(self._running) if key[0] == endpoint_key]
+            self._running |= staged
+            self._shares.pop(endpoint_key, None)
+        for container in before:
+            _stop(container)
+
+    def discard(self, endpoint_key: EndpointKey) -> None:
+        """Stop the staged containers; those that serve get every invocation again."""
+        with self._lock:
+            self._shares.pop(endpoint_key, None)
+            staged = [self._staged.pop(key) for key in list(self._staged) if key[0] == endpoint_key]
+        for container in staged:
+            _stop(container)
+
     def stop(self, endpoint_key: EndpointKey, *, production_variant: str | None = None) -> None:
         """Stop an endpoint's containers, or only one production variant's. Nothing happens where none runs."""
         with self._lock:
-            keys = [key for key in self._running if key[0] == endpoint_key and production_variant in {None, key[1]}]
-            stopped = [self._running.pop(key) for key in keys]
+            stopped = [
+                fleet.pop(key)
+                for fleet in (self._running, self._staged)
+                for key in list(fleet)
+                if key[0] == endpoint_key and production_variant in {None, key[1]}
+            ]
         for container in stopped:
             _stop(container)
 
-    def url(self, endpoint_key: EndpointKey, *, production_variant: str = "primary") -> str:
-        """Where the container of an endpoint's production variant listens; KeyError where none runs."""
-        return self._find(endpoint_key, production_variant).url
+    def variants(self, endpoint_key: EndpointKey) -> list[str]:
+        """Names of the production variants of an endpoint that have a container."""
+        with self._lock:
+            return [name for key, name in self._running if key == endpoint_key]
 
-    def variant(self, endpoint_key: EndpointKey, *, production_variant: str = "primary") -> str:
-        """Which variant of the model server stands in there; KeyError where none runs."""
-        return self._find(endpoint_key, production_variant).variant
+    def serving(self, endpoint_key: EndpointKey, *, production_variant: str = "primary") -> Serving:
+        """The container that answers the next invocation of a production variant; KeyError where none runs."""
+        with self._lock:
+            staged = self._staged.get((endpoint_key, production_variant))
+            share = self._shares.get(endpoint_key, 0.0)
+        container = staged if staged and random.random() < share else self._find(endpoint_key, production_variant)  # noqa: S311 - traffic
+        return Serving(container.url, container.variant, container.model)
 
     def shared_url(self, variant: str) -> str:
         """Where a variant listens that belongs to no endpoint, as Bedrock's models; it is started when first asked for.
@@ -137,7 +195,7 @@ class Containers:
         key: EndpointKey = ("", "", variant)
         with self._starting_shared:
             try:
-                return self.url(key)
+                return self._find(key, "primary").url
             except KeyError:
                 started = self._start_variant(variant, variant, {}, _logger.debug, "primary")
             with self._lock:
@@ -147,8 +205,9 @@ class Containers:
     def stop_all(self) -> None:
         """Stop every container."""
         with self._lock:
-            stopped = list(self._running.values())
+            stopped = [*self._running.values(), *self._staged.values()]
             self._running.clear()
+            self._staged.clear()
         for container in stopped:
             _stop(container)
 
@@ -168,8 +227,12 @@ class Containers:
         def log(line: str) -> None:
             cloudwatch_logs.put_lines(account, region, log_group(endpoint_name), stream, [line])
 
-        environment = container_definition(model).get("Environment") or {}
-        return self._start_variant(variant_of(model), endpoint_name, environment, log, production_variant)
+        definition = container_definition(model)
+        started = self._start_variant(
+            variant_of(model), endpoint_name, definition.get("Environment") or {}, log, production_variant
+        )
+        started.model = describe_model(definition)
+        return started
 
     def _start_variant(
         self,
@@ -188,7 +251,7 @@ class Containers:
             directory=_ROOT,
             output=subprocess.PIPE,
         )
-        container = _Container(process, variant, log)
+        container = _Container(process, variant, variant, log)
         threading.Thread(target=container.follow_output, name=f"container-{name}", daemon=True).start()
         try:
             self._wait_until_healthy(container, production_variant)
@@ -217,6 +280,12 @@ class Containers:
             f"within {self._start_timeout_seconds:g} s: {reason}. "
             f"Its last output: {' | '.join(container.tail) or 'none'}"
         )
+
+
+def describe_model(container: Mapping[str, Any]) -> str:
+    """What tells one model version from another: its package, or its image and artifact."""
+    parts = (container.get(name) for name in ("ModelPackageName", "Image", "ModelDataUrl"))
+    return " ".join(str(part) for part in parts if part)
 
 
 def log_group(endpoint_name: str) -> str:

@@ -49,7 +49,8 @@ class FaultError(ValueError):
 @dataclass(frozen=True)
 class Fault:
     """One fault. `times` None means until it is deleted; `endpoint`, an endpoint's name or a Bedrock
-    model's id, None means all of them."""
+    model's id, None means all of them. `model` is part of the model package, image or artifact of an endpoint's
+    container: the fault then happens to that version of the model only."""
 
     fault: FaultKind
     times: int | None = None
@@ -57,6 +58,7 @@ class Fault:
     message: str = "switched on by the test"
     status: int | None = None
     endpoint: str | None = None
+    model: str | None = None
 
 
 _TYPES: dict[str, tuple[type, ...]] = {
@@ -66,6 +68,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "message": (str,),
     "status": (int, type(None)),
     "endpoint": (str, type(None)),
+    "model": (str, type(None)),
 }
 _STATUSES = {FaultKind.CLIENT_ERROR: range(400, 500), FaultKind.SERVER_ERROR: range(500, 600)}
 
@@ -125,11 +128,11 @@ class FaultBoard:
         with self._lock:
             return (self._fault, self._left) if self._fault else None
 
-    def take(self, endpoint_name: str) -> Fault | None:
-        """The fault that happens to this invocation, counted."""
+    def take(self, endpoint_name: str, model: str = "") -> Fault | None:
+        """The fault that happens to this invocation, which `model` answers, counted."""
         with self._lock:
             fault = self._fault
-            if fault is None or fault.endpoint not in {None, endpoint_name}:
+            if fault is None or fault.endpoint not in {None, endpoint_name} or (fault.model or "") not in model:
                 return None
             if self._left is not None:
                 self._left -= 1

@@ -7,8 +7,11 @@ import http.client
 import json
 import random
 import socket
+import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -17,8 +20,9 @@ from moto.core.responses import BaseResponse
 from moto.sagemaker.models import sagemaker_backends
 from moto.sagemakerruntime.responses import SageMakerRuntimeResponse
 
-from emulator.containers import CONTAINERS, Containers, EndpointKey, log_group
+from emulator.containers import CONTAINERS, Containers, EndpointKey, Serving, log_group
 from emulator.faults import FAULTS, Fault, FaultBoard, FaultKind
+from emulator.invocation_metrics import Outcome, publish_invocation
 from emulator.stand_in.variant import MAX_BODY_BYTES, Reply, Variant
 from emulator.stand_in.variants import VARIANTS
 
@@ -123,27 +127,37 @@ class Runtime:
             message = f"HTTP content length exceeded {MAX_BODY_BYTES} bytes."
             raise InvocationError("RequestEntityTooLarge", 413, message)
         variant = _production_variant(endpoint, invocation)
-        fault = self._faults.take(endpoint_name)
-        if fault:
-            _refuse(fault, endpoint_name, account)
-        reply = self._reply(invocation, variant, fault)
-        if reply.status >= 400:
-            raise _model_error(invocation, variant, reply.status, reply.body.decode(errors="replace"))
-        if len(reply.body) > MAX_BODY_BYTES:
-            message = f"the response of {len(reply.body)} bytes is larger than {MAX_BODY_BYTES} bytes"
-            raise _model_error(invocation, variant, reply.status, message)
+        watch = _Watch(invocation.endpoint_key, variant)
+        try:
+            serving = self._serving(invocation, variant)
+            fault = self._faults.take(endpoint_name, serving.model)
+            if fault:
+                _refuse(fault, endpoint_name, account)
+            self._copy_to_shadow(endpoint, invocation)
+            reply = watch.model(lambda: self._reply(invocation, variant, serving, fault))
+            if reply.status >= 400:
+                raise _model_error(invocation, variant, reply.status, reply.body.decode(errors="replace"))
+            if len(reply.body) > MAX_BODY_BYTES:
+                message = f"the response of {len(reply.body)} bytes is larger than {MAX_BODY_BYTES} bytes"
+                raise _model_error(invocation, variant, reply.status, message)
+        except InvocationError as exc:
+            watch.publish(exc.status)
+            raise
+        watch.publish(200)
         headers = {"Content-Type": reply.content_type, "x-Amzn-Invoked-Production-Variant": variant}
         if invocation.custom_attributes:
             headers["X-Amzn-SageMaker-Custom-Attributes"] = invocation.custom_attributes
         return 200, headers, reply.body
 
-    def _reply(self, invocation: Invocation, production_variant: str, fault: Fault | None) -> Reply:
+    def _serving(self, invocation: Invocation, production_variant: str) -> Serving:
         try:
-            url = self._containers.url(invocation.endpoint_key, production_variant=production_variant)
-            name = self._containers.variant(invocation.endpoint_key, production_variant=production_variant)
+            return self._containers.serving(invocation.endpoint_key, production_variant=production_variant)
         except KeyError as exc:
             raise InvocationError("ServiceUnavailable", 503, str(exc.args[0])) from exc
-        variant = VARIANTS[name]
+
+    @staticmethod
+    def _reply(invocation: Invocation, production_variant: str, serving: Serving, fault: Fault | None) -> Reply:
+        variant = VARIANTS[serving.variant]
         instead = _instead_of_the_model(variant, fault) if fault else None
         if instead:
             return instead
@@ -151,8 +165,64 @@ class Runtime:
             time.sleep(min(fault.seconds, INVOKE_TIMEOUT_SECONDS))
             if fault.seconds >= INVOKE_TIMEOUT_SECONDS:
                 raise _timeout(invocation, production_variant)
-        reply = _call(url, invocation, production_variant)
+        reply = _call(serving.url, invocation, production_variant)
         return _spoiled(variant, fault, reply) if fault and reply.status == 200 else reply
+
+    def _copy_to_shadow(self, endpoint: Any, invocation: Invocation) -> None:
+        """Send the shadow variant, if there is one, its share of copies; nobody sees what it answers."""
+        account, region, _ = invocation.endpoint_key
+        config = sagemaker_backends[account][region].endpoint_configs.get(endpoint.endpoint_config_name)
+        shadows = getattr(config, "shadow_production_variants", None) or []
+        for shadow in shadows:
+            production = config.production_variants[0]
+            share = _weight(shadow.get("InitialVariantWeight"), None) / _weight(
+                production.get("InitialVariantWeight"), None
+            )
+            if random.random() < share:  # noqa: S311 - traffic, not a secret
+                copy = partial(self._invoke_shadow, invocation, shadow["VariantName"])
+                threading.Thread(target=copy, name="shadow", daemon=True).start()
+
+    def _invoke_shadow(self, invocation: Invocation, variant: str) -> None:
+        watch = _Watch(invocation.endpoint_key, variant)
+        try:
+            serving = self._serving(invocation, variant)
+            reply = watch.model(lambda: _call(serving.url, invocation, variant))
+        except InvocationError as exc:
+            watch.publish(exc.status)
+            return
+        watch.publish(200 if reply.status < 400 else 424)
+
+
+class _Watch:
+    """Times one invocation of a variant, and publishes how it ended."""
+
+    def __init__(self, endpoint_key: EndpointKey, variant: str) -> None:
+        self._key, self._variant = endpoint_key, variant
+        self._started = time.monotonic()
+        self._model_seconds = 0.0
+        self._model_status: int | None = None
+
+    def model(self, call: Callable[[], Reply]) -> Reply:
+        """Call the model; what it raises counts as no answer."""
+        started = time.monotonic()
+        self._model_status = 0
+        try:
+            reply = call()
+            self._model_status = reply.status
+        finally:
+            self._model_seconds = time.monotonic() - started
+        return reply
+
+    def publish(self, status: int) -> None:
+        """Publish the metrics of the invocation, which its caller sees end with `status`."""
+        seconds = time.monotonic() - self._started
+        outcome = Outcome(
+            status=status,
+            model_status=self._model_status,
+            model_seconds=self._model_seconds,
+            overhead_seconds=max(seconds - self._model_seconds, 0.0),
+        )
+        publish_invocation(self._key, self._variant, outcome)
 
 
 def _instead_of_the_model(variant: Variant, fault: Fault) -> Reply | None:

@@ -77,12 +77,13 @@ class Endpoint(ResourceType):
     """An endpoint: an update points it at another configuration."""
 
     name = "AWS::SageMaker::Endpoint"
-    mutable = words("EndpointConfigName ExcludeRetainedVariantProperties RetainAllVariantProperties Tags")
+    mutable = words(
+        "DeploymentConfig EndpointConfigName ExcludeRetainedVariantProperties RetainAllVariantProperties Tags"
+    )
     replacing = words("EndpointName")
     attributes = words("EndpointName Id")
     name_property = "EndpointName"
     without_effect: ClassVar[dict[str, str]] = {
-        "DeploymentConfig": "an update here swaps the container at once: there is no fleet to shift traffic over",
         "RetainDeploymentConfig": "it only says which DeploymentConfig an update uses",
     }
 
@@ -103,6 +104,8 @@ class Endpoint(ResourceType):
         sagemaker, name = context.client("sagemaker"), made.attributes["EndpointName"]
         if before["EndpointConfigName"] != after["EndpointConfigName"]:
             fields: dict[str, Any] = {"EndpointName": name, "EndpointConfigName": after["EndpointConfigName"]}
+            if "DeploymentConfig" in after:
+                fields["DeploymentConfig"] = after["DeploymentConfig"]
             if boolean(after.get("RetainAllVariantProperties", False)):
                 fields["RetainAllVariantProperties"] = True
                 if "ExcludeRetainedVariantProperties" in after:

@@ -1,4 +1,4 @@
-"""Types of services of which the stacks use one or two: CloudWatch Logs, SSM, ECR, SNS, CloudWatch, CDK."""
+"""Types of services of which the stacks use one or two: CloudWatch Logs, SSM, ECR, SNS, CDK."""
 
 # ruff: noqa: ARG002 - all types have one interface, and few need every argument
 from __future__ import annotations
@@ -211,36 +211,6 @@ class TopicPolicy(ResourceType):
 
     def delete(self, context: Context, made: Made, properties: Properties) -> None:
         """Leave the topics with their last policy: SNS has no call that takes one away."""
-
-
-class Alarm(ResourceType):
-    """A CloudWatch alarm."""
-
-    name = "AWS::CloudWatch::Alarm"
-    mutable = words(
-        "ActionsEnabled AlarmActions AlarmDescription ComparisonOperator DatapointsToAlarm Dimensions "
-        "EvaluateLowSampleCountPercentile EvaluationPeriods ExtendedStatistic InsufficientDataActions MetricName "
-        "Metrics Namespace OKActions Period Statistic Tags Threshold ThresholdMetricId TreatMissingData Unit"
-    )
-    replacing = words("AlarmName")
-    attributes = words("Arn")
-    name_property = "AlarmName"
-
-    def create(self, context: Context, properties: Properties) -> Made:
-        """Put the alarm."""
-        alarm = properties.get("AlarmName") or context.physical_name(255)
-        call(context.client("cloudwatch"), "PutMetricAlarm", {**properties, "AlarmName": alarm}, of=self.name)
-        return Made(alarm, {"Arn": context.arn("cloudwatch", f"alarm:{alarm}")})
-
-    def update(self, context: Context, made: Made, before: Properties, after: Properties) -> Made:
-        """Put the alarm anew."""
-        fields = {**after, "AlarmName": made.physical_id}
-        call(context.client("cloudwatch"), "PutMetricAlarm", fields, of=self.name)
-        return made
-
-    def delete(self, context: Context, made: Made, properties: Properties) -> None:
-        """Delete the alarm."""
-        context.client("cloudwatch").delete_alarms(AlarmNames=[made.physical_id])
 
 
 class CdkMetadata(ResourceType):

@@ -14,6 +14,8 @@ from moto.sagemaker.exceptions import AWSValidationException
 from moto.sagemaker.models import FakeEndpoint, FakeEndpointConfig, SageMakerModelBackend
 from moto.sagemaker.responses import SageMakerResponse
 
+from emulator.services.endpoint_update import GuardedUpdate, RolledBackError, StagedContainers
+
 SCALABLE_DIMENSION = "sagemaker:variant:DesiredInstanceCount"
 CONFIG_EXTRAS = {
     "EnableNetworkIsolation": "enable_network_isolation",
@@ -26,7 +28,7 @@ CONFIG_EXTRAS = {
 INSTANCE_COUNT, WEIGHT = "DesiredInstanceCount", "DesiredWeight"
 
 
-class Containers(Protocol):
+class Containers(StagedContainers, Protocol):
     """What runs behind endpoints."""
 
     def start(self, endpoint_key: tuple[str, str, str], model: Mapping[str, Any], *, production_variant: str) -> None:
@@ -34,6 +36,9 @@ class Containers(Protocol):
 
     def stop(self, endpoint_key: tuple[str, str, str], *, production_variant: str | None = None) -> None:
         """Stop an endpoint's containers, or one variant's."""
+
+    def variants(self, endpoint_key: tuple[str, str, str]) -> list[str]:
+        """Names of the variants of an endpoint that have a container."""
 
 
 def install(containers: Containers) -> None:
@@ -98,6 +103,9 @@ def _update_endpoint(self: SageMakerResponse) -> ActionResult:
     name, config_name = self._get_param("EndpointName"), self._get_param("EndpointConfigName")
     backend.describe_endpoint(name)
     endpoint: FakeEndpoint = backend.endpoints[name]
+    if endpoint.endpoint_status == "Updating":
+        message = f'Cannot update in-progress endpoint "{endpoint.arn}".'
+        raise AWSValidationException(message)
     config = backend.describe_endpoint_config(config_name)
     _refuse_to_break_scaling(backend, endpoint, config)
     variants = endpoint._process_production_variants(config["ProductionVariants"])
@@ -106,14 +114,21 @@ def _update_endpoint(self: SageMakerResponse) -> ActionResult:
         retained = {INSTANCE_COUNT, WEIGHT} - {item["VariantPropertyType"] for item in excluded}
         variants = [_with_retained(variant, endpoint.production_variants, retained) for variant in variants]
     before = (endpoint.endpoint_config_name, endpoint.production_variants)
-    endpoint.endpoint_config_name, endpoint.production_variants = config_name, variants
+    endpoint.endpoint_config_name, endpoint.endpoint_status = config_name, "Updating"
+    deployment = self._get_param("DeploymentConfig")
+    if deployment:
+        _serve_guarded(self, endpoint, deployment)
+    else:
+        _serve(self, endpoint)
     endpoint.data_capture_config = config["DataCaptureConfig"]
     endpoint.last_modified_time = utcnow()
-    _serve(self, endpoint)
     if endpoint.failure_reason:
         # As on AWS, an endpoint whose update fails goes on with what it served before.
         endpoint.endpoint_config_name, endpoint.production_variants = before
-        endpoint.endpoint_status = "InService"
+    else:
+        endpoint.production_variants = variants
+        _stop_removed(self, endpoint)
+    endpoint.endpoint_status = "InService"
     return ActionResult({"EndpointArn": endpoint.arn})
 
 
@@ -126,15 +141,45 @@ def _delete_endpoint(self: SageMakerResponse) -> ActionResult:
 
 def _serve(self: SageMakerResponse, endpoint: FakeEndpoint) -> None:
     """Start a container for each variant; a failure becomes the endpoint's status, as on AWS."""
-    backend: SageMakerModelBackend = self.sagemaker_backend
-    key = (self.current_account, self.region, endpoint.endpoint_name)
     endpoint.endpoint_status, endpoint.failure_reason = "InService", None
-    for variant in backend.describe_endpoint_config(endpoint.endpoint_config_name)["ProductionVariants"]:
-        model = backend.describe_model(variant["ModelName"]).response_object
+    for name, model in _models(self, endpoint):
         try:
-            self.mended_for.start(key, model, production_variant=variant["VariantName"])
+            self.mended_for.start(_key(self, endpoint), model, production_variant=name)
         except RuntimeError as exc:
             endpoint.endpoint_status, endpoint.failure_reason = "Failed", str(exc)
+
+
+def _serve_guarded(self: SageMakerResponse, endpoint: FakeEndpoint, deployment: Mapping[str, Any]) -> None:
+    """Move to new containers as the deployment's policy says; what takes it back is the endpoint's failure reason."""
+    endpoint.failure_reason = None
+    models = _models(self, endpoint)
+    instances = min(int(variant.get("CurrentInstanceCount", 1)) for variant in endpoint.production_variants)
+    try:
+        GuardedUpdate(self.mended_for, _key(self, endpoint), deployment).run(models, instances=instances)
+    except RolledBackError as exc:
+        endpoint.failure_reason = str(exc)
+
+
+def _stop_removed(self: SageMakerResponse, endpoint: FakeEndpoint) -> None:
+    """Stop the containers of variants that the new configuration no longer has."""
+    key = _key(self, endpoint)
+    for name in set(self.mended_for.variants(key)) - {name for name, _ in _models(self, endpoint)}:
+        self.mended_for.stop(key, production_variant=name)
+
+
+def _models(self: SageMakerResponse, endpoint: FakeEndpoint) -> list[tuple[str, dict[str, Any]]]:
+    """The model of each variant of the endpoint's configuration, the shadow's too, by the variant's name."""
+    backend: SageMakerModelBackend = self.sagemaker_backend
+    config = backend.endpoint_configs[endpoint.endpoint_config_name]
+    shadows = getattr(config, "shadow_production_variants", None) or []
+    return [
+        (variant["VariantName"], backend.describe_model(variant["ModelName"]).response_object)
+        for variant in [*config.production_variants, *shadows]
+    ]
+
+
+def _key(self: SageMakerResponse, endpoint: FakeEndpoint) -> tuple[str, str, str]:
+    return (self.current_account, self.region, endpoint.endpoint_name)
 
 
 def _refuse_to_break_scaling(backend: SageMakerModelBackend, endpoint: FakeEndpoint, config: Mapping[str, Any]) -> None:

@@ -20,12 +20,31 @@ class FakeContainers:
     def __init__(self) -> None:
         self.running: dict[tuple[str, str], str] = {}
         self.broken: set[str] = set()
+        self.shares: list[float] = []
 
     def start(self, endpoint_key: tuple[str, str, str], model: Mapping[str, Any], *, production_variant: str) -> None:
         image = model["PrimaryContainer"].get("Image", "package")
         if image in self.broken:
             raise RuntimeError(f"{image} did not pass the ping health check")
         self.running[endpoint_key[2], production_variant] = image
+
+    def stage(self, endpoint_key: tuple[str, str, str], model: Mapping[str, Any], *, production_variant: str) -> None:
+        self.start((*endpoint_key[:2], f"{endpoint_key[2]}/staged"), model, production_variant=production_variant)
+
+    def shift(self, endpoint_key: tuple[str, str, str], share: float) -> None:
+        self.shares.append(share)
+
+    def promote(self, endpoint_key: tuple[str, str, str]) -> None:
+        for (endpoint, variant), image in list(self.running.items()):
+            if endpoint == f"{endpoint_key[2]}/staged":
+                self.running[endpoint_key[2], variant] = image
+        self.discard(endpoint_key)
+
+    def discard(self, endpoint_key: tuple[str, str, str]) -> None:
+        self.stop((*endpoint_key[:2], f"{endpoint_key[2]}/staged"))
+
+    def variants(self, endpoint_key: tuple[str, str, str]) -> list[str]:
+        return [variant for endpoint, variant in self.running if endpoint == endpoint_key[2]]
 
     def stop(self, endpoint_key: tuple[str, str, str], *, production_variant: str | None = None) -> None:
         for key in [key for key in self.running if key[0] == endpoint_key[2] and production_variant in {None, key[1]}]:

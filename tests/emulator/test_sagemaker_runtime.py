@@ -217,11 +217,11 @@ def test_a_new_model_is_swapped_in_before_the_old_one_stops() -> None:
     key = (ACCOUNT, REGION, "swapped")
     try:
         containers.start(key, OPTIMIZED_MODEL)
-        before = containers.url(key)
+        before = containers.serving(key).url
         containers.start(key, OPEN_MODEL)
 
-        assert containers.variant(key) == "open"
-        assert http("GET", f"{containers.url(key)}/ping").status == 200
+        assert containers.serving(key).variant == "open"
+        assert http("GET", f"{containers.serving(key).url}/ping").status == 200
         with pytest.raises(OSError, match="refused"):
             http("GET", f"{before}/ping")
     finally:
@@ -244,13 +244,13 @@ def test_a_container_that_ends_gives_its_reason_and_leaves_the_old_one() -> None
         with pytest.raises(ContainerError, match=r"did not pass the ping health check.*ended with status"):
             containers.start(key, broken)
 
-        assert containers.variant(key) == "optimized"
+        assert containers.serving(key).variant == "optimized"
     finally:
         containers.stop_all()
 
 
 def test_the_container_speaks_http(client: Clients, endpoint: str) -> None:
-    url = CONTAINERS.url((ACCOUNT, REGION, "sdxl"))
+    url = CONTAINERS.serving((ACCOUNT, REGION, "sdxl")).url
 
     assert http("GET", f"{url}/ping").status == 200
     assert http("GET", f"{url}/other").status == 404

@@ -1,0 +1,41 @@
+"""What SageMaker publishes of an invocation, by variant: "SageMaker AI metrics in Amazon CloudWatch"."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from emulator.monitoring.metrics import publish
+
+NAMESPACE = "AWS/SageMaker"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How one invocation of a variant ended. `status` is the caller's, `model_status` the container's, 0 for none.
+
+    Times are in seconds; they are published in microseconds.
+    """
+
+    status: int
+    model_status: int | None
+    model_seconds: float
+    overhead_seconds: float
+
+
+def publish_invocation(endpoint_key: tuple[str, str, str], variant: str, outcome: Outcome) -> None:
+    """Publish the metrics of one invocation."""
+    account, region, endpoint = endpoint_key
+    model_failed = outcome.model_status is not None and not 200 <= outcome.model_status < 300
+    blamed = outcome.model_status if model_failed and outcome.model_status else outcome.status
+    values = {
+        "Invocations": 1.0,
+        "InvocationsPerInstance": 1.0,
+        "Invocation4XXErrors": float(400 <= blamed < 500),
+        # A container that closed the connection, or that did not answer in time, counts as one that failed.
+        "Invocation5XXErrors": float(blamed >= 500 or (model_failed and outcome.model_status == 0)),
+        "InvocationModelErrors": float(model_failed),
+        "OverheadLatency": outcome.overhead_seconds * 1e6,
+    }
+    if outcome.model_status is not None:
+        values["ModelLatency"] = outcome.model_seconds * 1e6
+    publish(account, region, NAMESPACE, values, {"EndpointName": endpoint, "VariantName": variant})
