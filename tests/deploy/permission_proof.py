@@ -16,7 +16,9 @@ from PIL import Image
 from stacks.environment import Environment
 
 ENGINE = "v1/generation/stable-diffusion-xl-1024-v1-0"
-_ROW = re.compile(r"\| `(?P<action>[\w:]+)` \|")
+_ROW = re.compile(r"\| `(?P<action>[\w:]+)` \|(?: `(?P<via>\w+)`)?")
+Grant = tuple[str, str]
+"""An action, and the service through which it is used, if not directly."""
 
 
 class Deployed(Protocol):
@@ -38,9 +40,8 @@ class Deployed(Protocol):
 
 
 def drive(deployed: Deployed, environment: Environment) -> None:
-    """Health, an image, an image by link that is followed, a call that is repeated, one that fails, and a mask."""
+    """Health, an image by link that is followed, a JSON call that is repeated, one that fails, and a mask."""
     assert httpx.get(deployed.url(environment, "health"), timeout=60).status_code == 200
-    assert draw(deployed, environment).status_code == 200
     link = httpx.post(
         deployed.url(environment, "v1/images/generations"),
         headers=_key(deployed, environment),
@@ -94,11 +95,30 @@ def denied(deployed: Deployed, environment: Environment) -> list[str]:
     ]
 
 
+def used(found: list[dict[str, Any]]) -> set[Grant]:
+    """What roles used."""
+    return {(use["action"], use["via"] or "") for role in found for use in role["used"]}
+
+
+def documented_as_used(deployed: Deployed, environment: Environment) -> set[Grant]:
+    """What docs/permissions.md says that the functions of an environment use."""
+    function = deployed.outputs(environment)["FunctionName"]
+    configuration = deployed.client("lambda", environment).get_function_configuration(FunctionName=function)
+    other = ["sagemaker:" if environment.model.source == "bedrock" else "bedrock:"]
+    if not configuration.get("VpcConfig", {}).get("SubnetIds"):
+        other.append("ec2:")
+    return {grant for grant in _documented("used permissions") if not grant[0].startswith(tuple(other))}
+
+
 def documented_as_unused() -> set[str]:
-    """The actions that the documentation says are granted and not used in the tests, each with its reason there."""
-    page = (ROOT / "docs" / "emulator.md").read_text(encoding="utf-8")
-    table = page.partition("<!-- unused permissions -->")[2].partition("<!-- /unused permissions -->")[0]
-    return {found["action"] for found in _ROW.finditer(table)}
+    """The actions that docs/permissions.md says are granted and not used, each with its reason there."""
+    return {action for action, _ in _documented("unused permissions")}
+
+
+def _documented(table: str) -> set[Grant]:
+    page = (ROOT / "docs" / "permissions.md").read_text(encoding="utf-8")
+    rows = page.partition(f"<!-- {table}: ")[2].partition(f"<!-- /{table} -->")[0]
+    return {(found["action"], found["via"] or "") for found in _ROW.finditer(rows)}
 
 
 @contextlib.contextmanager

@@ -13,7 +13,16 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from deploy_harness import ROOT, Account, running_emulator, synthesize
-from permission_proof import denied, documented_as_unused, draw, drive, roles, without_permission
+from permission_proof import (
+    denied,
+    documented_as_unused,
+    documented_as_used,
+    draw,
+    drive,
+    roles,
+    used,
+    without_permission,
+)
 
 from emulator.client import DUMMY_SECRET, access_key_id
 from stacks.environment import Environment, load_environments
@@ -166,6 +175,13 @@ def test_the_functions_need_every_permission_that_they_hold_and_no_other(example
     found = roles(examples, environment)
     assert len(found) == 2, "one role for the image function, one for the key authorizer"
     assert denied(examples, environment) == []
+    documented = documented_as_used(examples, environment)
+    assert used(found) == documented
+    of_authorizer = used([role for role in found if "KeyAuthorizer" in role["role"]])
+    # In whichever network it is.
+    assert {grant for grant in of_authorizer if not grant[0].startswith("ec2:")} == {
+        grant for grant in documented if grant[0].startswith(("logs:", "xray:"))
+    }
     assert {grant["action"] for role in found for grant in role["unused"]} == documented_as_unused()
     assert [grant for role in found for grant in role["unused_resources"]] == []
 

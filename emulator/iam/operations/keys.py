@@ -68,6 +68,7 @@ def _permission(
     if key_id.startswith("arn:"):
         call.in_own_account(key_id)
     key = find_key(call, key_id)
+    named = key_id if ":key/" in key_id else call.arn("kms", f"key/{key_id}")
     context: dict[str, Value] = {"kms:CallerAccount": call.account}
     if via:
         context["kms:ViaService"] = f"{via}.{call.region}.amazonaws.com"
@@ -77,7 +78,7 @@ def _permission(
     return Permission(
         action=action,
         # A key that is not there has an ARN all the same: KMS itself says that it does not exist.
-        resource=key.arn if key else call.arn("kms", f"key/{key_id.rpartition('/')[2]}"),
+        resource=key.arn if key else named,
         context=context,
         absent=_ABSENT,
         resource_policy=ResourcePolicy(f"policy of key {key.id}", key.policy, decisive=True) if key else None,
