@@ -29,6 +29,7 @@ from emulator.services import (
     apigateway_authorizers,
     apigateway_deployments,
     awslambda,
+    cloudtrail,
     cloudwatch,
     credentials,
     s3,
@@ -53,6 +54,7 @@ class AwsApplication:
         credentials.install(default_account)
         s3.install()
         awslambda.install()
+        cloudtrail.install()
         cloudwatch.install()
         lambda_use.install()
         sagemaker.install(containers)

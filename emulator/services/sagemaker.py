@@ -116,7 +116,11 @@ def _update_endpoint(self: SageMakerResponse) -> ActionResult:
     before = (endpoint.endpoint_config_name, endpoint.production_variants)
     endpoint.endpoint_config_name, endpoint.endpoint_status = config_name, "Updating"
     deployment = self._get_param("DeploymentConfig")
-    if deployment:
+    endpoint.failure_reason = None
+    if config_name == before[0]:
+        # What CloudFormation asks for when it rolls back after SageMaker did: those containers serve already.
+        pass
+    elif deployment:
         _serve_guarded(self, endpoint, deployment)
     else:
         _serve(self, endpoint)
