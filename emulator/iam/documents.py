@@ -17,6 +17,7 @@ from emulator.iam.conditions import Condition, parse_conditions
 from emulator.iam.context import Context
 from emulator.iam.patterns import PolicyError, check_arn, matches_arn, wildcard
 
+_VERSION, _OLD_VERSION = "2012-10-17", "2008-10-17"
 _PLAIN_ELEMENTS = frozenset({"Sid", "Effect", "Condition"})
 
 
@@ -91,6 +92,11 @@ def _statements(document: str, kind: Kind) -> Iterator[Statement]:
     unknown = sorted(set(policy) - {"Version", "Id", "Statement"})
     if unknown:
         raise PolicyError(f"the policy has unknown elements {unknown}: allowed are Version, Id and Statement")
+    version = policy.get("Version", _OLD_VERSION)
+    if version not in (_OLD_VERSION, _VERSION):
+        raise PolicyError(f"the policy has Version {version!r}: allowed are {_VERSION} and {_OLD_VERSION}")
+    if version == _OLD_VERSION and "${" in document:
+        raise PolicyError(f"the policy has policy variables, which are plain text without Version {_VERSION}")
     statements = policy["Statement"]
     for number, statement in enumerate(statements if isinstance(statements, list) else [statements], 1):
         if not isinstance(statement, Mapping):
@@ -111,6 +117,9 @@ def _statement(statement: Mapping[str, Any], place: str, kind: Kind) -> Statemen
     resources = _texts(statement[choices["Resource"]], name) if "Resource" in choices else ("*",)
     for resource in resources:
         check_arn(resource)
+    for action in actions:
+        if action != "*" and ":" not in action:
+            raise PolicyError(f"statement {name} has action {action!r}: it must be * or <service>:<action>")
     return Statement(
         name=name,
         digest=hashlib.sha256(json.dumps(statement, sort_keys=True).encode()).hexdigest(),

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 from emulator_support import ACCOUNT, LAMBDA_TRUST, REGION, Clients, http, zipped
+from moto.iam.aws_managed_policies import aws_managed_policies_data
 from role_of_function import LOGS, RoleOfFunction, allow
 from werkzeug.test import Client
 
+from emulator.iam.documents import parse_policy
 from emulator.iam.recorder import RECORDER
 from emulator.iam.report import create_iam_app, report
 
@@ -116,6 +118,12 @@ def test_what_the_role_does_not_allow_is_refused_in_the_services_own_form(role: 
     assert (answer["Code"], answer["Status"]) == (code, status)
     assert answer["Message"] == f"User: {role.session_arn} is not authorized to perform: {action}{on} {because}"
     assert (action, resource, because) in denied(role)
+
+
+def test_a_large_upload_is_refused_in_words_and_not_by_a_broken_connection(role: RoleOfFunction) -> None:
+    answer = role.call("s3", "put_object", Bucket=BUCKET, Key="a/b.txt", Body="x" * 4_000_000)
+
+    assert (answer["Code"], answer["Status"]) == ("AccessDenied", 403)
 
 
 def test_an_inference_profile_needs_the_model_in_every_region_it_leads_to(role: RoleOfFunction) -> None:
@@ -302,6 +310,15 @@ def test_an_attached_policy_counts_in_its_present_version(client: Clients, role:
 
     assert "Code" not in first
     assert second["Code"] == "AccessDenied"
+
+
+def test_every_policy_of_aws_itself_can_be_read() -> None:
+    policies = json.loads(aws_managed_policies_data)
+
+    statements = [parse_policy(json.dumps(policy["Document"])) for policy in policies.values()]
+
+    assert len(statements) > 1000
+    assert all(statements)
 
 
 def test_who_calls_may_always_be_asked(role: RoleOfFunction) -> None:

@@ -229,6 +229,12 @@ def test_a_keys_policy_must_grant_itself_or_leave_it_to_the_account(
         ("{", "permissions: the policy is not JSON: "),
         ("[]", "permissions: the policy is not an object with a Statement"),
         (json.dumps({"Statement": [], "Rules": 1}), r"permissions: the policy has unknown elements \['Rules'\]"),
+        (json.dumps({"Version": "2026-01-01", "Statement": []}), "permissions: the policy has Version '2026-01-01'"),
+        (
+            json.dumps({"Statement": allow(resource="arn:aws:s3:::images/${aws:userid}")}),
+            "permissions: the policy has policy variables, which are plain text without Version 2012-10-17",
+        ),
+        (policy(allow("GetObject")), "statement #1 has action 'GetObject': it must be \\* or <service>:<action>"),
         (policy(without(allow(), "Effect")), "permissions: statement #1 has Effect None: allowed are Allow and Deny"),
         (policy(without(allow(), "Action")), "statement #1 must have either Action or NotAction, and has neither"),
         (policy(allow(NotResource="*")), "statement #1 must have either Resource or NotResource, and has both"),
