@@ -20,8 +20,6 @@ _ABSENT = (
     *("aws:PrincipalServiceName", "aws:PrincipalServiceNamesList", "aws:PrincipalTag/", "aws:SourceIdentity"),
     "lambda:SourceFunctionArn",
 )
-
-
 # Of calls that come from the internet, as those of a function in no VPC.
 _ABSENT_OUTSIDE_VPC = ("aws:SourceVpc", "aws:SourceVpcArn", "aws:SourceVpce", "aws:VpcSourceIp")
 
@@ -45,12 +43,13 @@ def authorize(
     """Decide on permissions one by one, and record what was decided.
 
     `region` is the one that is called, by default the function's own. `by_function` is false for what Lambda itself
-    does with the role. Raises DeniedError at the first that is missing,
-    RoleGoneError, and PolicyError where a policy cannot be evaluated.
+    does with the role. Raises DeniedError at the first that is missing, RoleGoneError, and PolicyError where a policy
+    cannot be evaluated.
     """
     role = session.role()
     if role is None:
         raise RoleGoneError(f"the role {session.role_arn} does not exist any more")
+    caller = caller_of(session, role)
     for permission in permissions:
         values = _global_context(session, role, permission, region=region or session.region)
         if by_function:
@@ -58,8 +57,7 @@ def authorize(
             values["lambda:SourceFunctionArn"] = session.function_arn
         absent = (*_ABSENT, *permission.absent, *(() if session.in_vpc else _ABSENT_OUTSIDE_VPC))
         context = Context({**values, **permission.context}, absent)
-        caller, policy = caller_of(session, role), permission.resource_policy
-        decision = evaluate(caller, permission.action, permission.resource, context, policy)
+        decision = evaluate(caller, permission.action, permission.resource, context, permission.resource_policy)
         RECORDER.record(session.role_arn, permission.action, permission.resource, permission.via, decision)
         if not decision.allowed:
             raise DeniedError(permission, decision.reason)

@@ -107,7 +107,8 @@ def _equal(actual: str, expected: str, lookup: Lookup) -> bool:
 
 
 def _equal_in_any_case(actual: str, expected: str, lookup: Lookup) -> bool:
-    return actual.lower() == (filled(expected, lookup) or "").lower()
+    value = filled(expected, lookup)
+    return value is not None and actual.lower() == value.lower()
 
 
 _COMPARISONS: dict[str, Comparison] = {

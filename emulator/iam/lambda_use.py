@@ -50,7 +50,7 @@ def send_trace(session: FunctionSession) -> None:
         is_allowed(session, [Permission(action, "*")])
 
 
-def check_network_permissions(session: FunctionSession, vpc_config: Mapping[str, Any]) -> None:
+def _check_network(session: FunctionSession, vpc_config: Mapping[str, Any]) -> None:
     """Raise moto's InvalidParameterValueException unless Lambda may make and keep the function's network interfaces."""
     try:
         authorize(session, _network_permissions(session, vpc_config), by_function=False)
@@ -108,4 +108,4 @@ def _check(function: LambdaFunction, role_arn: str, vpc_config: Mapping[str, Any
     except RoleError as exc:
         raise InvalidParameterValueException(str(exc)) from exc
     if vpc_config and vpc_config.get("SubnetIds"):
-        check_network_permissions(FunctionSession.without_key(role_arn, function.function_arn), vpc_config)
+        _check_network(FunctionSession.without_key(role_arn, function.function_arn), vpc_config)
