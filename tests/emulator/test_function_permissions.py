@@ -82,7 +82,7 @@ REFUSED: dict[str, tuple[str, str, dict[str, Any], tuple[str, int], str]] = {
     "s3:PutObject": ("s3", "put_object", {"Bucket": BUCKET, "Key": "a/b.txt"}, ("AccessDenied", 403), OBJECT),
     "s3:ListBucket": ("s3", "list_objects_v2", {"Bucket": BUCKET}, ("AccessDenied", 403), f"arn:aws:s3:::{BUCKET}"),
     "dynamodb:GetItem": ("dynamodb", "get_item", {"TableName": "answers", "Key": ITEM}, JSON, TABLE),
-    "sagemaker:DescribeEndpoint": ("sagemaker", "describe_endpoint", {"EndpointName": "Sdxl"}, JSON, INVOKED),
+    "sagemaker:DescribeEndpoint": ("sagemaker", "describe_endpoint", {"EndpointName": "sdxl"}, JSON, INVOKED),
     "sagemaker:InvokeEndpoint": (
         *("sagemaker-runtime", "invoke_endpoint", {"EndpointName": "sdxl", "Body": "{}"}, REST, INVOKED),
     ),

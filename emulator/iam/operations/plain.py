@@ -83,5 +83,4 @@ def _resource(call: Call, prefix: str, template: str) -> str:
         resource = call.in_own_account(name).split(":", 5)[5]
     if call.service == "lambda" and "Qualifier" in call.parameters:
         resource = f"{resource}:{call.parameters['Qualifier']}"
-    # SageMaker's ARNs are in lower case, whatever a resource was called when it was made.
-    return call.arn(prefix, resource.lower() if call.service == "sagemaker" else resource)
+    return call.arn(prefix, resource)
