@@ -1,4 +1,7 @@
-"""The CDK app: one `SdxlStage` for each file in `environments/`, or for the one that `-c environment=<name>` names."""
+"""The CDK app: one `SdxlStage` for each file in `environments/`, or for the one that `-c environment=<name>` names.
+
+With `-c pipeline=<folder of pipeline.yaml>` it is the pipeline that deploys them, and nothing else.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,12 @@ def main() -> int:
     """Synthesize this process's part; 1, after saying why, where files, request schema or layer do not allow it."""
     app = cdk.App(analytics_reporting=False)
     layer = app.node.try_get_context("layer_archive")
+    pipeline = app.node.try_get_context("pipeline")
     try:
+        if pipeline is not None:
+            _add_pipeline(app, pipeline, layer and Path(layer))
+            app.synth()
+            return 0
         for environment in _environments(app):
             SdxlStage(app, f"sdxl-{environment.name}", environment=environment, layer_archive=layer and Path(layer))
     except (EnvironmentFileError, RequestSchemaError, FunctionVariablesError, FileNotFoundError) as exc:
@@ -49,6 +57,16 @@ def _environments(app: cdk.App) -> tuple[Environment, ...]:
     directory = Path(app.node.try_get_context("environments_dir") or ENVIRONMENTS)
     name = app.node.try_get_context("environment")
     return load_environments(directory, SYNTHESIS.part) if name is None else (find_environment(directory, name),)
+
+
+def _add_pipeline(app: cdk.App, directory: str, layer: Path | None) -> None:
+    from stacks.environment.pipeline_loader import PIPELINE_FILE, load_pipeline  # noqa: PLC0415 - see below
+    from stacks.pipeline_stack import PipelineStack  # noqa: PLC0415 - half a second that environments need not wait
+
+    pipeline, environments = load_pipeline(Path(directory) / PIPELINE_FILE)
+    PipelineStack(
+        app, "sdxl-pipeline", pipeline=pipeline, environments=environments, directory=directory, layer_archive=layer
+    )
 
 
 if __name__ == "__main__":

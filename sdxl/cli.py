@@ -8,11 +8,13 @@ import typer
 from typer.core import TyperGroup
 
 from sdxl import __version__
-from sdxl.commands import catalog, environments, local
+from sdxl.commands import catalog, environments, local, pipeline
 from sdxl.commands.cost import cost
 from sdxl.commands.generate import generate
 from sdxl.commands.preflight import preflight
 from sdxl.commands.presets import presets
+from sdxl.commands.rollout import rollout
+from sdxl.commands.smoke_test import smoke_test
 from sdxl.console import print_result, say
 from sdxl.errors import EXIT_CODES_HELP, EXIT_INTERRUPTED, SdxlError
 
@@ -71,9 +73,12 @@ app.command()(generate)
 app.command()(presets)
 app.command()(preflight)
 app.command()(cost)
+app.command()(smoke_test)
+app.command()(rollout)
 app.add_typer(local.app, name="local")
 app.add_typer(environments.app, name="environments")
 app.add_typer(catalog.app, name="catalog")
+app.add_typer(pipeline.app, name="pipeline")
 
 
 def main() -> None:

@@ -110,6 +110,30 @@ def find_aws_deployment(environment: Environment, session: Session | None = None
     )
 
 
+def find_api(environment: Environment, session: Session) -> Deployment:
+    """Look up where an environment's API is, without a key to it: enough for its health, in every auth mode.
+
+    Raises NotDeployedError if the stack is not there or may not be looked at.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - see find_aws_deployment
+
+    try:
+        url = stack_outputs(session, f"sdxl-{environment.name}-Api")["ApiUrl"]
+    except (BotoCoreError, ClientError, KeyError) as exc:
+        raise NotDeployedError(
+            f"Looking for the API of {environment.name!r} in account {environment.account}, {environment.region} "
+            f"failed: {exc}"
+        ) from exc
+    return Deployment(
+        kind="aws",
+        api_url=url,
+        api_key="",
+        environment=environment.name,
+        account=environment.account,
+        region=environment.region,
+    )
+
+
 def stack_outputs(session: Session, stack_name: str) -> Mapping[str, str]:
     """Return a CloudFormation stack's outputs by logical id."""
     stack = session.client("cloudformation").describe_stacks(StackName=stack_name)["Stacks"][0]

@@ -10,11 +10,9 @@ import typer
 
 from sdxl.console import Progress, print_result, results, say
 from sdxl.deployments import load_named_environment
-from sdxl.errors import SdxlError
+from sdxl.sessions import make_session
 
 if TYPE_CHECKING:
-    from boto3.session import Session
-
     from sdxl.preflight import Finding
     from stacks.environment import Environment
 
@@ -31,6 +29,12 @@ def preflight(
             "--request-quota", help="Ask AWS for more of the quotas that are short. The one thing that is written."
         ),
     ] = False,
+    role_arn: Annotated[
+        str | None,
+        typer.Option(
+            help="Role of the account to assume and look with, such as the CDK's lookup role.", show_default=False
+        ),
+    ] = None,
 ) -> None:
     """Check an AWS account before deploying to it: credentials, CDK bootstrap, quotas, model, names, roles.
 
@@ -45,7 +49,7 @@ def preflight(
     from sdxl.preflight import preflight as check  # noqa: PLC0415
 
     environment = load_named_environment(env)
-    account = Account(environment, make_session(environment))
+    account = Account(environment, make_session(environment, role_arn))
     with Progress(f"Looking at account {environment.account}, {environment.region}") as progress:
         findings = []
         for finding in check(account, request_quota=request_quota):
@@ -60,17 +64,6 @@ def preflight(
     say(f"{', '.join(counts)}.", style="red" if failed else "")
     if failed:
         raise typer.Exit(1)
-
-
-def make_session(environment: Environment) -> Session:
-    """Return a session with the credentials that boto3 finds. Raises SdxlError if their profile is not there."""
-    import boto3  # noqa: PLC0415 - half a second that `--help` need not wait for
-    from botocore.exceptions import BotoCoreError  # noqa: PLC0415
-
-    try:
-        return boto3.Session(region_name=environment.region)
-    except BotoCoreError as exc:
-        raise SdxlError(f"No AWS session: {exc}. Choose another profile with AWS_PROFILE.") from exc
 
 
 def _count(findings: Sequence[Finding], status: str) -> int:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx
 
+from sdxl.cdk_cli import last_log_lines
 from sdxl.errors import SdxlError, UsageError
 from sdxl.local import processes
 from sdxl.project import LOCAL, ROOT, child_environment
@@ -138,10 +139,3 @@ def stop(say: Callable[[str], None]) -> bool:
         say(f"The emulator (process {emulator.pid}) had ended already.")
     STATE_FILE.unlink(missing_ok=True)
     return is_ours
-
-
-def last_log_lines(path: Path, count: int = 15) -> str:
-    """Return the end of a log as part of an error message."""
-    lines = path.read_text(errors="replace").splitlines()[-count:] if path.is_file() else []
-    shown = "\n".join(f"  {line}" for line in lines)
-    return f"The end of {path}:\n{shown}" if shown else f"{path} is empty."

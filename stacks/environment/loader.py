@@ -18,6 +18,8 @@ from stacks.environment.values import NAME_PATTERN, PATTERN_WORDS
 from stacks.environment.yaml_document import YamlDocument, read_yaml
 
 FILE_SUFFIX = ".yaml"
+# Lies beside the environments and says in which order they are deployed; no environment can have its name.
+PIPELINE_NAME = "pipeline"
 
 _SMALLEST_FILE = """account: "111122223333", region: us-east-1 and model: {source: open} are enough"""
 
@@ -85,14 +87,17 @@ def find_environment(directory: Path, name: str) -> Environment:
 
 
 def environment_paths(directory: Path) -> tuple[Path, ...]:
-    """Environment files of `directory`, sorted. A `.yml` file is an error: it would be left out in silence."""
+    """Environment files of `directory`, sorted, without the pipeline's.
+
+    A `.yml` file is an error: it would be left out in silence.
+    """
     if not directory.is_dir():
         raise EnvironmentFileError(
             [Problem(file=directory, text="there is no such directory", remedy="check the path of the environments")]
         )
     misnamed = sorted(path for path in directory.iterdir() if path.suffix.lower() in (".yml", ".yaml"))
     problems = [*_suffix_problems(misnamed)]
-    paths = sorted(path for path in misnamed if path.suffix == FILE_SUFFIX)
+    paths = sorted(path for path in misnamed if path.suffix == FILE_SUFFIX and path.stem != PIPELINE_NAME)
     if not paths and not problems:
         remedy = f"add a file such as dev{FILE_SUFFIX}: {_SMALLEST_FILE}"
         problems.append(Problem(file=directory, text="there is no environment file in it", remedy=remedy))
@@ -125,7 +130,14 @@ def _suffix_problems(paths: list[Path]) -> Iterator[Problem]:
 def _name_problems(path: Path) -> Iterator[Problem]:
     if path.suffix != FILE_SUFFIX:
         yield from _suffix_problems([path])
-    if not re.search(NAME_PATTERN, path.stem):
+    if path.stem == PIPELINE_NAME:
+        yield Problem(
+            file=path,
+            text=f"{PIPELINE_NAME}{FILE_SUFFIX} is the file of the rollout's rings, and no environment",
+            allowed="any other name",
+            remedy="rename the environment; `sdxl pipeline check` reads this file",
+        )
+    elif not re.search(NAME_PATTERN, path.stem):
         yield Problem(
             file=path,
             text=f"the environment's name, {path.stem!r}, is taken from the file's name",

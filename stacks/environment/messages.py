@@ -39,24 +39,24 @@ def located(problem: SettingProblem, document: YamlDocument) -> Problem:
     )
 
 
-def _setting(error: ErrorDetails, _document: YamlDocument) -> SettingProblem:
-    location, _ = locate(error["loc"])
+def _setting(error: ErrorDetails, document: YamlDocument) -> SettingProblem:
+    location, _ = locate(error["loc"], document.schema)
     context = error["ctx"]
     return SettingProblem(
         location=location, text=context["text"], allowed=context["allowed"] or None, remedy=context["remedy"] or None
     )
 
 
-def _missing(error: ErrorDetails, _document: YamlDocument) -> SettingProblem:
-    location, node = locate(error["loc"])
+def _missing(error: ErrorDetails, document: YamlDocument) -> SettingProblem:
+    location, node = locate(error["loc"], document.schema)
     return SettingProblem(
         location=location, text="missing", allowed=allowed_words(node), remedy=f"add {location[-1]}: ..."
     )
 
 
 def _unknown(error: ErrorDetails, document: YamlDocument) -> SettingProblem:
-    location, _ = locate(error["loc"])
-    _, parent = locate(error["loc"][:-1])
+    location, _ = locate(error["loc"], document.schema)
+    _, parent = locate(error["loc"][:-1], document.schema)
     key, known = str(location[-1]), list(resolve(parent).get("properties", {}))
     close = difflib.get_close_matches(key, known, n=1)
     if close:
@@ -72,7 +72,7 @@ def _unknown(error: ErrorDetails, document: YamlDocument) -> SettingProblem:
 
 
 def _wrong_choice(error: ErrorDetails, document: YamlDocument) -> SettingProblem:
-    location, _ = locate(error["loc"])
+    location, _ = locate(error["loc"], document.schema)
     location = (*location, error["ctx"]["discriminator"].strip("'"))
     tag, known = str(error["ctx"]["tag"]), error["ctx"]["expected_tags"].replace("'", "")
     close = difflib.get_close_matches(tag, known.split(", "), n=1)
@@ -84,8 +84,8 @@ def _wrong_choice(error: ErrorDetails, document: YamlDocument) -> SettingProblem
     )
 
 
-def _missing_choice(error: ErrorDetails, _document: YamlDocument) -> SettingProblem:
-    location, node = locate(error["loc"])
+def _missing_choice(error: ErrorDetails, document: YamlDocument) -> SettingProblem:
+    location, node = locate(error["loc"], document.schema)
     chosen_by = error["ctx"]["discriminator"].strip("'")
     return SettingProblem(
         location=(*location, chosen_by), text="missing", allowed=allowed_words(node), remedy=f"add {chosen_by}: ..."
@@ -93,7 +93,7 @@ def _missing_choice(error: ErrorDetails, _document: YamlDocument) -> SettingProb
 
 
 def _wrong_pattern(error: ErrorDetails, document: YamlDocument) -> SettingProblem:
-    location, _ = locate(error["loc"])
+    location, _ = locate(error["loc"], document.schema)
     return SettingProblem(
         location=location,
         text=f"received {_shown(error['input'], location, document)}",
@@ -103,7 +103,7 @@ def _wrong_pattern(error: ErrorDetails, document: YamlDocument) -> SettingProble
 
 
 def _wrong_value(error: ErrorDetails, document: YamlDocument) -> SettingProblem:
-    location, node = locate(error["loc"])
+    location, node = locate(error["loc"], document.schema)
     return SettingProblem(
         location=location,
         text=f"received {_shown(error['input'], location, document)}",

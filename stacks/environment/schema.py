@@ -51,12 +51,13 @@ def choices(node: Schema) -> dict[str, Schema]:
     return {choice: resolve({"$ref": reference}) for choice, reference in mapping.items()}
 
 
-def locate(location: Location) -> tuple[Location, Schema]:
+def locate(location: Location, root: Schema | None = None) -> tuple[Location, Schema]:
     """The schema at a pydantic location, and the location without the steps that only name a choice.
 
-    Where the schema knows no such setting, the schema is empty.
+    `root` is the schema of another kind of file than an environment's, without references. Where the schema knows no
+    such setting, the schema is empty.
     """
-    node, shown = environment_schema(), []
+    node, shown = environment_schema() if root is None else root, []
     for step in location:
         node = resolve(node)
         by_choice = choices(node)

@@ -27,6 +27,12 @@ DOMAIN_PREFIX_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 DOMAIN_NAME_PATTERN = r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$"
 CERTIFICATE_ARN_PATTERN = r"^arn:aws(-cn|-us-gov)?:acm:[a-z0-9-]+:\d{12}:certificate/[A-Za-z0-9-]+$"
 VPC_ENDPOINT_PATTERN = r"^vpce-[0-9a-f]{8}([0-9a-f]{9})?$"
+REPOSITORY_PATTERN = r"^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)+$"
+# AWS CodeConnections, and the older name of the same service, whose connections still work.
+CONNECTION_ARN_PATTERN = (
+    r"^arn:aws(-cn|-us-gov)?:(codeconnections|codestar-connections):[a-z0-9-]+:\d{12}:connection/[0-9a-f-]+$"
+)
+ROLE_NAME_PATTERN = r"^[A-Za-z0-9+=,.@_-]{1,64}$"
 
 PATTERN_WORDS = {
     NAME_PATTERN: "1 to 20 lower-case letters, digits and hyphens; a letter first, no hyphen last",
@@ -38,6 +44,9 @@ PATTERN_WORDS = {
     DOMAIN_NAME_PATTERN: "a domain name in lower case, such as images.example.com",
     CERTIFICATE_ARN_PATTERN: "arn:<partition>:acm:<region>:<account>:certificate/<id>",
     VPC_ENDPOINT_PATTERN: "the id of a VPC endpoint, such as vpce-0123456789abcdef0",
+    REPOSITORY_PATTERN: "owner/name of a repository, such as my-org/sdxl",
+    CONNECTION_ARN_PATTERN: "arn:<partition>:codeconnections:<region>:<account>:connection/<id>",
+    ROLE_NAME_PATTERN: "the name of an IAM role: 1 to 64 letters, digits and + = , . @ _ -",
     MODEL_PACKAGE_ARN_PATTERN: "arn:<partition>:sagemaker:<region>:<account>:model-package/<name>",
     PROVISIONED_MODEL_ARN_PATTERN: "arn:<partition>:bedrock:<region>:<account>:provisioned-model/<12 characters>",
     IMPORTED_MODEL_ARN_PATTERN: "arn:<partition>:bedrock:<region>:<account>:imported-model/<12 characters>",

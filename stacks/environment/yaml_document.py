@@ -32,6 +32,8 @@ class YamlDocument:
     raw: dict[Location, str] = field(default_factory=dict)
     unquoted: set[Location] = field(default_factory=set)
     problems: list[Problem] = field(default_factory=list)
+    # JSON schema of its settings, for messages; None is the environment's.
+    schema: dict[str, Any] | None = None
 
     def line_of(self, location: Location) -> int | None:
         """Line of the value at `location`, or of the nearest value around it that is in the file."""

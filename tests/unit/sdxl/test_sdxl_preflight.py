@@ -767,7 +767,7 @@ def test_a_quota_that_is_never_raised_is_not_asked_for(aws):
 
 @pytest.fixture
 def run(aws, monkeypatch):
-    monkeypatch.setattr(command, "make_session", lambda _: aws)
+    monkeypatch.setattr(command, "make_session", lambda *_: aws)
     monkeypatch.setattr(command, "load_named_environment", lambda name: environment(scaling=SCALING))
     return lambda *arguments: CliRunner().invoke(app, ["preflight", *arguments])
 

@@ -1,0 +1,121 @@
+"""The steps of a rollout on AWS: the preflight's checks, the real CDK CLI on one assembly, and the smoke test."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sdxl import cdk_cli
+from sdxl.deployments import find_api, find_aws_deployment
+from sdxl.errors import SdxlError
+from sdxl.project import ENVIRONMENTS, LOCAL, ROOT, child_environment
+from sdxl.rollout.smoke_test import WAIT_SECONDS, smoke_test
+from sdxl.sessions import session_for
+
+if TYPE_CHECKING:
+    from stacks.environment import Environment
+    from stacks.environment.pipeline import SmokeTest
+
+FOLDER = LOCAL / "rollout"
+ASSEMBLY = FOLDER / "cdk.out"
+_QUIET = ["--no-notices", "--no-color", "--no-version-reporting"]
+
+
+def synthesize(directory: Path, output: Path = ASSEMBLY) -> Path:
+    """Synthesize every environment of `directory` once, so that all rings get the same artifacts; return the folder."""
+    arguments = [
+        "synth",
+        "--quiet",
+        "--output",
+        str(output),
+        "--app",
+        f'"{sys.executable}" "{ROOT / "app.py"}"',
+        *_QUIET,
+    ]
+    if directory.resolve() != ENVIRONMENTS:
+        arguments += ["--context", f"environments_dir={directory.resolve()}"]
+    cdk_cli.run(arguments, _variables(), cdk_cli.silent, what="synth", log_file=FOLDER / "synth.log")
+    return output
+
+
+class AwsSteps:
+    """Deploys to the environments' own accounts. `role_arn_template` is what reads them in place of the lookup role."""
+
+    def __init__(
+        self,
+        *,
+        assembly: Path,
+        show: Callable[[str], None],
+        role_arn_template: str | None = None,
+        preflight_enabled: bool = True,
+        wait_seconds: float = WAIT_SECONDS,
+    ) -> None:
+        """Keep the folder of the synthesized app; nothing is called yet."""
+        self._assembly = assembly
+        self._show = show
+        self._role_arn_template = role_arn_template
+        self._preflight_enabled = preflight_enabled
+        self._wait_seconds = wait_seconds
+
+    def preflight(self, environment: Environment) -> str:
+        """Raise SdxlError with everything that would make the deployment fail."""
+        if not self._preflight_enabled:
+            return "left out, with --skip-preflight"
+        from sdxl.preflight import Account, preflight  # noqa: PLC0415 - what other steps need not
+
+        findings = [*preflight(Account(environment, session_for(environment, self._role_arn_template)))]
+        failed = [finding for finding in findings if finding.status == "failed"]
+        if failed:
+            lines = [f"  {item.name}: {item.found}. {item.remedy or ''}".rstrip() for item in failed]
+            raise SdxlError("\n".join((f"The preflight of {environment.name!r} found:", *lines)))
+        for finding in findings:
+            if finding.status != "ok":
+                self._show(f"{environment.name}: {finding.status}: {finding.name}: {finding.found}")
+        return f"{len(findings)} checks, {sum(item.status != 'ok' for item in findings)} to look at"
+
+    def deploy(self, environment: Environment) -> str:
+        """Deploy the environment's stacks from the assembly. The CLI assumes the CDK's roles of the account itself."""
+        stacks: list[str] = []
+
+        def note(detail: str, *, is_lasting: bool) -> None:
+            if is_lasting:
+                stacks.append(detail)
+                self._show(f"{environment.name}: {detail}")
+
+        arguments = [
+            "deploy",
+            f"sdxl-{environment.name}/*",
+            "--app",
+            str(self._assembly),
+            "--require-approval",
+            "never",
+        ]
+        arguments += ["--progress", "events", "--output", str(FOLDER / f"{environment.name}.out"), *_QUIET]
+        log_file = FOLDER / f"{environment.name}.log"
+        cdk_cli.run(arguments, _variables(), note, what=f"deploy sdxl-{environment.name}/*", log_file=log_file)
+        unchanged = sum("unchanged" in detail for detail in stacks)
+        return f"{len(stacks)} stacks, {unchanged} unchanged"
+
+    def smoke_test(self, environment: Environment, kind: SmokeTest) -> str:
+        """Generate an image, or ask for the health, as the ring wants it."""
+        if kind == "none":
+            return "none, as pipeline.yaml says"
+        session = session_for(environment, self._role_arn_template)
+        find = find_aws_deployment if kind == "image" else find_api
+        result = smoke_test(
+            find(environment, session),
+            check=kind,
+            note=lambda text: self._show(f"{environment.name}: {text}"),
+            wait_seconds=self._wait_seconds,
+        )
+        if result.image_seconds is None:
+            return f"{result.api_url} is healthy"
+        return f"an image of {result.image_bytes} bytes in {result.image_seconds:.1f} s from {result.api_url}"
+
+
+def _variables() -> dict[str, str]:
+    # Bytecode, and our own Python for the app.
+    return {"PYTHONUNBUFFERED": "1", "NODE_NO_WARNINGS": "1", **child_environment(os.environ)}

@@ -1,0 +1,235 @@
+"""The pipeline in the tooling account: source, checks and synthesis, then ring after ring with a look before and after.
+
+Only imported where there is a pipeline.yaml: the CDK's modules for it cost half a second of every synthesis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import cast
+
+import aws_cdk as cdk
+from aws_cdk import aws_codebuild as codebuild
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_s3 as s3
+from aws_cdk import pipelines
+from constructs import Construct
+
+from stacks.catalog import partition_of
+from stacks.constructs.acknowledgments import acknowledge
+from stacks.environment import Environment
+from stacks.environment.pipeline import Pipeline, Ring
+from stacks.sdxl_stage import SdxlStage
+
+# Ubuntu image of CodeBuild with these runtimes (AWS CodeBuild User Guide, "Available runtimes").
+_IMAGE = codebuild.LinuxBuildImage.STANDARD_7_0
+_RUNTIMES = {"python": "3.13", "nodejs": "22"}
+_NODE_VARIABLES = {"NODE_NO_WARNINGS": "1"}
+STACK_NAME = "sdxl-pipeline"
+
+_ARTIFACTS = "The CDK grants a build its pipeline's artifacts and key with these actions; both hold nothing else."
+_BUILDS = "The name of a build project is generated: the CDK grants it its own logs and reports by prefix."
+_ANY = (
+    "Publishing assets and reading the bootstrap's version need roles of accounts that the CDK names by tag or "
+    "pattern; their trust policies decide."
+)
+_SELF_MUTATION = (
+    "Only roles with the bootstrap's tag (a condition of the statement): self-mutation deploys through them."
+)
+_REPLICA = "Copies of artifacts for actions in another region; the source bucket has the versions."
+_ACTIONS = (
+    "Action::kms:GenerateDataKey*",
+    "Action::kms:ReEncrypt*",
+    "Action::s3:Abort*",
+    "Action::s3:DeleteObject*",
+    "Action::s3:GetBucket*",
+    "Action::s3:GetObject*",
+    "Action::s3:List*",
+)
+_BUCKET = {
+    "AwsSolutions-S1": "Artifacts are read and written by the pipeline alone; CloudTrail has its calls.",
+    "NIST.800.53.R5-S3BucketLoggingEnabled": "The pipeline alone reads and writes artifacts; CloudTrail has its calls.",
+    "NIST.800.53.R5-S3BucketReplicationEnabled": "Artifacts are made again from the repository by the next execution.",
+}
+
+
+class PipelineStack(cdk.Stack):
+    """CodePipeline (V2) that changes itself first, then deploys a wave for each ring.
+
+    `directory` is where pipeline.yaml is, relative to the repository. `layer_archive` is that of the stages.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        pipeline: Pipeline,
+        environments: Mapping[str, Environment],
+        directory: str = "environments",
+        layer_archive: Path | None = None,
+    ) -> None:
+        super().__init__(
+            scope,
+            construct_id,
+            stack_name=STACK_NAME,
+            env=cdk.Environment(account=pipeline.account, region=pipeline.region),
+            cross_region_references=False,
+        )
+        self._environments = environments
+        self._directory = directory
+        self._source = pipelines.CodePipelineSource.connection(
+            pipeline.source.repository, pipeline.source.branch, connection_arn=pipeline.source.connection_arn
+        )
+        self._key = self._encryption_key()
+        self._artifacts = self._artifact_bucket()
+        self._partition = partition_of(pipeline.region)
+        self._logging = self._build_logs(pipeline)
+        self.pipeline = pipelines.CodePipeline(
+            self,
+            "Pipeline",
+            pipeline_name=STACK_NAME,
+            synth=self._synth(),
+            cross_account_keys=True,
+            enable_key_rotation=True,
+            self_mutation=True,
+            use_change_sets=False,
+            artifact_bucket=self._artifacts,
+            code_build_defaults=pipelines.CodeBuildOptions(
+                build_environment=codebuild.BuildEnvironment(
+                    build_image=_IMAGE, compute_type=codebuild.ComputeType.MEDIUM
+                ),
+                logging=self._logging,
+                timeout=cdk.Duration.hours(2),
+                partial_build_spec=codebuild.BuildSpec.from_object(
+                    {"version": "0.2", "phases": {"install": {"runtime-versions": _RUNTIMES}}}
+                ),
+            ),
+        )
+        for ring in pipeline.rings:
+            self._add_ring(ring, layer_archive)
+        self.pipeline.build_pipeline()
+        self._acknowledge()
+
+    def _add_ring(self, ring: Ring, layer_archive: Path | None) -> None:
+        before: list[pipelines.Step] = []
+        if ring.approval == "manual":
+            before.append(
+                pipelines.ManualApprovalStep(f"Approve-{ring.name}", comment=f"Deploy {', '.join(ring.environments)}")
+            )
+        wave = self.pipeline.add_wave(f"Ring-{ring.name}", pre=before)
+        for name in ring.environments:
+            environment = self._environments[name]
+            stage = SdxlStage(self, f"sdxl-{name}", environment=environment, layer_archive=layer_archive)
+            after = [] if ring.smoke_test == "none" else [self._smoke_test(environment, ring)]
+            look = self._step(f"Preflight-{name}", environment, f"sdxl preflight --env {name}")
+            for approval in before:
+                look.add_step_dependency(approval)
+            wave.add_stage(stage, pre=[look], post=after)
+
+    def _smoke_test(self, environment: Environment, ring: Ring) -> pipelines.CodeBuildStep:
+        command = f"sdxl smoke-test --env {environment.name} --check {ring.smoke_test}"
+        return self._step(f"SmokeTest-{environment.name}", environment, command)
+
+    def _step(self, step_id: str, environment: Environment, command: str) -> pipelines.CodeBuildStep:
+        """A build that looks at the environment's account with the CDK's lookup role, and can do nothing else."""
+        role = lookup_role_arn(environment)
+        return pipelines.CodeBuildStep(
+            step_id,
+            input=self._source,
+            env=_NODE_VARIABLES,
+            install_commands=["make setup"],
+            commands=[f".venv/bin/{command} --role-arn {role}"],
+            role_policy_statements=[iam.PolicyStatement(actions=["sts:AssumeRole"], resources=[role])],
+        )
+
+    def _synth(self) -> pipelines.CodeBuildStep:
+        context = f"-c pipeline={self._directory}"
+        return pipelines.CodeBuildStep(
+            "Synth",
+            input=self._source,
+            env=_NODE_VARIABLES,
+            install_commands=["make setup"],
+            commands=[
+                "make lint",
+                "make test",
+                'export PATH="$PWD/.venv/bin:$PATH"',
+                f"npx cdk synth --quiet {context}",
+            ],
+            primary_output_directory="cdk.out",
+        )
+
+    def _encryption_key(self) -> kms.Key:
+        return kms.Key(self, "Key", description="Artifacts and logs of the rollout", enable_key_rotation=True)
+
+    def _build_logs(self, pipeline: Pipeline) -> codebuild.LoggingOptions:
+        self._key.grant_encrypt_decrypt(iam.ServicePrincipal(f"logs.{pipeline.region}.amazonaws.com"))
+        group = logs.LogGroup(
+            self,
+            "BuildLogs",
+            encryption_key=self._key,
+            removal_policy=cdk.RemovalPolicy.RETAIN,
+        )
+        # The construct takes names for these numbers.
+        cast(logs.CfnLogGroup, group.node.default_child).retention_in_days = pipeline.log_retention_days
+        return codebuild.LoggingOptions(cloud_watch=codebuild.CloudWatchLoggingOptions(log_group=group))
+
+    def _artifact_bucket(self) -> s3.Bucket:
+        return s3.Bucket(
+            self,
+            "Artifacts",
+            encryption=s3.BucketEncryption.KMS,
+            encryption_key=self._key,
+            bucket_key_enabled=True,
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            enforce_ssl=True,
+            versioned=True,
+            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+            lifecycle_rules=[
+                s3.LifecycleRule(expiration=cdk.Duration.days(90), noncurrent_version_expiration=cdk.Duration.days(30))
+            ],
+            removal_policy=cdk.RemovalPolicy.RETAIN,
+        )
+
+    def _acknowledge(self) -> None:
+        """What the CDK's own modules write, and no argument changes."""
+        arns = {
+            f"Resource::<{self.get_logical_id(self._artifacts.node.default_child)}.Arn>/*": _ARTIFACTS,
+            f"Resource::arn:{self._partition}:codebuild:{self.region}:{self.account}:report-group/*": _BUILDS,
+            f"Resource::arn:{self._partition}:logs:{self.region}:{self.account}:log-group:/aws/codebuild/*": _BUILDS,
+        }
+        for project in self.node.find_all():
+            if isinstance(project, codebuild.CfnProject):
+                name = self.get_logical_id(project)
+                place = f"{self.region}:{self.account}"
+                arns[f"Resource::arn:{self._partition}:codebuild:{place}:report-group/<{name}>-*"] = _BUILDS
+                arns[f"Resource::arn:{self._partition}:logs:{place}:log-group:/aws/codebuild/<{name}>:*"] = _BUILDS
+        reasons = {**dict.fromkeys(_ACTIONS, _ARTIFACTS), "Resource::*": _ANY, **arns}
+        reasons[f"Resource::arn:*:iam::{self.account}:role/*"] = _SELF_MUTATION
+        for stack in self.pipeline.pipeline.cross_region_support.values():
+            bucket = stack.replication_bucket
+            reasons[f"Resource::{_text(self.resolve(bucket.bucket_arn))}/*"] = _ARTIFACTS
+            acknowledge(bucket, {**_BUCKET, "NIST.800.53.R5-S3BucketVersioningEnabled": _REPLICA})
+        acknowledge(
+            self.pipeline,
+            {
+                **{f"AwsSolutions-IAM5[{finding}]": reason for finding, reason in reasons.items()},
+                "NIST.800.53.R5-IAMNoInlinePolicy": "CDK Pipelines writes each build's permissions inline to its role, "
+                "which nothing else has.",
+            },
+        )
+        acknowledge(self._artifacts, _BUCKET)
+
+
+def _text(value: object) -> str:
+    """A resolved ARN as cdk-nag writes it."""
+    return value if isinstance(value, str) else "".join(cast(dict[str, list[list[str]]], value)["Fn::Join"][1])
+
+
+def lookup_role_arn(environment: Environment) -> str:
+    """ARN of the role for reading that `cdk bootstrap` makes in the environment's account."""
+    account, region = environment.account, environment.region
+    return f"arn:{partition_of(region)}:iam::{account}:role/cdk-hnb659fds-lookup-role-{account}-{region}"
