@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
     from stacks.environment import Environment
 
+ENDPOINT_VARIABLE = "AWS_ENDPOINT_URL_EXECUTE_API"
+_EXECUTE_API = re.compile(r"https://(?P<api>[a-z0-9]+)\.execute-api\.[^/]+/(?P<stage>[^/]+)")
 DEPLOYMENT_FILE = LOCAL / "deployment.json"
 
 
@@ -102,7 +106,7 @@ def find_aws_deployment(environment: Environment, session: Session | None = None
         ) from exc
     return Deployment(
         kind="aws",
-        api_url=outputs["ApiUrl"],
+        api_url=reachable(outputs["ApiUrl"]),
         api_key=key["value"],
         environment=environment.name,
         account=environment.account,
@@ -118,7 +122,7 @@ def find_api(environment: Environment, session: Session) -> Deployment:
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - see find_aws_deployment
 
     try:
-        url = stack_outputs(session, f"sdxl-{environment.name}-Api")["ApiUrl"]
+        url = reachable(stack_outputs(session, f"sdxl-{environment.name}-Api")["ApiUrl"])
     except (BotoCoreError, ClientError, KeyError) as exc:
         raise NotDeployedError(
             f"Looking for the API of {environment.name!r} in account {environment.account}, {environment.region} "
@@ -132,6 +136,15 @@ def find_api(environment: Environment, session: Session) -> Deployment:
         account=environment.account,
         region=environment.region,
     )
+
+
+def reachable(url: str, variables: Mapping[str, str] = os.environ) -> str:
+    """Return where an API's address answers: itself, but below `AWS_ENDPOINT_URL_EXECUTE_API` where that is set.
+
+    Of the services, this is the one whose endpoint variable no SDK knows; the emulator's gateway has such addresses.
+    """
+    endpoint, found = variables.get(ENDPOINT_VARIABLE), _EXECUTE_API.fullmatch(url.rstrip("/"))
+    return f"{endpoint.rstrip('/')}/_aws/execute-api/{found['api']}/{found['stage']}" if endpoint and found else url
 
 
 def stack_outputs(session: Session, stack_name: str) -> Mapping[str, str]:

@@ -1,0 +1,233 @@
+"""The order of a rollout, what stops it, what is said then; the smoke test; the workflow and the commands."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from sdxl.cli import app
+from sdxl.client import Client, Retries
+from sdxl.deployments import Deployment, reachable
+from sdxl.errors import SdxlError, UnexpectedAnswerError, UsageError
+from sdxl.rollout import Rollout, smoke_test
+from sdxl.rollout.bootstrap import commands
+from sdxl.rollout.github import workflow_text
+from sdxl.rollout.smoke_test import check_image
+from sdxl.sessions import filled, lookup_role_arn
+from stacks.environment.pipeline_loader import load_pipeline
+
+pytestmark = pytest.mark.disable_socket
+
+ROOT = Path(__file__).parents[3]
+EXAMPLE = ROOT / "tests" / "pipelines" / "small"
+PIPELINE, ENVIRONMENTS = load_pipeline(EXAMPLE / "pipeline.yaml")
+DEPLOYMENT = Deployment(kind="aws", api_url="https://api.test", api_key="key", environment="dev")
+
+
+class FakeSteps:
+    """Notes what is done; raises `error` at the step and environment of `at`."""
+
+    def __init__(self, at: str = "", error: BaseException | None = None) -> None:
+        self.done: list[str] = []
+        self._at = at
+        self._error = error
+
+    def _do(self, what: str) -> str:
+        if what == self._at and self._error is not None:
+            raise self._error
+        self.done.append(what)
+        return "fine"
+
+    def preflight(self, environment: Any) -> str:
+        return self._do(f"preflight {environment.name}")
+
+    def deploy(self, environment: Any) -> str:
+        return self._do(f"deploy {environment.name}")
+
+    def smoke_test(self, environment: Any, kind: str) -> str:
+        return self._do(f"{kind} {environment.name}")
+
+
+def run(steps: FakeSteps, **chosen: str) -> Rollout:
+    rollout = Rollout(PIPELINE, ENVIRONMENTS, **chosen)
+    rollout.run(steps, enter=lambda _: None, show=lambda _: None)
+    return rollout
+
+
+def test_rings_are_deployed_in_order_each_looked_at_before_and_after() -> None:
+    steps = FakeSteps()
+
+    assert run(steps).is_done
+    assert steps.done == [
+        f"{step} {name}" for name in ("dev", "staging", "prod") for step in ("preflight", "deploy", "image")
+    ]
+
+
+def test_nothing_is_deployed_in_a_ring_whose_preflight_fails() -> None:
+    steps = FakeSteps("preflight staging", SdxlError("no quota"))
+    rollout = run(steps)
+
+    assert steps.done[-1] == "image dev"
+    assert rollout.summary() == [
+        "done       dev/dev (100000000002, us-west-2)",
+        "failed     staging/staging (100000000003, us-west-2): at its preflight; nothing changed there",
+        "untouched  prod/prod (100000000004, us-west-2)",
+    ]
+    assert rollout.outcomes[1].message == "no quota"
+    assert rollout.how_to_resume().endswith("sdxl rollout --from-ring staging")
+
+
+def test_a_whole_ring_is_looked_at_before_any_of_it_is_deployed() -> None:
+    first = PIPELINE.rings[0].model_copy(update={"environments": ("dev", "staging")})
+    together = PIPELINE.model_copy(update={"rings": (first,)})
+    steps = FakeSteps("preflight staging", SdxlError("no quota"))
+    Rollout(together, ENVIRONMENTS).run(steps, enter=lambda _: None, show=lambda _: None)
+
+    assert steps.done == ["preflight dev"]
+
+
+def test_failed_deployment_says_that_stacks_may_be_changed() -> None:
+    rollout = run(FakeSteps("deploy staging", SdxlError("rolled back")))
+
+    assert rollout.summary()[1].endswith("at its deploy; its stacks may be changed")
+    assert [outcome.state for outcome in rollout.outcomes] == ["done", "failed", "untouched"]
+
+
+def test_interruption_is_kept_and_raised() -> None:
+    rollout = Rollout(PIPELINE, ENVIRONMENTS)
+    with pytest.raises(KeyboardInterrupt):
+        rollout.run(FakeSteps("deploy dev", KeyboardInterrupt()), enter=lambda _: None, show=lambda _: None)
+
+    assert [outcome.state for outcome in rollout.outcomes] == ["interrupted", "untouched", "untouched"]
+    assert "--from-ring dev" in rollout.how_to_resume()
+
+
+def test_rings_are_chosen_one_or_from_one_on() -> None:
+    assert [ring.name for ring in Rollout(PIPELINE, ENVIRONMENTS, ring="staging").rings] == ["staging"]
+    assert [ring.name for ring in Rollout(PIPELINE, ENVIRONMENTS, from_ring="staging").rings] == ["staging", "prod"]
+    with pytest.raises(UsageError, match=r"no ring 'x'. In order, the rings are dev, staging, prod"):
+        Rollout(PIPELINE, ENVIRONMENTS, ring="x")
+    with pytest.raises(UsageError, match="give one of the two"):
+        Rollout(PIPELINE, ENVIRONMENTS, ring="dev", from_ring="dev")
+
+
+def test_dry_run_says_the_plan_and_a_manual_ring_needs_a_person() -> None:
+    plan = CliRunner().invoke(app, ["rollout", "--dir", str(EXAMPLE), "--dry-run"])
+    refused = CliRunner().invoke(app, ["rollout", "--dir", str(EXAMPLE)])
+
+    assert plan.exit_code == 0
+    assert "prod: prod to 100000000004, us-west-2: preflight, deploy, smoke test image, after approval" in plan.stdout
+    assert refused.exit_code == 2
+    assert "The ring prod has approval: manual, and nobody is there to ask." in " ".join(refused.output.split())
+
+
+def png(size: tuple[int, int], rows: bytes) -> bytes:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return len(data).to_bytes(4) + kind + data + zlib.crc32(kind + data).to_bytes(4)
+
+    head = size[0].to_bytes(4) + size[1].to_bytes(4) + bytes((8, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+DRAWING = png((64, 4), b"".join(b"\0" + bytes(range(row, row + 192)) for row in range(4)))
+
+
+def test_image_must_be_whole_of_the_size_and_not_blank() -> None:
+    check_image(DRAWING, (64, 4))
+    with pytest.raises(UnexpectedAnswerError, match=r"is 64x4; 1024x1024 was asked for"):
+        check_image(DRAWING, (1024, 1024))
+    with pytest.raises(UnexpectedAnswerError, match="it ends before its end chunk"):
+        check_image(DRAWING[:-12], (64, 4))
+    with pytest.raises(UnexpectedAnswerError, match="no PNG"):
+        check_image(b"<html>", (64, 4))
+    with pytest.raises(UnexpectedAnswerError, match="blank, of one colour"):
+        check_image(png((64, 4), b"".join(b"\1" + b"\7\7\7" + bytes(189) for _ in range(4))), (64, 4))
+
+
+def client(*health: int) -> Client:
+    answers = iter(health)
+    return Client(
+        DEPLOYMENT.api_url,
+        "key",
+        retries=Retries.none(),
+        transport=httpx.MockTransport(lambda _: httpx.Response(next(answers), json={"status": "starting"})),
+    )
+
+
+def test_health_is_waited_for_and_the_wait_is_said_once() -> None:
+    said: list[str] = []
+    result = smoke_test(
+        DEPLOYMENT, check="health", note=said.append, sleep=lambda _: None, client=client(503, 503, 200)
+    )
+
+    assert result.image_seconds is None
+    assert len(said) == 1
+    assert said[0].startswith("waiting for https://api.test/health, up to 900 s: ")
+
+
+def test_health_that_never_comes_fails_with_its_last_words() -> None:
+    times = iter(range(0, 10_000, 400))
+    with pytest.raises(SdxlError, match=r"https://api.test/health was not ready within 900 s; last: "):
+        smoke_test(
+            DEPLOYMENT,
+            check="health",
+            note=lambda _: None,
+            sleep=lambda _: None,
+            clock=lambda: next(times),
+            client=client(*[503] * 9),
+        )
+
+
+def test_workflow_has_a_job_for_each_ring_one_after_another() -> None:
+    jobs = yaml.safe_load(workflow_text(PIPELINE))["jobs"]
+
+    assert [(name, job.get("needs")) for name, job in jobs.items()] == [
+        ("synth", None),
+        ("ring-dev", "synth"),
+        ("ring-staging", "ring-dev"),
+        ("ring-prod", "ring-staging"),
+    ]
+    assert jobs["ring-prod"]["environment"] == "prod"
+    assert jobs["ring-prod"]["permissions"] == {"contents": "read", "id-token": "write"}
+    assert "id-token" not in json.dumps(jobs["synth"])
+    steps = [step for job in jobs.values() for step in job["steps"]]
+    assert all(len(step["uses"].partition("@")[2]) == 40 for step in steps if "uses" in step), "pinned by commit"
+
+
+def test_committed_workflow_is_up_to_date() -> None:
+    committed = (EXAMPLE.parent / "workflows" / "small.yaml").read_text()
+
+    assert committed == workflow_text(PIPELINE), "sdxl pipeline github --dir tests/pipelines/small"
+
+
+def test_accounts_are_bootstrapped_to_trust_the_tooling_account() -> None:
+    lines = [line for line in commands(PIPELINE, ENVIRONMENTS) if not line.startswith("#")]
+
+    assert len(lines) == 4
+    assert "--trust" not in lines[0]
+    assert all("--trust 100000000001 --trust-for-lookup 100000000001" in line for line in lines[1:])
+
+
+def test_role_templates_are_filled_in() -> None:
+    dev = ENVIRONMENTS["dev"]
+
+    assert lookup_role_arn(dev) == ("arn:aws:iam::100000000002:role/cdk-hnb659fds-lookup-role-100000000002-us-west-2")
+    assert filled("arn:aws:iam::{account}:role/reads-{environment}", dev) == "arn:aws:iam::100000000002:role/reads-dev"
+    with pytest.raises(UsageError, match=r"may have \{account\}, \{region\} and"):
+        filled("arn:aws:iam::{acount}:role/x", dev)
+
+
+def test_api_is_reached_where_the_endpoint_variable_says() -> None:
+    url = "https://abc123.execute-api.us-west-2.amazonaws.com/api"
+
+    assert reachable(url, {}) == url
+    there = {"AWS_ENDPOINT_URL_EXECUTE_API": "http://127.0.0.1:4580/"}
+    assert reachable(url, there) == "http://127.0.0.1:4580/_aws/execute-api/abc123/api"
+    assert reachable("https://images.example.com", there) == "https://images.example.com"
