@@ -1,0 +1,181 @@
+"""The pipeline in the tooling account: order, roles, and that it deploys what a deployment by hand would."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from infrastructure_synthesis import (
+    ROOT,
+    Synthesis,
+    contents,
+    make_app,
+    make_layer,
+    no_network,
+    resources,
+    synthesize,
+    the,
+)
+from test_rule_packs import findings
+
+from stacks.environment.pipeline_loader import load_pipeline
+from stacks.pipeline_stack import PipelineStack
+
+EXAMPLE = ROOT / "tests" / "pipelines" / "small"
+PIPELINE, ENVIRONMENTS = load_pipeline(EXAMPLE / "pipeline.yaml")
+
+
+def pipeline_app(directory: Path) -> Any:
+    app = make_app(directory / "cdk.out")
+    layer = make_layer(directory)
+    PipelineStack(app, "sdxl-pipeline", pipeline=PIPELINE, environments=ENVIRONMENTS, layer_archive=layer)
+    return app
+
+
+@pytest.fixture(scope="module")
+def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("pipeline")
+    with no_network():
+        pipeline_app(directory).synth()
+    return directory / "cdk.out"
+
+
+@pytest.fixture(scope="module")
+def template(assembly: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((assembly / "sdxl-pipeline.template.json").read_text())
+    return found
+
+
+@pytest.fixture(scope="module")
+def by_hand(tmp_path_factory: pytest.TempPathFactory) -> Synthesis:
+    return synthesize(tmp_path_factory.mktemp("by-hand") / "cdk.out", *ENVIRONMENTS.values())
+
+
+def stages(template: dict[str, Any]) -> dict[str, list[str]]:
+    """Names of the actions of each stage, in the order in which they run."""
+    found = the(template, "AWS::CodePipeline::Pipeline")["Stages"]
+    return {
+        stage["Name"]: [action["Name"] for action in sorted(stage["Actions"], key=lambda item: item["RunOrder"])]
+        for stage in found
+    }
+
+
+def test_rings_follow_each_other_after_source_synthesis_and_self_mutation(template: dict[str, Any]) -> None:
+    assert list(stages(template)) == [
+        "Source",
+        "Build",
+        "UpdatePipeline",
+        "Assets",
+        # A wave of one is named after its environment.
+        "sdxl-dev",
+        "sdxl-staging",
+        "sdxl-prod",
+    ]
+    assert the(template, "AWS::CodePipeline::Pipeline")["PipelineType"] == "V2"
+
+
+def test_account_is_looked_at_before_and_tested_after_its_stacks(template: dict[str, Any]) -> None:
+    actions = stages(template)["sdxl-dev"]
+
+    assert "Preflight" in actions[0]
+    assert "SmokeTest" in actions[-1]
+    assert all("Deploy" in action for action in actions[1:-1])
+    assert len(actions) >= 4
+
+
+def test_person_approves_before_anything_happens_in_a_manual_ring(template: dict[str, Any]) -> None:
+    (prod,) = (
+        stage for stage in the(template, "AWS::CodePipeline::Pipeline")["Stages"] if stage["Name"] == "sdxl-prod"
+    )
+    orders = {action["Name"]: action["RunOrder"] for action in prod["Actions"]}
+
+    assert {name for name, order in orders.items() if order == 1} == {"Approve-prod"}
+    assert not any("Approve" in action for action in stages(template)["sdxl-dev"])
+
+
+def test_builds_assume_only_the_lookup_role_of_their_own_account(template: dict[str, Any]) -> None:
+    found = {
+        json.dumps(statement["Resource"])
+        for policy in resources(template, "AWS::IAM::Policy").values()
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+        if statement["Action"] == "sts:AssumeRole" and "lookup-role" in json.dumps(statement)
+    }
+
+    assert found == {
+        f'"arn:aws:iam::{item.account}:role/cdk-hnb659fds-lookup-role-{item.account}-{item.region}"'
+        for item in ENVIRONMENTS.values()
+    }
+
+
+def test_every_gate_runs_before_the_synthesis(template: dict[str, Any]) -> None:
+    (synth,) = (
+        project["Properties"]["Source"]["BuildSpec"]
+        for name, project in resources(template, "AWS::CodeBuild::Project").items()
+        if "Synth" in name
+    )
+    spec = json.loads(synth)
+
+    assert spec["phases"]["install"]["runtime-versions"] == {"nodejs": "22", "python": "3.13"}
+    assert spec["phases"]["install"]["commands"] == ["make setup"]
+    commands = spec["phases"]["build"]["commands"]
+    assert commands[:2] == ["make lint", "make test"]
+    assert commands[-1] == "npx cdk synth --quiet -c pipeline=environments"
+
+
+def test_artifacts_and_logs_are_encrypted_and_builds_log_for_so_long(template: dict[str, Any]) -> None:
+    assert the(template, "AWS::KMS::Key")["EnableKeyRotation"] is True
+    assert the(template, "AWS::Logs::LogGroup")["RetentionInDays"] == PIPELINE.log_retention_days
+    assert "KmsKeyId" in the(template, "AWS::Logs::LogGroup")
+    assert "aws:kms" in json.dumps(the(template, "AWS::S3::Bucket")["BucketEncryption"])
+    assert "aws:SecureTransport" in json.dumps(the(template, "AWS::S3::BucketPolicy"))
+    projects = resources(template, "AWS::CodeBuild::Project").values()
+    assert all(project["Properties"]["LogsConfig"]["CloudWatchLogs"]["Status"] == "ENABLED" for project in projects)
+
+
+def test_pipeline_deploys_what_a_deployment_by_hand_deploys(assembly: Path, by_hand: Synthesis) -> None:
+    for name in ENVIRONMENTS:
+        piped = {
+            path.replace("sdxlpipeline", ""): json.loads(data)
+            for path, data in sorted_contents(assembly / f"assembly-sdxl-pipeline-sdxl-{name}")
+            if path.endswith(".template.json")
+        }
+        direct = {
+            path: json.loads(data)
+            for path, data in sorted_contents(by_hand.directory / f"assembly-sdxl-{name}")
+            if path.endswith(".template.json")
+        }
+        assert [without_paths(item) for item in piped.values()] == [without_paths(item) for item in direct.values()]
+
+
+def sorted_contents(folder: Path) -> list[tuple[str, bytes]]:
+    return sorted(contents(folder).items())
+
+
+def without_paths(template: dict[str, Any]) -> dict[str, Any]:
+    """The template without the paths of constructs, which have the pipeline in front."""
+    found: dict[str, Any] = json.loads(json.dumps(template).replace("sdxl-pipeline/", ""))
+    return found
+
+
+def test_rule_packs_find_nothing_that_is_not_acknowledged(tmp_path: Path) -> None:
+    found = [
+        finding for finding in findings(pipeline_app(tmp_path)) if not finding[0].startswith("sdxl-pipeline/sdxl-")
+    ]
+
+    # The environments' own stacks, which are the same as by hand, have their own tests.
+    assert found == []
+
+
+def test_templates_pass_cfn_lint(assembly: Path) -> None:
+    cfn_lint = str(Path(sys.executable).with_name("cfn-lint"))
+    paths = [str(path) for path in assembly.glob("*.template.json")]
+    # E3703: CDK Pipelines joins where Fn::Sub would read better.
+    command = [cfn_lint, "--ignore-checks", "W3005", "--ignore-checks", "E3703", "--", *paths]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert len(paths) == 2
+    assert (done.returncode, done.stdout) == (0, "")
