@@ -1,4 +1,4 @@
-"""CloudWatch as moto lacks it: alarms whose state follows the metrics."""
+"""CloudWatch as moto lacks it: composite alarms, and alarms whose state follows the metrics."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from emulator.monitoring.alarms import evaluate_all
 
 
 def install() -> None:
-    """Let DescribeAlarms answer with states that are looked up then."""
+    """Let DescribeAlarms answer with states that are looked up then, and take composite alarms."""
     original = CloudWatchResponse.describe_alarms
     if hasattr(original, "evaluates"):
         return
@@ -19,5 +19,9 @@ def install() -> None:
         evaluate_all(self.cloudwatch_backend)
         return original(self)
 
+    # It reads a composite alarm's rule too; only the operation's own name is missing.
+    CloudWatchResponse.put_composite_alarm = CloudWatchResponse.put_metric_alarm
     describe_alarms.evaluates = True  # type: ignore[attr-defined]
     CloudWatchResponse.describe_alarms = describe_alarms
+    # moto's own reads an AlarmRule too, so that only the action's name is missing.
+    CloudWatchResponse.put_composite_alarm = CloudWatchResponse.put_metric_alarm
