@@ -19,7 +19,7 @@ from aws_cdk import pipelines
 from constructs import Construct
 
 from stacks.catalog import partition_of
-from stacks.constructs.acknowledgments import acknowledge
+from stacks.constructs.acknowledgments import acknowledge, skip_checkov
 from stacks.environment import Environment
 from stacks.environment.pipeline import Pipeline, Ring
 from stacks.sdxl_stage import SdxlStage
@@ -36,6 +36,7 @@ _ANY = (
     "Publishing assets and reading the bootstrap's version need roles of accounts that the CDK names by tag or "
     "pattern; their trust policies decide."
 )
+_POLICIES_OF_ANY = ("/Assets/FileRole/DefaultPolicy/Resource", "/Pipeline/Pipeline/Role/DefaultPolicy/Resource")
 _SELF_MUTATION = (
     "Only roles with the bootstrap's tag (a condition of the statement): self-mutation deploys through them."
 )
@@ -197,7 +198,7 @@ class PipelineStack(cdk.Stack):
     def _acknowledge(self) -> None:
         """What the CDK's own modules write, and no argument changes."""
         arns = {
-            f"Resource::<{self.get_logical_id(self._artifacts.node.default_child)}.Arn>/*": _ARTIFACTS,
+            f"Resource::<{self.get_logical_id(cast(s3.CfnBucket, self._artifacts.node.default_child))}.Arn>/*": _ARTIFACTS,
             f"Resource::arn:{self._partition}:codebuild:{self.region}:{self.account}:report-group/*": _BUILDS,
             f"Resource::arn:{self._partition}:logs:{self.region}:{self.account}:log-group:/aws/codebuild/*": _BUILDS,
         }
@@ -222,6 +223,17 @@ class PipelineStack(cdk.Stack):
             },
         )
         acknowledge(self._artifacts, _BUCKET)
+        self._skip_checkov()
+
+    def _skip_checkov(self) -> None:
+        logging = {"CKV_AWS_18": _BUCKET["NIST.800.53.R5-S3BucketLoggingEnabled"]}
+        skip_checkov(cast(s3.CfnBucket, self._artifacts.node.default_child), logging)
+        for stack in self.pipeline.pipeline.cross_region_support.values():
+            replica = cast(s3.CfnBucket, stack.replication_bucket.node.default_child)
+            skip_checkov(replica, {**logging, "CKV_AWS_21": _REPLICA})
+        for policy in self.pipeline.node.find_all():
+            if isinstance(policy, iam.CfnPolicy) and policy.node.path.endswith(_POLICIES_OF_ANY):
+                skip_checkov(policy, {"CKV_AWS_111": _ANY})
 
 
 def _text(value: object) -> str:

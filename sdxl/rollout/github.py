@@ -1,4 +1,4 @@
-"""The workflow of GitHub Actions that rolls out by pipeline.yaml: a job for each ring, roles in place of stored keys."""
+"""The workflow of GitHub Actions that rolls out by pipeline.yaml: a job for each ring, roles instead of stored keys."""
 
 from __future__ import annotations
 

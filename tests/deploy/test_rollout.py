@@ -37,9 +37,14 @@ class Place:
     folder: Path
 
     def environment(self) -> dict[str, str]:
-        variables = child_environment(os.environ, self.tooling.emulator.aws_endpoint_url, TOOLING, REGION)
+        variables: dict[str, str] = child_environment(
+            os.environ, self.tooling.emulator.aws_endpoint_url, TOOLING, REGION
+        )
         gateway = {"AWS_ENDPOINT_URL_EXECUTE_API": self.tooling.emulator.gateway_url}
-        return variables | QUIET | gateway | {"HOME": str(self.tooling.home), "CDK_HOME": str(self.tooling.home)}
+        found: dict[str, str] = (
+            variables | QUIET | gateway | {"HOME": str(self.tooling.home), "CDK_HOME": str(self.tooling.home)}
+        )
+        return found
 
     def rollout(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

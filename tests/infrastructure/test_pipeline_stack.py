@@ -21,6 +21,7 @@ from infrastructure_synthesis import (
     the,
 )
 from test_rule_packs import findings
+from test_template_linters import run_checkov
 
 from stacks.environment.pipeline_loader import load_pipeline
 from stacks.pipeline_stack import PipelineStack
@@ -95,6 +96,19 @@ def test_person_approves_before_anything_happens_in_a_manual_ring(template: dict
 
     assert {name for name, order in orders.items() if order == 1} == {"Approve-prod"}
     assert not any("Approve" in action for action in stages(template)["sdxl-dev"])
+
+
+def test_environments_of_one_ring_wait_together_for_the_person(tmp_path: Path) -> None:
+    ring = PIPELINE.rings[2].model_copy(update={"environments": ("dev", "staging", "prod")})
+    app, layer = make_app(tmp_path / "cdk.out"), make_layer(tmp_path)
+    pipeline = PIPELINE.model_copy(update={"rings": (ring,)})
+    PipelineStack(app, "sdxl-pipeline", pipeline=pipeline, environments=ENVIRONMENTS, layer_archive=layer)
+    app.synth()
+    template = json.loads((tmp_path / "cdk.out" / "sdxl-pipeline.template.json").read_text())
+
+    actions = stages(template)["Ring-prod"]
+    assert actions[0] == "Approve-prod"
+    assert sum("Preflight" in action for action in actions) == sum("SmokeTest" in action for action in actions) == 3
 
 
 def test_builds_assume_only_the_lookup_role_of_their_own_account(template: dict[str, Any]) -> None:
@@ -179,3 +193,19 @@ def test_templates_pass_cfn_lint(assembly: Path) -> None:
 
     assert len(paths) == 2
     assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_checkov_finds_exactly_what_is_skipped_with_a_reason(assembly: Path, tmp_path: Path) -> None:
+    skips = set()
+    for path in assembly.glob("*.template.json"):
+        template = json.loads(path.read_text())
+        for name, resource in template["Resources"].items():
+            for skip in resource.get("Metadata", {}).pop("checkov", {}).get("skip", []):
+                assert len(skip["comment"]) > 30
+                skips.add((path.name, name, skip["id"]))
+        (tmp_path / path.name).write_text(json.dumps(template))
+
+    failed = run_checkov(tmp_path)
+
+    found = {(check["file_path"].strip("/"), check["resource"].split(".")[-1], check["check_id"]) for check in failed}
+    assert found == skips
