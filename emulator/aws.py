@@ -15,7 +15,7 @@ os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
 from moto.moto_server.werkzeug_app import BackendRequest, DomainDispatcherApplication, create_backend_app
 from werkzeug.wrappers import Response
 
-from emulator import bedrock_runtime, cloudformation, sagemaker_runtime
+from emulator import bedrock_runtime, cloudformation, instance_metrics, sagemaker_runtime
 from emulator.cloudformation.api import CloudFormationApi
 from emulator.cloudformation.clients import Clients
 from emulator.cloudformation.store import Store
@@ -56,6 +56,7 @@ class AwsApplication:
         awslambda.install()
         cloudtrail.install()
         cloudwatch.install()
+        instance_metrics.install()
         lambda_use.install()
         sagemaker.install(containers)
         if containers is CONTAINERS:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from moto.sagemaker.models import sagemaker_backends
+
 from emulator.monitoring.metrics import publish
 
 NAMESPACE = "AWS/SageMaker"
@@ -29,7 +31,7 @@ def publish_invocation(endpoint_key: tuple[str, str, str], variant: str, outcome
     blamed = outcome.model_status if model_failed and outcome.model_status else outcome.status
     values = {
         "Invocations": 1.0,
-        "InvocationsPerInstance": 1.0,
+        "InvocationsPerInstance": 1.0 / _instances(account, region, endpoint, variant),
         "Invocation4XXErrors": float(400 <= blamed < 500),
         # A container that closed the connection, or that did not answer in time, counts as one that failed.
         "Invocation5XXErrors": float(blamed >= 500 or (model_failed and outcome.model_status == 0)),
@@ -39,3 +41,13 @@ def publish_invocation(endpoint_key: tuple[str, str, str], variant: str, outcome
     if outcome.model_status is not None:
         values["ModelLatency"] = outcome.model_seconds * 1e6
     publish(account, region, NAMESPACE, values, {"EndpointName": endpoint, "VariantName": variant})
+
+
+def _instances(account: str, region: str, endpoint_name: str, variant: str) -> int:
+    endpoint = sagemaker_backends[account][region].endpoints.get(endpoint_name)
+    counts = [
+        int(item.get("CurrentInstanceCount", 1))
+        for item in (endpoint.production_variants if endpoint else [])
+        if item["VariantName"] == variant
+    ]
+    return max(counts[0], 1) if counts else 1

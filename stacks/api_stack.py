@@ -68,6 +68,7 @@ class ApiStack(cdk.Stack):
             ),
             statements=self._storage_permissions(storage),
         )
+        self.function_name, self.function_role_name = function.name, function.role.role.ref
         model.grant_invoke(function.role.permissions)
         acknowledge(
             function.role.permissions,

@@ -12,6 +12,7 @@ from stacks.constructs.bedrock_model import BedrockModelAccess
 from stacks.constructs.model_access import ModelAccess
 from stacks.environment import BedrockModel, Environment
 from stacks.inference_stack import InferenceStack
+from stacks.operations_stack import OperationsStack
 from stacks.storage_stack import StorageStack
 from tools.build_layer import layer_archive as built_layer_archive
 
@@ -25,7 +26,10 @@ class SdxlStage(cdk.Stage):
         super().__init__(
             scope, construct_id, env=cdk.Environment(account=environment.account, region=environment.region)
         )
-        self.storage = StorageStack(self, "Storage", storage=environment.storage, tags=environment.tags)
+        tags = environment.all_tags
+        self.storage = StorageStack(
+            self, "Storage", storage=environment.storage, has_alarms=environment.operations is not None, tags=tags
+        )
         # Bedrock serves its models itself: then there is no endpoint, and nothing that costs while idle.
         self.inference: InferenceStack | None = None
         model: ModelAccess
@@ -33,7 +37,7 @@ class SdxlStage(cdk.Stage):
             model = BedrockModelAccess(model=environment.model, account=environment.account, region=environment.region)
         else:
             self.inference = InferenceStack(
-                self, "Inference", environment=environment, key_arn=self.storage.key_arn, tags=environment.tags
+                self, "Inference", environment=environment, key_arn=self.storage.key_arn, tags=tags
             )
             model = self.inference.endpoint
         self.api = ApiStack(
@@ -43,8 +47,21 @@ class SdxlStage(cdk.Stage):
             storage=self.storage,
             model=model,
             layer_archive=built_layer_archive() if layer_archive is None else layer_archive,
-            tags=environment.tags,
+            tags=tags,
         )
         if self.inference is not None:
             # The endpoint is known by its name, which no reference carries from stack to stack.
             self.api.add_stack_dependency(self.inference, "the function calls the endpoint")
+        self.operations: OperationsStack | None = None
+        if environment.operations is not None:
+            self.operations = OperationsStack(
+                self,
+                "Operations",
+                environment=environment,
+                operations=environment.operations,
+                api=self.api,
+                key_arn=self.storage.key_arn,
+                tags=tags,
+            )
+            if self.inference is not None:
+                self.operations.add_stack_dependency(self.inference, "the alarms watch the endpoint")

@@ -19,11 +19,18 @@ from stacks.environment import Storage
 class StorageStack(cdk.Stack):
     """Images bucket, the bucket of its access log, the key, and the table of given answers.
 
-    All are kept when the stack is deleted, except the table, whose items live a day.
+    All are kept when the stack is deleted, except the table, whose items live a day. With `has_alarms` the key also
+    encrypts the topic that they tell.
     """
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, storage: Storage, tags: Mapping[str, str] | None = None
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        storage: Storage,
+        has_alarms: bool = False,
+        tags: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(scope, construct_id, description="SDXL: images and encryption key", tags=tags)
         self.key = kms.CfnKey(
@@ -31,7 +38,7 @@ class StorageStack(cdk.Stack):
             "Key",
             description=f"Images and logs of {self.stack_name}",
             enable_key_rotation=True,
-            key_policy=self._key_policy(),
+            key_policy=self._key_policy(has_alarms=has_alarms),
         )
         self.key.apply_removal_policy(cdk.RemovalPolicy.RETAIN)
 
@@ -54,7 +61,8 @@ class StorageStack(cdk.Stack):
         cdk.CfnOutput(self, "ImagesBucketName", value=self.images.name, description="Bucket of the generated images")
         cdk.CfnOutput(self, "KeyArn", value=self.key_arn, description="Key of images and logs")
 
-    def _key_policy(self) -> dict[str, object]:
+    def _key_policy(self, *, has_alarms: bool) -> dict[str, object]:
+        publishers = [self._publisher_to_topic()] if has_alarms else []
         return {
             "Version": "2012-10-17",
             "Statement": [
@@ -82,7 +90,19 @@ class StorageStack(cdk.Stack):
                         "ArnLike": {"kms:EncryptionContext:aws:logs:arn": local_arn(self, "logs", "log-group:*")}
                     },
                 },
+                *publishers,
             ],
+        }
+
+    def _publisher_to_topic(self) -> dict[str, object]:
+        """Alarms and budgets publish to the encrypted topic of the operations stack by themselves, with no role."""
+        return {
+            "Sid": "AlarmTopic",
+            "Effect": "Allow",
+            "Principal": {"Service": ["budgets.amazonaws.com", "cloudwatch.amazonaws.com"]},
+            "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],
+            "Resource": "*",
+            "Condition": {"StringEquals": {"aws:SourceAccount": self.account}},
         }
 
     def _delivery_of_access_log(self, access_log: PrivateBucket) -> dict[str, object]:

@@ -13,6 +13,7 @@ from constructs import Construct
 
 from stacks.constructs.acknowledgments import acknowledge
 from stacks.constructs.arn import local_arn
+from stacks.constructs.crash_filter import CrashFilter
 from stacks.constructs.encrypted_log_group import EncryptedLogGroup
 from stacks.constructs.endpoint_metrics import EndpointMetrics
 from stacks.constructs.endpoint_update import RollbackAlarms, alarm_arns, deployment_config
@@ -94,6 +95,7 @@ class SdxlEndpoint(Construct):
             types = dict.fromkeys(name for one in served for name in one.instance_types)
             _acknowledge_no_volume_key(self.endpoint_config, [*types])
 
+        CrashFilter(self, "CrashFilter", endpoint_name=endpoint_name, log_group=log_group)
         alarms = None
         if update is not None:
             alarms = RollbackAlarms(
@@ -102,7 +104,6 @@ class SdxlEndpoint(Construct):
                 endpoint_name=endpoint_name,
                 variant_names=[one.name for one in variants],
                 rollback=update.rollback,
-                log_group=log_group,
             )
         self.endpoint = sagemaker.CfnEndpoint(
             self,

@@ -9,29 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from stacks.constructs.acknowledgments import acknowledge
 from stacks.constructs.alarm import Alarm, Condition, MetricSource, highest, total
 from stacks.constructs.arn import local_arn
-from stacks.constructs.encrypted_log_group import EncryptedLogGroup
+from stacks.constructs.crash_filter import crash_metric
 from stacks.environment import CanaryUpdate, LinearUpdate, Rollback, Update
-
-# What the containers' servers and frameworks write when a worker is lost: TorchServe and multi-model-server ("Backend
-# worker process died", "Worker died"), PyTorch ("CUDA out of memory", "CUDA error"), the kernel's end of a process.
-CRASH_PATTERN = " ".join(
-    f'?"{words}"'
-    for words in (
-        "Backend worker process died",
-        "Worker died",
-        "CUDA out of memory",
-        "CUDA error",
-        "Segmentation fault",
-        "Killed process",
-    )
-)
-CRASHES = "ContainerCrashes"
 
 
 class RollbackAlarms(Construct):
@@ -49,7 +33,6 @@ class RollbackAlarms(Construct):
         endpoint_name: str,
         variant_names: Sequence[str],
         rollback: Rollback,
-        log_group: EncryptedLogGroup,
     ) -> None:
         super().__init__(scope, construct_id)
 
@@ -64,17 +47,7 @@ class RollbackAlarms(Construct):
                 for variant in variant_names
             ]
 
-        # SageMaker has no metric of crashes: the containers' log is what tells of them.
-        crashes = MetricSource(namespace=crash_namespace(endpoint_name), name=CRASHES)
-        self.crash_filter = logs.CfnMetricFilter(
-            self,
-            "CrashFilter",
-            log_group_name=log_group.ref,
-            filter_pattern=CRASH_PATTERN,
-            metric_transformations=[
-                {"metricNamespace": crashes.namespace, "metricName": crashes.name, "metricValue": "1"}
-            ],
-        )
+        crashes = crash_metric(endpoint_name)
         self.alarms = [
             Alarm(
                 self,
@@ -120,11 +93,6 @@ def alarm_arns(scope: Construct, endpoint_name: str) -> list[str]:
         local_arn(scope, "cloudwatch", f"alarm:{endpoint_name}-update-{what}")
         for what in ("errors", "latency", "crashes")
     ]
-
-
-def crash_namespace(endpoint_name: str) -> str:
-    """Namespace of the metric that the crash filter publishes: one for each endpoint, as it has no dimensions."""
-    return f"SDXL/{endpoint_name}"
 
 
 def deployment_config(update: Update, alarm_names: Sequence[str]) -> dict[str, Any]:

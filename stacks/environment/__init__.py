@@ -23,6 +23,7 @@ from stacks.environment.fleets import Fleet, fleets_of
 from stacks.environment.loader import environment_paths, find_environment, load_environment, load_environments
 from stacks.environment.model import Environment
 from stacks.environment.models import EndpointModel, Model, OpenModel, OptimizedModel
+from stacks.environment.operations import Alarms, Budget, BudgetAction, Operations, Slack
 from stacks.environment.problems import EnvironmentFileError, Problem
 from stacks.environment.scaling import (
     ConcurrentRequests,
@@ -33,15 +34,20 @@ from stacks.environment.scaling import (
 )
 from stacks.environment.storage import Storage
 from stacks.environment.updates import AllAtOnceUpdate, CanaryUpdate, LinearUpdate, Rollback, Update
+from stacks.environment.values import ENVIRONMENT_TAG
 
 __all__ = [
+    "ENVIRONMENT_TAG",
     "PRIMARY_VARIANT",
     "SHADOW_VARIANT",
+    "Alarms",
     "AllAtOnceUpdate",
     "Api",
     "ApiKey",
     "ApiKeyAuth",
     "BedrockModel",
+    "Budget",
+    "BudgetAction",
     "CanaryUpdate",
     "CognitoAuth",
     "ConcurrentRequests",
@@ -58,6 +64,7 @@ __all__ = [
     "Model",
     "Moderation",
     "OpenModel",
+    "Operations",
     "OptimizedModel",
     "Private",
     "Problem",
@@ -67,6 +74,7 @@ __all__ = [
     "ScalingTarget",
     "ScheduledCapacity",
     "Shadow",
+    "Slack",
     "Storage",
     "Throttle",
     "Update",

@@ -12,11 +12,12 @@ from stacks.environment.bedrock import BedrockModel
 from stacks.environment.checks import environment_problems
 from stacks.environment.endpoint import Endpoint
 from stacks.environment.models import Model
+from stacks.environment.operations import Operations
 from stacks.environment.problems import raise_problems
 from stacks.environment.scaling import Scaling, min_capacity_of
 from stacks.environment.section import Section
 from stacks.environment.storage import Storage
-from stacks.environment.values import ACCOUNT_PATTERN, NAME_PATTERN, REGION_PATTERN, valid_tags
+from stacks.environment.values import ACCOUNT_PATTERN, ENVIRONMENT_TAG, NAME_PATTERN, REGION_PATTERN, valid_tags
 
 
 class Environment(Section):
@@ -30,8 +31,8 @@ class Environment(Section):
     description: str = Field(default="", max_length=1024, description="What the environment is for.")
     tags: Annotated[dict[str, str], AfterValidator(valid_tags)] = Field(
         default_factory=dict,
-        description="Tags of every resource. Up to 50; keys up to 128 characters without the prefix `aws:`, values "
-        "up to 256.",
+        description="Tags of every resource, beside `sdxl:environment`, which is its environment's name. Up to 49; keys "
+        "up to 128 characters without the prefix `aws:`, values up to 256.",
     )
     model: Model = Field(description="Where the model comes from.")
     endpoint: Endpoint = Field(default=Endpoint(), description="The GPU endpoint.")
@@ -40,6 +41,14 @@ class Environment(Section):
     )
     api: Api = Field(default=Api(), description="The API in front of the model.")
     storage: Storage = Field(default=Storage(), description="What outlives a redeploy.")
+    operations: Operations | None = Field(
+        default=Operations(), description="Alarms, dashboard and budget. `null`: none of them."
+    )
+
+    @property
+    def all_tags(self) -> dict[str, str]:
+        """Tags of every resource: the file's, and the one that tells the environments apart."""
+        return {**self.tags, ENVIRONMENT_TAG: self.name}
 
     @property
     def instance_types(self) -> tuple[str, ...]:

@@ -26,6 +26,10 @@ VARIANT_NAME_PATTERN = r"^[a-z](-?[a-z0-9]){0,39}$"
 DOMAIN_PREFIX_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 DOMAIN_NAME_PATTERN = r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$"
 CERTIFICATE_ARN_PATTERN = r"^arn:aws(-cn|-us-gov)?:acm:[a-z0-9-]+:\d{12}:certificate/[A-Za-z0-9-]+$"
+EMAIL_PATTERN = r"^[^@\s]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$"
+# AWS CloudFormation, AWS::Chatbot::SlackChannelConfiguration.
+SLACK_WORKSPACE_PATTERN = r"^[0-9A-Z]{1,255}$"
+SLACK_CHANNEL_PATTERN = r"^[A-Za-z0-9]{1,255}$"
 VPC_ENDPOINT_PATTERN = r"^vpce-[0-9a-f]{8}([0-9a-f]{9})?$"
 REPOSITORY_PATTERN = r"^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)+$"
 # AWS CodeConnections, and the older name of the same service, whose connections still work.
@@ -43,6 +47,9 @@ PATTERN_WORDS = {
     DOMAIN_PREFIX_PATTERN: "1 to 63 lower-case letters, digits and hyphens, no hyphen first or last",
     DOMAIN_NAME_PATTERN: "a domain name in lower case, such as images.example.com",
     CERTIFICATE_ARN_PATTERN: "arn:<partition>:acm:<region>:<account>:certificate/<id>",
+    EMAIL_PATTERN: "an email address",
+    SLACK_WORKSPACE_PATTERN: "the id of a Slack workspace: capital letters and digits",
+    SLACK_CHANNEL_PATTERN: "the id of a Slack channel: letters and digits, not its name",
     VPC_ENDPOINT_PATTERN: "the id of a VPC endpoint, such as vpce-0123456789abcdef0",
     REPOSITORY_PATTERN: "owner/name of a repository, such as my-org/sdxl",
     CONNECTION_ARN_PATTERN: "arn:<partition>:codeconnections:<region>:<account>:connection/<id>",
@@ -52,7 +59,9 @@ PATTERN_WORDS = {
     IMPORTED_MODEL_ARN_PATTERN: "arn:<partition>:bedrock:<region>:<account>:imported-model/<12 characters>",
 }
 
-TAGS_LIMIT = 50
+# What the resources of an environment are told apart by, in the bill too. Of the 50 tags that AWS allows, one.
+ENVIRONMENT_TAG = "sdxl:environment"
+TAGS_LIMIT = 49
 TAG_KEY_LENGTH = 128
 TAG_VALUE_LENGTH = 256
 _TAG_CHARACTERS = re.compile(r"[\w\s+\-=.:/@]*")
@@ -160,6 +169,8 @@ def valid_tags(tags: dict[str, str]) -> dict[str, str]:
 
 
 def _tag_problems(key: str, value: str) -> Iterator[tuple[str, str, str]]:
+    if key == ENVIRONMENT_TAG:
+        yield f"the key {key!r} is set by the toolkit, to the environment's name", "another key", "remove it"
     if key.lower().startswith("aws:"):
         yield f"the key {key!r} has the prefix aws:", "keys without that prefix", "AWS reserves it: choose another key"
     for what, text, low, high in (("key", key, 1, TAG_KEY_LENGTH), ("value", value, 0, TAG_VALUE_LENGTH)):

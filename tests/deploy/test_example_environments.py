@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from aws_command_lines import commands, parse
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
@@ -225,3 +226,66 @@ def _engine(examples: Examples, environment: Environment) -> dict[str, str]:
     (engine,) = httpx.get(url, headers={"x-api-key": examples.key(environment)}, timeout=60).json()
     assert isinstance(engine, dict)
     return engine
+
+
+# What the emulator's moto has no such call for; the APIs' models have checked their parameters.
+NOT_EMULATED = {
+    ("application-autoscaling", "describe_scaling_activities"),
+    ("lambda", "get_account_settings"),
+    ("service-quotas", "get_service_quota"),
+    ("service-quotas", "list_requested_service_quota_change_history"),
+    ("bedrock", "get_foundation_model"),
+}
+READS = ("describe_", "get_", "list_", "filter_")
+
+
+def test_commands_of_the_runbooks_that_read_are_answered(examples: Examples) -> None:
+    environment = EXAMPLES["operations"]
+    stacks = examples.client("cloudformation", environment)
+    found = stacks.describe_stack_resources(StackName="sdxl-operations-Api")["StackResources"]
+    role = next(item["PhysicalResourceId"] for item in found if item["LogicalResourceId"].startswith("ImageFunctionEx"))
+    variables = {
+        "ENV": environment.name,
+        "ACCOUNT": environment.account,
+        "FUNCTION_ROLE": role,
+        "FUNCTION": examples.outputs(environment)["FunctionName"],
+        "STOP_POLICY": f"arn:aws:iam::{environment.account}:policy/stop",
+        "MODEL_ID": "stability.sd3-5-large-v1:0",
+        "START": "2026-01-01T00:00:00Z",
+        "END": "2026-01-01T01:00:00Z",
+    }
+    answered = set()
+    for page in sorted((ROOT / "docs" / "runbooks").glob("*.md")):
+        for line in commands(page, "aws"):
+            call = parse(line, variables)
+            if (call.service, call.method) in NOT_EMULATED or not call.method.startswith(READS):
+                continue
+            # Raises where the emulator's deployment has no such thing.
+            getattr(examples.client(call.service, environment), call.method)(**call.parameters)
+            answered.add((call.service, call.method))
+
+    assert len(answered) >= 10, answered
+
+
+def test_an_endpoint_that_is_gone_is_felt_and_told_by_the_environments_alarm_alone(examples: Examples) -> None:
+    environment = EXAMPLES["operations"]
+    cloudwatch = examples.client("cloudwatch", environment)
+
+    kinds = {"AlarmTypes": ["MetricAlarm", "CompositeAlarm"]}
+
+    def states() -> dict[str, str]:
+        found = cloudwatch.describe_alarms(AlarmNamePrefix="sdxl-operations", **kinds)
+        alarms = [*found["MetricAlarms"], *found["CompositeAlarms"]]
+        return {alarm["AlarmName"]: alarm["StateValue"] for alarm in alarms}
+
+    assert set(states().values()) <= {"OK", "INSUFFICIENT_DATA"}
+
+    examples.client("sagemaker", environment).delete_endpoint(EndpointName="sdxl-operations")
+
+    answer = examples.generate(environment, {"x-api-key": examples.key(environment)})
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
+    off = {name for name, state in states().items() if state == "ALARM"}
+    assert {"sdxl-operations", "sdxl-operations-no-healthy-instance"} <= off
+    (alarm,) = cloudwatch.describe_alarms(AlarmNames=["sdxl-operations"], **kinds)["CompositeAlarms"]
+    topic = examples.account.outputs("sdxl-operations-Operations", environment.region)["TopicArn"]
+    assert alarm["AlarmActions"] == [topic]

@@ -19,7 +19,7 @@ from stacks.environment import Environment, load_environments
 from stacks.sdxl_stage import SdxlStage
 
 ROOT = Path(__file__).resolve().parents[2]
-STACKS = ("Storage", "Inference", "Api")
+STACKS = ("Storage", "Inference", "Api", "Operations")
 ACCOUNT = "111122223333"
 
 Template = dict[str, Any]

@@ -54,7 +54,7 @@ def model_arn(model_id: str, region: str = "us-west-2") -> str:
 def test_there_is_no_endpoint_and_nothing_of_sagemaker(synth: Synth) -> None:
     templates = synth(**bedrock(model_id=SD35, inpaint_model_id=INPAINT))
 
-    assert sorted(templates) == ["Api", "Storage"]
+    assert sorted(templates) == ["Api", "Operations", "Storage"]
     text = json.dumps(templates).lower()
     assert [word for word in ("sagemaker", "autoscaling") if word in text] == []
 
@@ -122,7 +122,7 @@ def test_example_synthesizes_twice_to_the_same(tmp_path: Path) -> None:
         files = sorted((tmp_path / attempt / "cdk.out").rglob("*.template.json"))
         texts.append([path.read_text() for path in files])
 
-    assert len(texts[0]) == 2
+    assert len(texts[0]) == 3
     assert texts[0] == texts[1]
 
 

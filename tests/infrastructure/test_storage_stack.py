@@ -119,7 +119,7 @@ def test_images_and_logs_expire_as_the_environment_says(
 
 def test_key_rotates_and_serves_cloudwatch_logs_of_this_account_and_region_only(prod: dict[str, Template]) -> None:
     key = prod["Storage"]["Resources"]["Key"]["Properties"]
-    account, logs = key["KeyPolicy"]["Statement"]
+    account, logs, topic = key["KeyPolicy"]["Statement"]
 
     assert key["EnableKeyRotation"] is True
     assert account["Principal"] == {"AWS": "arn:aws:iam::777788889999:root"}
@@ -127,6 +127,13 @@ def test_key_rotates_and_serves_cloudwatch_logs_of_this_account_and_region_only(
     assert logs["Condition"] == {
         "ArnLike": {"kms:EncryptionContext:aws:logs:arn": "arn:aws:logs:eu-west-1:777788889999:log-group:*"}
     }
+    assert topic["Condition"] == {"StringEquals": {"aws:SourceAccount": "777788889999"}}
+
+
+def test_key_serves_no_topic_where_there_are_no_alarms(synth: Callable[..., dict[str, Template]]) -> None:
+    key = synth(operations=None)["Storage"]["Resources"]["Key"]["Properties"]
+
+    assert [statement["Sid"] for statement in key["KeyPolicy"]["Statement"]] == ["AccountPolicies", "CloudWatchLogs"]
 
 
 def test_outputs_have_their_plain_names(dev: dict[str, Template]) -> None:

@@ -83,9 +83,37 @@ WRONG = {
     "tag with a long value": (f"{BASE}tags: {{a: {'b' * 257}}}\n", ["has 257 characters", "0 to 256 characters"]),
     "tag with a long key": (f"{BASE}tags: {{{'k' * 129}: b}}\n", ["has 129 characters", "1 to 128 characters"]),
     "tag with forbidden characters": (f"{BASE}tags: {{a: 'b;c'}}\n", ["'b;c'", "letters, digits, spaces"]),
-    "51 tags": (
-        f"{BASE}tags:\n{''.join(f'  t{n}: v{chr(10)}' for n in range(51))}",
-        ["51 tags", "up to 50 tags", "remove 1"],
+    "50 tags": (
+        f"{BASE}tags:\n{''.join(f'  t{n}: v{chr(10)}' for n in range(50))}",
+        ["50 tags", "up to 49 tags", "remove 1"],
+    ),
+    "the toolkit's own tag": (
+        f"{BASE}tags: {{'sdxl:environment': prod}}\n",
+        ["tags.sdxl:environment: the key 'sdxl:environment' is set by the toolkit", "another key"],
+    ),
+    "a budget that nobody is told of": (
+        f"{BASE}operations: {{budget: {{monthly_usd: 100}}}}\n",
+        ["operations.budget: nobody would be told of it", "operations.emails or operations.slack"],
+    ),
+    "an address without a domain": (
+        f"{BASE}operations: {{emails: [oncall]}}\n",
+        ["operations.emails[0]: received oncall", "an email address"],
+    ),
+    "an address twice": (
+        f"{BASE}operations: {{emails: [a@example.com, a@example.com]}}\n",
+        ["operations.emails[1]: 'a@example.com' stands twice"],
+    ),
+    "a Slack channel by its name": (
+        f"{BASE}operations: {{slack: {{workspace_id: T0, channel_id: '#alarms'}}}}\n",
+        ["operations.slack.channel_id", '"#alarms"', "the id of a Slack channel: letters and digits, not its name"],
+    ),
+    "a GPU in use by more than all of it": (
+        f"{BASE}operations: {{alarms: {{gpu_memory_percent: 101}}}}\n",
+        ["operations.alarms.gpu_memory_percent: received 101", "a whole number from 1 to 100"],
+    ),
+    "a budget's action that nobody knows": (
+        f"{BASE}operations: {{emails: [a@example.com], budget: {{monthly_usd: 1, action: {{approval: yes}}}}}}\n",
+        ["operations.budget.action.approval", "automatic, manual"],
     ),
     "unknown setting": (f"{BASE}regoin: x\n", ["wrong.yaml:4: regoin: unknown setting", "did you mean region?"]),
     "the name": (

@@ -1,0 +1,106 @@
+"""A monthly budget of one environment, who is told of it, and what stops when it is used up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from stacks.constructs.arn import place_of
+from stacks.constructs.service_role import ServiceRole
+from stacks.environment import ENVIRONMENT_TAG, Budget
+
+_STOPPED = ["bedrock:InvokeModel", "sagemaker:InvokeEndpoint"]
+
+
+class CostBudget(Construct):
+    """Budget `name` of what carries the tag of `environment`; `topic_arn` and `emails` are told.
+
+    With an action, the role `function_role_name` may no longer call any model once the cost is there.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        name: str,
+        environment: str,
+        settings: Budget,
+        topic_arn: str,
+        emails: Sequence[str],
+        function_role_name: str,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        from aws_cdk import aws_budgets as budgets  # noqa: PLC0415 - only environments with a budget pay for it
+
+        subscribers = [{"subscriptionType": "SNS", "address": topic_arn}]
+        subscribers += [{"subscriptionType": "EMAIL", "address": email} for email in emails]
+        self.budget = budgets.CfnBudget(
+            self,
+            "Budget",
+            budget={
+                "budgetName": name,
+                "budgetType": "COST",
+                "timeUnit": "MONTHLY",
+                "budgetLimit": {"amount": settings.monthly_usd, "unit": "USD"},
+                "costFilters": {"TagKeyValue": [f"user:{ENVIRONMENT_TAG}${environment}"]},
+            },
+            notifications_with_subscribers=[
+                {
+                    "notification": {
+                        "notificationType": kind,
+                        "comparisonOperator": "GREATER_THAN",
+                        "threshold": percent,
+                        "thresholdType": "PERCENTAGE",
+                    },
+                    "subscribers": subscribers,
+                }
+                for kind, percent in (("ACTUAL", settings.actual_percent), ("FORECASTED", settings.forecast_percent))
+            ],
+        )
+        if settings.action is not None:
+            self._add_action(settings, function_role_name, subscribers)
+
+    def _add_action(self, settings: Budget, function_role_name: str, subscribers: list[dict[str, str]]) -> None:
+        from aws_cdk import aws_budgets as budgets  # noqa: PLC0415 - see above
+
+        action = settings.action
+        assert action is not None  # noqa: S101 - asked before
+        stop = iam.ManagedPolicy(
+            self,
+            "StopPolicy",
+            description="Put on the image API's role by the budget: no model is called any more",
+            statements=[iam.PolicyStatement(effect=iam.Effect.DENY, actions=_STOPPED, resources=["*"])],
+        )
+        place = place_of(self)
+        role = ServiceRole(
+            self,
+            "ActionRole",
+            service="budgets.amazonaws.com",
+            description="Lets the budget put its stop policy on the image API's role, and take it off",
+            statements=[
+                iam.PolicyStatement(
+                    actions=["iam:AttachRolePolicy", "iam:DetachRolePolicy"],
+                    resources=[f"arn:{place.partition}:iam::{place.account}:role/{function_role_name}"],
+                    conditions={"ArnEquals": {"iam:PolicyARN": stop.managed_policy_arn}},
+                )
+            ],
+        )
+        definition: dict[str, Any] = {
+            "iamActionDefinition": {"policyArn": stop.managed_policy_arn, "roles": [function_role_name]}
+        }
+        budgets.CfnBudgetsAction(
+            self,
+            "Action",
+            budget_name=self.budget.ref,
+            action_type="APPLY_IAM_POLICY",
+            action_threshold={"type": "PERCENTAGE", "value": action.at_percent},
+            notification_type="ACTUAL",
+            approval_model=action.approval.upper(),
+            definition=definition,
+            execution_role_arn=role.arn,
+            subscribers=[{"type": item["subscriptionType"], "address": item["address"]} for item in subscribers],
+        )

@@ -1,0 +1,189 @@
+"""The dashboard of one environment, which answers in this order: is it up, is it slow, why, what does it cost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from stacks.constructs.api_stage import ApiStage
+from stacks.environment import BedrockModel, Environment, Fleet, fleets_of
+
+_WIDTH = 24
+_HEIGHT = 6
+
+Widget = dict[str, Any]
+
+
+def dashboard_body(
+    environment: Environment, *, region: str, alarm_arns: Sequence[str], function_name: str, model_id: str | None
+) -> str:
+    """The dashboard's JSON. `alarm_arns` come first the environment's own; `model_id` is Bedrock's."""
+    rows: list[list[Widget]] = [
+        [
+            _heading(
+                f"# sdxl-{environment.name}\nRunbooks: docs/runbooks in the repository. Logs: saved queries "
+                f"`sdxl-{environment.name}/...` in Logs Insights."
+            )
+        ],
+        [_heading("## Is it up?")],
+        [_alarms(alarm_arns), _requests(environment, region)],
+        [_heading("## Is it slow?")],
+        [_api_latency(environment, region), _seconds_per_image(environment, region)],
+        [_heading("## Why?")],
+        *_why(environment, region, function_name, model_id),
+        [_heading("## What does it cost?")],
+        [_images(environment, region), _cost(environment, region)],
+    ]
+    return json.dumps({"widgets": [*_placed(rows)]}, separators=(",", ":"))
+
+
+def _why(environment: Environment, region: str, function_name: str, model_id: str | None) -> list[list[Widget]]:
+    function = _graph(
+        "Function",
+        region,
+        [
+            ["AWS/Lambda", name, "FunctionName", function_name, {"stat": statistic}]
+            for name, statistic in (("Errors", "Sum"), ("Throttles", "Sum"), ("ConcurrentExecutions", "Maximum"))
+        ],
+    )
+    if isinstance(environment.model, BedrockModel):
+        if environment.model.region not in (None, environment.region):
+            region = str(environment.model.region)
+        bedrock = _graph(
+            "Amazon Bedrock",
+            region,
+            [
+                ["AWS/Bedrock", name, "ModelId", model_id, {"stat": statistic}]
+                for name, statistic in (
+                    ("InvocationLatency", "p95"),
+                    ("InvocationThrottles", "Sum"),
+                    ("InvocationServerErrors", "Sum"),
+                )
+            ],
+        )
+        return [[bedrock, function]]
+    fleets = fleets_of(environment)
+    return [
+        [_model(environment, region, fleets), _model_latency(environment, region, fleets)],
+        [_instances(environment, region, fleets), _gpus(environment, region, fleets)],
+        [function],
+    ]
+
+
+def _requests(environment: Environment, region: str) -> Widget:
+    name = f"sdxl-{environment.name}"
+    return _graph(
+        "Answers of the API",
+        region,
+        [
+            ["AWS/ApiGateway", metric, "ApiName", name, "Stage", ApiStage.NAME, {"stat": "Sum"}]
+            for metric in ("Count", "4XXError", "5XXError")
+        ],
+    )
+
+
+def _api_latency(environment: Environment, region: str) -> Widget:
+    name = f"sdxl-{environment.name}"
+    return _graph(
+        "Latency of the API (ms)",
+        region,
+        [
+            ["AWS/ApiGateway", "Latency", "ApiName", name, "Stage", ApiStage.NAME, {"stat": statistic}]
+            for statistic in ("p50", "p95", "p99")
+        ],
+    )
+
+
+def _seconds_per_image(environment: Environment, region: str) -> Widget:
+    metrics = [["SDXL", "SecondsPerImage", "environment", environment.name, {"stat": stat}] for stat in ("p50", "p95")]
+    return _graph("Seconds per image", region, metrics)
+
+
+def _images(environment: Environment, region: str) -> Widget:
+    metrics = [["SDXL", "Images", "environment", environment.name, {"stat": "Sum"}]]
+    return _graph("Images", region, metrics, period=3600)
+
+
+def _cost(environment: Environment, region: str) -> Widget:
+    metrics = [["SDXL", "ImageCost", "environment", environment.name, {"stat": "Sum"}]]
+    return _graph("Cost of images, estimated (USD)", region, metrics, period=3600)
+
+
+def _model(environment: Environment, region: str, fleets: Sequence[Fleet]) -> Widget:
+    return _graph(
+        "Invocations of the model",
+        region,
+        [
+            [*_variant("AWS/SageMaker", metric, environment, fleet), {"stat": "Sum"}]
+            for fleet in fleets
+            for metric in ("Invocations", "Invocation4XXErrors", "Invocation5XXErrors")
+        ],
+    )
+
+
+def _model_latency(environment: Environment, region: str, fleets: Sequence[Fleet]) -> Widget:
+    return _graph(
+        "Latency of the model and of SageMaker (microseconds)",
+        region,
+        [
+            [*_variant("AWS/SageMaker", metric, environment, fleet), {"stat": "p95"}]
+            for fleet in fleets
+            for metric in ("ModelLatency", "OverheadLatency")
+        ],
+    )
+
+
+def _instances(environment: Environment, region: str, fleets: Sequence[Fleet]) -> Widget:
+    # Every instance reports once a minute.
+    return _graph(
+        "Instances that report",
+        region,
+        [
+            [
+                *_variant("/aws/sagemaker/Endpoints", "CPUUtilization", environment, fleet),
+                {"stat": "SampleCount", "label": fleet.variant_name},
+            ]
+            for fleet in fleets
+        ],
+        period=60,
+    )
+
+
+def _gpus(environment: Environment, region: str, fleets: Sequence[Fleet]) -> Widget:
+    return _graph(
+        "GPUs and disks of an instance (percent, GPUs added up)",
+        region,
+        [
+            [*_variant("/aws/sagemaker/Endpoints", metric, environment, fleet), {"stat": "Maximum"}]
+            for fleet in fleets
+            for metric in ("GPUUtilization", "GPUMemoryUtilization", "DiskUtilization")
+        ],
+    )
+
+
+def _variant(namespace: str, metric: str, environment: Environment, fleet: Fleet) -> list[Any]:
+    return [namespace, metric, "EndpointName", f"sdxl-{environment.name}", "VariantName", fleet.variant_name]
+
+
+def _heading(markdown: str) -> Widget:
+    return {"type": "text", "properties": {"markdown": markdown}}
+
+
+def _alarms(arns: Sequence[str]) -> Widget:
+    return {"type": "alarm", "properties": {"title": "Alarms", "alarms": list(arns)}}
+
+
+def _graph(title: str, region: str, metrics: Sequence[Sequence[Any]], *, period: int = 300) -> Widget:
+    properties = {"title": title, "region": region, "view": "timeSeries", "period": period, "metrics": list(metrics)}
+    return {"type": "metric", "properties": properties}
+
+
+def _placed(rows: Sequence[Sequence[Widget]]) -> Iterator[Widget]:
+    y = 0
+    for row in rows:
+        height = 2 if row[0]["type"] == "text" else _HEIGHT
+        width = _WIDTH // len(row)
+        for number, widget in enumerate(row):
+            yield {**widget, "x": number * width, "y": y, "width": width, "height": height}
+        y += height

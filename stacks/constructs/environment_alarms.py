@@ -1,0 +1,280 @@
+"""Which alarms an environment has, on its API, function and model: plain data, made into alarms by the stack."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from stacks.catalog import load_catalog
+from stacks.catalog.bedrock import load_bedrock_catalog
+from stacks.constructs.alarm import Condition, MetricMath, MetricSource, highest, total
+from stacks.constructs.api_stage import ApiStage
+from stacks.constructs.crash_filter import crash_metric
+from stacks.environment import Alarms, BedrockModel, Environment, Fleet, fleets_of
+
+FIVE_MINUTES = 300
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlarmSpec:
+    """One alarm. `is_felt` says that callers notice: it is part of the environment's own alarm, which tells of it.
+
+    The others tell by themselves. `name` comes after the environment's.
+    """
+
+    construct_id: str
+    name: str
+    meaning: str
+    runbook: str
+    metric: MetricSource | MetricMath
+    when: Condition
+    is_felt: bool = False
+
+
+def alarm_specs(environment: Environment, function_name: str, thresholds: Alarms) -> Iterator[AlarmSpec]:
+    """The alarms of `environment`; `function_name` is that of the image API's function."""
+    yield from _api(environment, thresholds)
+    yield from _function(environment, function_name, thresholds)
+    if isinstance(environment.model, BedrockModel):
+        yield from _bedrock(environment, environment.model, thresholds)
+        return
+    production = [fleet for fleet in fleets_of(environment) if not fleet.is_shadow]
+    yield from _model(environment, production, thresholds)
+    for number, fleet in enumerate(production):
+        yield from _instances(environment, fleet, thresholds, is_first=number == 0)
+
+
+def _api(environment: Environment, thresholds: Alarms) -> Iterator[AlarmSpec]:
+    def metric(name: str, statistic: str, period_seconds: int = 60) -> MetricSource:
+        return MetricSource(
+            namespace="AWS/ApiGateway",
+            name=name,
+            dimensions={"ApiName": f"sdxl-{environment.name}", "Stage": ApiStage.NAME},
+            statistic=statistic,
+            period_seconds=period_seconds,
+        )
+
+    yield AlarmSpec(
+        construct_id="ApiErrors",
+        name="api-errors",
+        meaning=f"The API answered {thresholds.api_errors} requests or more with 5xx within 5 minutes.",
+        runbook="api-errors",
+        metric=metric("5XXError", "Sum", FIVE_MINUTES),
+        when=Condition(threshold=thresholds.api_errors),
+        is_felt=True,
+    )
+    yield AlarmSpec(
+        construct_id="ApiLatency",
+        name="api-latency",
+        meaning=f"Of 20 answers of the API, one takes longer than {thresholds.latency_p95_seconds:g} s.",
+        runbook="latency",
+        metric=metric("Latency", "p95"),
+        # API Gateway publishes milliseconds.
+        when=_in_most_of_five_minutes(thresholds.latency_p95_seconds * 1000),
+        is_felt=True,
+    )
+
+
+def _function(environment: Environment, function_name: str, thresholds: Alarms) -> Iterator[AlarmSpec]:
+    def metric(name: str) -> MetricSource:
+        return MetricSource(
+            namespace="AWS/Lambda",
+            name=name,
+            dimensions={"FunctionName": function_name},
+            period_seconds=FIVE_MINUTES,
+        )
+
+    yield AlarmSpec(
+        construct_id="FunctionErrors",
+        name="function-errors",
+        meaning="The image API's function failed: it crashed, ran out of memory or out of time.",
+        runbook="api-errors",
+        metric=metric("Errors"),
+        when=Condition(threshold=1),
+        is_felt=True,
+    )
+    throttled = MetricSource(
+        namespace="SDXL",
+        name="Requests",
+        dimensions={"environment": environment.name, "result": "throttled"},
+        period_seconds=FIVE_MINUTES,
+    )
+    yield AlarmSpec(
+        construct_id="Throttled",
+        name="throttled",
+        meaning=f"{thresholds.throttled_requests} requests or more were refused within 5 minutes, by Lambda or by the "
+        "model's service, for want of capacity.",
+        runbook="throttled",
+        metric=total([metric("Throttles"), throttled]),
+        when=Condition(threshold=thresholds.throttled_requests),
+    )
+
+
+def _model(environment: Environment, fleets: list[Fleet], thresholds: Alarms) -> Iterator[AlarmSpec]:
+    endpoint = f"sdxl-{environment.name}"
+
+    def of_variants(name: str, statistic: str, period_seconds: int = 60) -> list[MetricSource]:
+        return [
+            MetricSource(
+                namespace="AWS/SageMaker",
+                name=name,
+                dimensions={"EndpointName": endpoint, "VariantName": fleet.variant_name},
+                statistic=statistic,
+                period_seconds=period_seconds,
+            )
+            for fleet in fleets
+        ]
+
+    yield AlarmSpec(
+        construct_id="ModelErrors",
+        name="model-errors",
+        meaning="The model answered 5 requests or more with an error within 5 minutes.",
+        runbook="model-errors",
+        metric=total(of_variants("Invocation5XXErrors", "Sum", FIVE_MINUTES)),
+        when=Condition(threshold=5),
+        is_felt=True,
+    )
+    yield AlarmSpec(
+        construct_id="ModelLatency",
+        name="model-latency",
+        meaning=f"Of 20 images, one takes the model longer than {thresholds.latency_p95_seconds:g} s.",
+        runbook="latency",
+        metric=highest(of_variants("ModelLatency", "p95")),
+        # SageMaker publishes microseconds.
+        when=_in_most_of_five_minutes(thresholds.latency_p95_seconds * 1_000_000),
+    )
+    yield AlarmSpec(
+        construct_id="ContainerCrash",
+        name="container-crash",
+        meaning="A container of the endpoint crashed, or its GPU ran out of memory.",
+        runbook="container-crash",
+        metric=crash_metric(endpoint),
+        when=Condition(threshold=1),
+    )
+
+
+def _instances(environment: Environment, fleet: Fleet, thresholds: Alarms, *, is_first: bool) -> Iterator[AlarmSpec]:
+    endpoint, variant = f"sdxl-{environment.name}", fleet.variant_name
+    suffix = "" if is_first else f"-{variant}"
+    id_suffix = "" if is_first else "".join(word.capitalize() for word in variant.split("-"))
+    # Where several types may be found, the one with the most GPUs: its sum is the highest that is well.
+    gpus = max(load_catalog().instance_type(name).gpu_count for name in fleet.instance_types)
+
+    def metric(name: str, statistic: str, namespace: str = "/aws/sagemaker/Endpoints") -> MetricSource:
+        return MetricSource(
+            namespace=namespace,
+            name=name,
+            dimensions={"EndpointName": endpoint, "VariantName": variant},
+            statistic=statistic,
+        )
+
+    yield AlarmSpec(
+        construct_id=f"NoHealthyInstance{id_suffix}",
+        name=f"no-healthy-instance{suffix}",
+        meaning=f"No instance of the variant {variant} has reported for 5 minutes: there is none, or none that lives.",
+        runbook="no-healthy-instance",
+        # Every instance reports once a minute. There is no count of instances to watch.
+        metric=metric("CPUUtilization", "SampleCount"),
+        when=Condition(threshold=1, comparison="LessThanThreshold", periods=5, missing_data="breaching"),
+        is_felt=is_first,
+    )
+    if fleet.scaling is not None and not fleet.scaling.detached:
+        yield AlarmSpec(
+            construct_id=f"AtMaxCapacity{id_suffix}",
+            name=f"at-max-capacity{suffix}",
+            meaning=f"The variant {variant} has had as many instances as scaling allows, {fleet.scaling.max_capacity}, "
+            f"for {thresholds.at_max_capacity_minutes} minutes.",
+            runbook="at-max-capacity",
+            # Each request counts 1/instances to the second ("SageMaker AI metrics in Amazon CloudWatch"): the quotient
+            # is the number of instances. None is published.
+            metric=MetricMath(
+                expression="invocations / per_instance",
+                inputs={
+                    "invocations": metric("Invocations", "Sum", "AWS/SageMaker"),
+                    "per_instance": metric("InvocationsPerInstance", "Sum", "AWS/SageMaker"),
+                },
+            ),
+            when=Condition(
+                # Not quite the number: it is a quotient of sums.
+                threshold=fleet.scaling.max_capacity - 0.1,
+                periods=thresholds.at_max_capacity_minutes,
+            ),
+        )
+    for construct_id, name, source, statistic, percent, minutes, what in (
+        ("GpuMemory", "gpu-memory", "GPUMemoryUtilization", "Maximum", thresholds.gpu_memory_percent, 5, "memory"),
+        (
+            "GpuUtilization",
+            "gpu-utilization",
+            "GPUUtilization",
+            "Average",
+            thresholds.gpu_utilization_percent,
+            15,
+            "time",
+        ),
+    ):
+        yield AlarmSpec(
+            construct_id=f"{construct_id}{id_suffix}",
+            name=f"{name}{suffix}",
+            meaning=f"The GPUs of the variant {variant} have had {percent} % of their {what} in use for {minutes} "
+            "minutes.",
+            runbook=name,
+            metric=metric(source, statistic),
+            # SageMaker sums over the GPUs of an instance: 0 to 100 times their number.
+            when=Condition(threshold=percent * gpus, comparison="GreaterThanThreshold", periods=minutes),
+        )
+    yield AlarmSpec(
+        construct_id=f"Disk{id_suffix}",
+        name=f"disk{suffix}",
+        meaning=f"The disk of an instance of the variant {variant} is {thresholds.disk_percent} % full.",
+        runbook="disk",
+        metric=metric("DiskUtilization", "Maximum"),
+        when=Condition(threshold=thresholds.disk_percent, comparison="GreaterThanThreshold", periods=5),
+    )
+
+
+def _bedrock(environment: Environment, model: BedrockModel, thresholds: Alarms) -> Iterator[AlarmSpec]:
+    if model.region is not None and model.region != environment.region:
+        # CloudWatch's alarms see the metrics of their own region only. The API's alarms are what is left.
+        return
+    model_id = model.model_arn or load_bedrock_catalog().model(model.model_id).invocation_id
+
+    def metric(name: str, statistic: str, period_seconds: int = 60) -> MetricSource:
+        return MetricSource(
+            namespace="AWS/Bedrock",
+            name=name,
+            dimensions={"ModelId": model_id},
+            statistic=statistic,
+            period_seconds=period_seconds,
+        )
+
+    yield AlarmSpec(
+        construct_id="ModelErrors",
+        name="model-errors",
+        meaning="Amazon Bedrock answered 5 calls or more with an error of its own within 5 minutes.",
+        runbook="bedrock",
+        metric=metric("InvocationServerErrors", "Sum", FIVE_MINUTES),
+        when=Condition(threshold=5),
+        is_felt=True,
+    )
+    yield AlarmSpec(
+        construct_id="ModelThrottles",
+        name="model-throttles",
+        meaning=f"Amazon Bedrock throttled {thresholds.throttled_requests} calls or more within 5 minutes.",
+        runbook="throttled",
+        metric=metric("InvocationThrottles", "Sum", FIVE_MINUTES),
+        when=Condition(threshold=thresholds.throttled_requests),
+    )
+    yield AlarmSpec(
+        construct_id="ModelLatency",
+        name="model-latency",
+        meaning=f"Of 20 calls, one takes Amazon Bedrock longer than {thresholds.latency_p95_seconds:g} s.",
+        runbook="latency",
+        metric=metric("InvocationLatency", "p95"),
+        # Bedrock publishes milliseconds.
+        when=_in_most_of_five_minutes(thresholds.latency_p95_seconds * 1000),
+    )
+
+
+def _in_most_of_five_minutes(threshold: float) -> Condition:
+    """Above `threshold` in 3 of 5 minutes: nobody is woken for one slow image."""
+    return Condition(threshold=threshold, comparison="GreaterThanThreshold", periods=5, datapoints=3)
