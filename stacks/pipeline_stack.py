@@ -197,8 +197,9 @@ class PipelineStack(cdk.Stack):
 
     def _acknowledge(self) -> None:
         """What the CDK's own modules write, and no argument changes."""
+        bucket_id = self.get_logical_id(cast(s3.CfnBucket, self._artifacts.node.default_child))
         arns = {
-            f"Resource::<{self.get_logical_id(cast(s3.CfnBucket, self._artifacts.node.default_child))}.Arn>/*": _ARTIFACTS,
+            f"Resource::<{bucket_id}.Arn>/*": _ARTIFACTS,
             f"Resource::arn:{self._partition}:codebuild:{self.region}:{self.account}:report-group/*": _BUILDS,
             f"Resource::arn:{self._partition}:logs:{self.region}:{self.account}:log-group:/aws/codebuild/*": _BUILDS,
         }
