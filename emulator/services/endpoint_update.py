@@ -6,6 +6,7 @@ are shorter than on AWS (`emulator.monitoring.clock`).
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
@@ -70,16 +71,15 @@ class GuardedUpdate:
         self._containers.promote(self._key)
 
     def _steps(self, instances: int) -> Iterator[float]:
-        """The share of traffic on the new containers after each step. A size in percent is of whole instances."""
+        """The share of traffic on the new containers after each step. AWS moves whole instances; here are none."""
         kind = self._routing["Type"]
         if kind == "CANARY":
             yield self._share(self._routing["CanarySize"], instances)
         elif kind == "LINEAR":
             step = self._share(self._routing["LinearStepSize"], instances)
-            share = step
-            while share < 1:
-                yield share
-                share += step
+            # Counted, not summed: ten tenths add up to less than one.
+            for number in range(1, math.ceil(round(1 / step, 6))):
+                yield number * step
         yield 1.0
 
     @staticmethod

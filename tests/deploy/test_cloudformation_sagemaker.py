@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from cloudformation_support import ROLE, FakeContainers, Stacks
 
+from emulator.monitoring.clock import SPEED_VARIABLE
+
 
 def endpoint(instance_type: str = "ml.g5.4xlarge", count: int | str = 1, image: str = "image", **settings: Any) -> Any:
     variant = {
@@ -131,3 +133,92 @@ def test_a_scaled_variants_instance_type_changes_only_after_its_target_is_gone(
 def test_an_instance_type_that_sagemaker_does_not_have_is_refused(stacks: Stacks, containers: FakeContainers) -> None:
     assert stacks.deploy(endpoint("ml.nonsense.large")) == "ROLLBACK_COMPLETE"
     assert "ml.nonsense.large" in stacks.reasons()
+
+
+def guarded(kind: str, *, most_seconds: int = 3600, alarms: tuple[str, ...] = (), **routing: Any) -> dict[str, Any]:
+    """Settings of an endpoint whose updates are guarded."""
+    routing = {"Type": kind, "WaitIntervalInSeconds": 60, **routing}
+    policy = {"TrafficRoutingConfiguration": routing, "MaximumExecutionTimeoutInSeconds": most_seconds}
+    rollback = {"AutoRollbackConfiguration": {"Alarms": [{"AlarmName": name} for name in alarms]}} if alarms else {}
+    return {"DeploymentConfig": {"BlueGreenUpdatePolicy": policy, **rollback}}
+
+
+@pytest.mark.parametrize(
+    ("settings", "shares"),
+    [
+        (guarded("ALL_AT_ONCE"), [1.0]),
+        (guarded("CANARY", CanarySize={"Type": "CAPACITY_PERCENT", "Value": 20}), [0.2, 1.0]),
+        (guarded("CANARY", CanarySize={"Type": "INSTANCE_COUNT", "Value": 1}), [0.25, 1.0]),
+        (guarded("LINEAR", LinearStepSize={"Type": "CAPACITY_PERCENT", "Value": 30}), [0.3, 0.6, 0.9, 1.0]),
+        (
+            guarded("LINEAR", LinearStepSize={"Type": "CAPACITY_PERCENT", "Value": 10}),
+            [*(n / 10 for n in range(1, 11))],
+        ),
+    ],
+)
+def test_traffic_moves_in_the_steps_of_the_deployment_config(
+    stacks: Stacks, containers: FakeContainers, settings: dict[str, Any], shares: list[float], monkeypatch: Any
+) -> None:
+    monkeypatch.setenv(SPEED_VARIABLE, "10000")
+    stacks.deploy(endpoint(count=4, **settings))
+
+    assert stacks.deploy(endpoint(count=4, image="new", **settings)) == "UPDATE_COMPLETE"
+
+    assert containers.shares == pytest.approx(shares)
+    assert containers.running == {("sdxl", "primary"): "new"}
+
+
+def test_an_update_that_takes_too_long_is_taken_back(
+    stacks: Stacks, containers: FakeContainers, monkeypatch: Any
+) -> None:
+    monkeypatch.setenv(SPEED_VARIABLE, "1000")
+    settings = guarded(
+        "LINEAR", most_seconds=600, WaitIntervalInSeconds=120, LinearStepSize={"Type": "CAPACITY_PERCENT", "Value": 10}
+    )
+    stacks.deploy(endpoint(**settings))
+
+    assert stacks.deploy(endpoint(image="new", **settings)) == "UPDATE_ROLLBACK_COMPLETE"
+
+    assert "The deployment of endpoint sdxl took longer than 600 s and was rolled back." in stacks.reasons()
+    assert containers.running == {("sdxl", "primary"): "image"}
+
+
+def test_an_alarm_that_is_on_takes_an_update_back_before_the_next_step(
+    stacks: Stacks, client: Any, containers: FakeContainers, monkeypatch: Any
+) -> None:
+    monkeypatch.setenv(SPEED_VARIABLE, "1000")
+    canary = guarded("CANARY", alarms=("errors",), CanarySize={"Type": "CAPACITY_PERCENT", "Value": 50})
+    stacks.deploy(endpoint(count=2, **canary))
+    client("cloudwatch").put_metric_alarm(
+        AlarmName="errors",
+        Namespace="AWS/SageMaker",
+        MetricName="Invocation5XXErrors",
+        Statistic="Sum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=1,
+        ComparisonOperator="GreaterThanOrEqualToThreshold",
+        TreatMissingData="breaching",
+    )
+
+    assert stacks.deploy(endpoint(count=2, image="new", **canary)) == "UPDATE_ROLLBACK_COMPLETE"
+
+    assert "alarm(s) errors went off" in stacks.reasons()
+    assert containers.shares == [0.5]
+    assert client("sagemaker").describe_endpoint(EndpointName="sdxl")["EndpointStatus"] == "InService"
+    assert containers.running == {("sdxl", "primary"): "image"}
+
+
+def test_a_scaled_variant_is_renamed_only_after_its_target_is_gone(
+    stacks: Stacks, client: Any, containers: FakeContainers
+) -> None:
+    stacks.deploy({**endpoint(), "Target": TARGET})
+    renamed = endpoint()
+    renamed["Config"]["Properties"]["ProductionVariants"][0]["VariantName"] = "other"
+
+    assert stacks.deploy(renamed) == "UPDATE_ROLLBACK_COMPLETE"
+    assert 'The variant(s) "primary" must be deregistered as scalable targets' in stacks.reasons()
+
+    stacks.deploy(endpoint())
+    assert stacks.deploy(renamed) == "UPDATE_COMPLETE"
+    assert containers.running == {("sdxl", "other"): "image"}
