@@ -48,7 +48,7 @@ class MetricSource:
 
     def as_properties(self) -> dict[str, Any]:
         """The metric as the properties of an alarm that watches it alone."""
-        is_percentile = self.statistic[:1] == "p" and self.statistic[1:].isdigit()
+        is_percentile = self.statistic[:1] == "p" and self.statistic[1:].replace(".", "", 1).isdigit()
         return {
             "namespace": self.namespace,
             "metric_name": self.name,

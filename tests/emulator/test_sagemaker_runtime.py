@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -80,6 +81,67 @@ def test_a_target_variant_is_served_by_its_own_model(client: Clients, endpoint: 
 
     assert answer["InvokedProductionVariant"] == "other"
     assert "generated_image" in json.loads(answer["Body"].read())
+
+
+def test_variants_share_the_traffic_by_weight_and_publish_metrics_of_their_own(client: Clients, endpoint: str) -> None:
+    before = {name: published(client, "Invocations", name) for name in ("primary", "other")}
+    weigh(client, primary=1, other=1)
+    try:
+        answers = [invoke(client, Accept="application/json")["InvokedProductionVariant"] for _ in range(24)]
+    finally:
+        weigh(client, primary=1, other=0)
+
+    # One in eight million that either gets none.
+    assert set(answers) == {"primary", "other"}
+    for name, count in before.items():
+        assert published(client, "Invocations", name) - count == answers.count(name)
+        # In microseconds, and some time passed.
+        assert published(client, "ModelLatency", name) > 1_000
+
+
+def test_a_models_error_counts_against_its_variant(client: Clients, endpoint: str) -> None:
+    metrics = ("InvocationModelErrors", "Invocation4XXErrors", "Invocation5XXErrors")
+    before = [published(client, name, "primary") for name in metrics]
+
+    FAULTS.put(Fault(FaultKind.SERVER_ERROR, times=1))
+    refused(client)
+    refused(client, body=json.dumps({"text_prompts": []}))
+
+    after = [published(client, name, "primary") for name in metrics]
+    assert [new - old for old, new in zip(before, after, strict=True)] == [2, 1, 1]
+
+
+def test_a_fault_of_one_model_version_leaves_the_others_alone(client: Clients, endpoint: str) -> None:
+    FAULTS.put(Fault(FaultKind.SERVER_ERROR, model="stabilityai-pytorch-inference:2.0.1"))
+
+    assert invoke(client, TargetVariant="primary")["InvokedProductionVariant"] == "primary"
+    assert refused(client, TargetVariant="other").response["OriginalStatusCode"] == 500
+
+
+def weigh(client: Clients, **weights: float) -> None:
+    """Set the variants' shares of the traffic."""
+    client("sagemaker").update_endpoint_weights_and_capacities(
+        EndpointName="sdxl",
+        DesiredWeightsAndCapacities=[
+            {"VariantName": name, "DesiredWeight": weight, "DesiredInstanceCount": 1}
+            for name, weight in weights.items()
+        ],
+    )
+
+
+def published(client: Clients, metric: str, variant: str) -> float:
+    """The sum of a variant's metric, ever."""
+    now = time.time()
+    points = client("cloudwatch").get_metric_statistics(
+        Namespace="AWS/SageMaker",
+        MetricName=metric,
+        Dimensions=[{"Name": "EndpointName", "Value": "sdxl"}, {"Name": "VariantName", "Value": variant}],
+        StartTime=now - 3600,
+        EndTime=now + 60,
+        Period=86_400,
+        Statistics=["Sum"],
+    )["Datapoints"]
+    return sum(float(point["Sum"]) for point in points)
 
 
 def test_an_unknown_endpoint_is_not_found_in_sagemakers_words(client: Clients, endpoint: str) -> None:
