@@ -23,8 +23,10 @@ from stacks.constructs.image_api import ImageApi
 from stacks.constructs.image_function import FunctionSettings, ImageFunction
 from stacks.constructs.key_authorizer import KeyAuthorizer
 from stacks.constructs.model_access import ModelAccess
+from stacks.constructs.placement import Placement
 from stacks.constructs.sign_in import SignIn
-from stacks.environment import CognitoAuth, Environment, IamAuth
+from stacks.environment import CognitoAuth, Environment, IamAuth, fleets_of
+from stacks.image_prices import price_variable
 from stacks.storage_stack import StorageStack
 from stacks.styles import TeamStyles, load_styles
 
@@ -36,7 +38,7 @@ _LAMBDA_MARGIN_SECONDS = 1
 
 
 class ApiStack(cdk.Stack):
-    """API of one environment, in front of `model`, with its images in `storage`."""
+    """API of one environment, in front of `model`, with its images in `storage` and functions at `placement` in a VPC."""
 
     def __init__(
         self,
@@ -47,6 +49,7 @@ class ApiStack(cdk.Stack):
         storage: StorageStack,
         model: ModelAccess,
         layer_archive: Path,
+        placement: Placement | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(scope, construct_id, description="SDXL: image API", tags=tags)
@@ -67,6 +70,7 @@ class ApiStack(cdk.Stack):
                 retention_days=retention_days,
             ),
             statements=self._storage_permissions(storage),
+            placement=placement,
         )
         self.function_name, self.function_role_name = function.name, function.role.role.ref
         model.grant_invoke(function.role.permissions)
@@ -79,7 +83,7 @@ class ApiStack(cdk.Stack):
             },
         )
 
-        authorization, authorizer = self._authorization(environment, function, storage)
+        authorization, authorizer = self._authorization(environment, function, storage, placement)
         api = ImageApi(
             self,
             "ImageApi",
@@ -116,7 +120,11 @@ class ApiStack(cdk.Stack):
         self._add_address(environment, stage, rest_api_id)
 
     def _authorization(
-        self, environment: Environment, function: ImageFunction, storage: StorageStack
+        self,
+        environment: Environment,
+        function: ImageFunction,
+        storage: StorageStack,
+        placement: Placement | None,
     ) -> tuple[Authorization, KeyAuthorizer | None]:
         auth, name = environment.api.auth, f"sdxl-{environment.name}"
         if isinstance(auth, CognitoAuth):
@@ -131,6 +139,7 @@ class ApiStack(cdk.Stack):
             self,
             "KeyAuthorizer",
             code=function.code,
+            placement=placement,
             log_group=EncryptedLogGroup(
                 self,
                 "AuthorizerLog",
@@ -222,7 +231,9 @@ def _function_settings(
     refused = api.moderation.refused_terms
     optional = {
         "SDXL_STYLES": styles.function_variable(),
-        "SDXL_REFUSED_TERMS": json.dumps(refused, ensure_ascii=False, separators=(",", ":")) if refused else "",
+        "SDXL_REFUSED_TERMS": _compact(refused) if refused else "",
+        "SDXL_VARIANTS": _variants(environment),
+        "SDXL_PRICES": _compact(prices) if (prices := price_variable(environment)) else "",
     }
     return FunctionSettings(
         handler="image_api.api.handler",
@@ -239,7 +250,20 @@ def _function_settings(
             "SDXL_CORS_ALLOW_ORIGINS": ",".join(api.cors.allow_origins),
             **{variable: value for variable, value in optional.items() if value},
             "POWERTOOLS_SERVICE_NAME": "image-api",
-            "POWERTOOLS_METRICS_NAMESPACE": "SDXL",
             "POWERTOOLS_LOG_LEVEL": "INFO",
         },
     )
+
+
+def _variants(environment: Environment) -> str:
+    """The variants that share the requests, for the function to choose from; empty where there is nothing to choose."""
+    fleets = [fleet for fleet in fleets_of(environment) if not fleet.is_shadow]
+    if len(fleets) < 2:
+        return ""
+    return _compact(
+        [{"name": fleet.variant_name, "source": fleet.model.source, "weight": fleet.weight} for fleet in fleets]
+    )
+
+
+def _compact(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from image_api.application import Application
@@ -13,6 +13,7 @@ from image_api.backends import create_backend, create_runtime_client
 from image_api.endpoint_health import create_health
 from image_api.idempotency import Idempotency
 from image_api.image_store import ImageStore
+from image_api.measurements import Measurements
 from image_api.settings import load_settings
 
 try:
@@ -38,7 +39,7 @@ _application = Application(
     idempotency=_idempotency,
     endpoint_health=_endpoint_health,
     logger=_logger,
-    metrics=Metrics(),
+    measurements=Measurements(_settings),
 )
 
 

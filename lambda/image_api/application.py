@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler.api_gateway import APIGatewayRestResolver, CORSConfig, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
-from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from image_api.backends import Backend
@@ -33,15 +32,25 @@ from image_api.errors import (
 from image_api.idempotency import HEADER as IDEMPOTENCY_HEADER
 from image_api.idempotency import Call, Idempotency, caller_of
 from image_api.image_store import ImageStore
+from image_api.measurements import Measurements, result_of, result_of_images
 from image_api.presets import size_warning
 from image_api.prompt_layer import PromptLayer
 from image_api.request import GenerationRequest, GenerationResult
 from image_api.request_url import request_url
 from image_api.settings import Settings
+from image_api.tracing import subsegment
 
 _METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 # Browsers hide response headers from scripts unless they are named.
-_EXPOSED_HEADERS = ["Finish-Reason", "Location", "Retry-After", "Seed", "X-Request-Id", "x-sdxl-warning"]
+_EXPOSED_HEADERS = [
+    "Finish-Reason",
+    "Location",
+    "Retry-After",
+    "Seed",
+    "X-Request-Id",
+    "x-sdxl-variant",
+    "x-sdxl-warning",
+]
 _SAFE_REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 Event = dict[str, Any]
@@ -60,7 +69,7 @@ class Application:
         endpoint_health: ModelHealth,
         idempotency: Idempotency,
         logger: Logger,
-        metrics: Metrics,
+        measurements: Measurements,
     ) -> None:
         self._settings = settings
         self._backend = backend
@@ -69,7 +78,7 @@ class Application:
         self._idempotency = idempotency
         self._endpoint_health = endpoint_health
         self._logger = logger
-        self._metrics = metrics
+        self._measurements = measurements
         self._resolver = APIGatewayRestResolver(cors=_cors(settings.cors_allow_origins))
         self._resolver.route("/health", "GET")(self._health)
         self._refuse_other_methods("/health", ["GET"], stability_v1.error_reply)
@@ -80,7 +89,6 @@ class Application:
             self._refuse_other_methods(path, [route.method for route in routes], routes[0].error_reply)
         self._resolver.exception_handler(NotFoundError)(self._unknown_route)
         self._resolver.exception_handler(Exception)(self._error)
-        metrics.set_default_dimensions(environment=settings.environment, source=settings.model_source)
 
     def handle(self, event: Event, context: LambdaContext) -> Answer:
         """Answer one event. Never raises: an event that is no REST proxy event is answered as an internal error."""
@@ -99,23 +107,40 @@ class Application:
     def _add_route(self, route: Route) -> None:
         def answer(**path_parameters: str) -> Response[str]:
             try:
-                http = _http_request(self._current()[0], path_parameters)
                 if isinstance(route, ImagesRoute):
-                    return self._answer_images(route, http)
-                return self._response(route.answer(http, self._settings))
+                    return self._answer_images(route, path_parameters)
+                return self._response(route.answer(self._http(path_parameters), self._settings))
             except Exception as exc:  # noqa: BLE001 -- only here is known in which dialect to answer
                 return self._error(exc, route.error_reply)
 
         self._resolver.route(_resolver_path(route.path), route.method)(answer)
 
-    def _answer_images(self, route: ImagesRoute, http: HttpRequest) -> Response[str]:
+    def _http(self, path_parameters: dict[str, str]) -> HttpRequest:
+        return _http_request(self._current()[0], path_parameters)
+
+    def _answer_images(self, route: ImagesRoute, path_parameters: dict[str, str]) -> Response[str]:
+        """Answer a request for images, and count how it ended, whichever way."""
+        ended = "internal_error"
+        try:
+            response, result = self._images_reply(route, self._http(path_parameters))
+            ended = result_of_images(result)
+        except Exception as exc:
+            ended = result_of(exc)
+            raise
+        finally:
+            self._measurements.answered(ended)
+        return response
+
+    def _images_reply(self, route: ImagesRoute, http: HttpRequest) -> tuple[Response[str], GenerationResult]:
         context = self._current()[1]
         deadline = answer_deadline(self._settings.timeout_seconds, context.get_remaining_time_in_millis())
         asked = route.read(http)
         asked = msgspec.structs.replace(asked, request=self._prompt_layer.apply(asked.request))
         result = self._images(route, http, asked, deadline)
-        reply = route.reply(result, asked)
-        return self._response(reply, {"x-sdxl-warning": " ".join(result.warnings)} if result.warnings else {})
+        headers = {"x-sdxl-variant": result.variant} if self._settings.variants and result.variant else {}
+        if result.warnings:
+            headers["x-sdxl-warning"] = " ".join(result.warnings)
+        return self._response(route.reply(result, asked), headers), result
 
     def _images(self, route: ImagesRoute, http: HttpRequest, asked: Asked, deadline: Deadline) -> GenerationResult:
         """Draw what was asked for, unless it was drawn before, and store what does not fit into the answer."""
@@ -124,13 +149,14 @@ class Application:
         else:
             call = self._call(header, route, asked.request, deadline)
             result = self._idempotency.once(call, lambda: self._draw(asked.request, deadline))
-        return self._image_store.fit(
-            result,
-            request_id=self._storable_request_id(),
-            overhead_bytes=route.overhead_bytes,
-            deadline=deadline,
-            as_links=asked.as_links,
-        )
+        with subsegment("answer", namespace="local"):
+            return self._image_store.fit(
+                result,
+                request_id=self._storable_request_id(),
+                overhead_bytes=route.overhead_bytes,
+                deadline=deadline,
+                as_links=asked.as_links,
+            )
 
     def _call(self, header: str, route: ImagesRoute, request: GenerationRequest, deadline: Deadline) -> Call:
         event, context = self._current()
@@ -147,7 +173,7 @@ class Application:
     def _draw(self, request: GenerationRequest, deadline: Deadline) -> GenerationResult:
         started = time.perf_counter()
         result = self._backend.generate(request, deadline.earlier_by(STORE_MARGIN_SECONDS))
-        self._record(request, time.perf_counter() - started)
+        self._record(request, result, time.perf_counter() - started)
         is_sdxl = self._settings.bedrock_model_family in ("", "sdxl-v1")
         if is_sdxl and (warning := size_warning(request.width, request.height)):
             result = msgspec.structs.replace(result, warnings=(warning, *result.warnings))
@@ -199,11 +225,17 @@ class Application:
         self, error: Exception, request_id: str, error_reply: ErrorReply = stability_v1.error_reply
     ) -> HttpReply:
         answer = error if isinstance(error, ImageApiError) else InternalError()
+        fields: dict[str, Any] = {
+            "request_id": request_id,
+            "status": answer.status,
+            "error_name": answer.name,
+            "result": result_of(error),
+        }
         if answer.status >= 500:
-            self._logger.error("request failed", exc_info=error, status=answer.status, error_name=answer.name)
+            self._logger.error("request failed", exc_info=error, **fields)
         else:
             # Without the message, which quotes the request: prompts do not belong into a log.
-            self._logger.info("request refused", status=answer.status, error_name=answer.name)
+            self._logger.info("request refused", **fields)
         reply = error_reply(answer, request_id)
         reply.headers["X-Request-Id"] = request_id
         return reply
@@ -231,18 +263,23 @@ class Application:
         response.base64_encoded = reply.is_base64
         return response
 
-    def _record(self, request: GenerationRequest, seconds: float) -> None:
-        self._metrics.add_metric(name="Images", unit=MetricUnit.Count, value=request.samples)
-        self._metrics.add_metric(name="ModelSeconds", unit=MetricUnit.Seconds, value=seconds)
-        self._metrics.flush_metrics()
+    def _record(self, request: GenerationRequest, result: GenerationResult, seconds: float) -> None:
+        drawn = self._measurements.drawn(request, result, seconds)
         self._logger.info(
             "images generated",
+            request_id=self._request_id(),
+            result=result_of_images(result),
+            source=drawn.source,
+            variant=drawn.variant,
+            size=drawn.size,
             width=request.width,
             height=request.height,
             steps=request.steps,
             sampler=request.sampler,
             samples=request.samples,
             model_seconds=round(seconds, 3),
+            seconds_per_image=round(drawn.seconds_per_image, 3),
+            cost_usd=None if drawn.cost_usd is None else round(drawn.cost_usd, 6),
         )
 
 

@@ -32,6 +32,8 @@ class Kept(msgspec.Struct, frozen=True):
 
     images: tuple[KeptImage, ...]
     warnings: tuple[str, ...] = ()
+    variant: str = ""
+    source: str = ""
 
 
 class KeptImages:
@@ -59,7 +61,7 @@ class KeptImages:
             client.put_object(Bucket=self._bucket, Key=key, Body=body, ContentType="image/png")
 
         _for_all(store, tuple(uploads), deadline)
-        return Kept(images=tuple(images), warnings=result.warnings)
+        return Kept(images=tuple(images), warnings=result.warnings, variant=result.variant, source=result.source)
 
     def load(self, kept: Kept, deadline: Deadline) -> GenerationResult:
         """The images of the first call.
@@ -82,7 +84,9 @@ class KeptImages:
                 "The images of the first call with this Idempotency-Key cannot be read. Try again; if it persists, "
                 "send a new key, which draws new images."
             ) from exc
-        return GenerationResult(artifacts=tuple(artifacts), warnings=kept.warnings)
+        return GenerationResult(
+            artifacts=tuple(artifacts), warnings=kept.warnings, variant=kept.variant, source=kept.source
+        )
 
 
 def _for_all(work: Callable[[_Item], _Result], items: Sequence[_Item], deadline: Deadline) -> list[_Result]:

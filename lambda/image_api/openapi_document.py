@@ -98,6 +98,7 @@ def _header(description: str, schema: JsonSchema) -> JsonSchema:
 
 _HEADERS: JsonSchema = {
     "X-Request-Id": _header("Names the request in logs.", {"type": "string"}),
+    "x-sdxl-variant": _header("Which variant of the model drew, where there are several.", {"type": "string"}),
     "x-sdxl-warning": _header("What was drawn otherwise than asked.", {"type": "string"}),
     "Seed": _header("The seed of the image; with image/png.", {"type": "integer"}),
     "Finish-Reason": _header("SUCCESS or CONTENT_FILTERED; with image/png.", {"type": "string"}),

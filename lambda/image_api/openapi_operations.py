@@ -60,7 +60,8 @@ _JSON = "application/json"
 _FORM = "multipart/form-data"
 _PNG = "image/png"
 _STABILITY, _OPENAI, _SERVICE = "Stability AI REST v1", "OpenAI images", "Service"
-_PNG_HEADERS = ("x-sdxl-warning", "Seed", "Finish-Reason")
+_IMAGES_HEADERS = ("x-sdxl-variant", "x-sdxl-warning")
+_PNG_HEADERS = (*_IMAGES_HEADERS, "Seed", "Finish-Reason")
 
 OPERATIONS: dict[tuple[str, str], Operation] = {
     ("POST", "/v1/generation/{engine_id}/text-to-image"): Operation(
@@ -120,7 +121,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         answers={_JSON: "Images"},
         error="OpenAIError",
         errors=_ANY_BODY,
-        headers=("x-sdxl-warning",),
+        headers=_IMAGES_HEADERS,
     ),
     ("POST", "/v1/images/edits"): Operation(
         operation_id="createImageEdit",
@@ -130,7 +131,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         answers={_JSON: "Images"},
         error="OpenAIError",
         errors=_ANY_BODY,
-        headers=("x-sdxl-warning",),
+        headers=_IMAGES_HEADERS,
     ),
     ("POST", "/v1/images/variations"): Operation(
         operation_id="createImageVariation",
@@ -141,7 +142,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         answers={_JSON: "Images"},
         error="OpenAIError",
         errors=_ANY_BODY,
-        headers=("x-sdxl-warning",),
+        headers=_IMAGES_HEADERS,
     ),
     ("GET", "/v1/models"): Operation(
         operation_id="listModels",

@@ -61,8 +61,8 @@ class PromptLayer:
 
 
 def has_native_styles(settings: Settings) -> bool:
-    """Whether the deployed model knows Stability AI's style names itself."""
-    return settings.model_source == "optimized" or settings.bedrock_model_family == "sdxl-v1"
+    """Whether every model that may draw a request knows Stability AI's style names itself."""
+    return settings.sources == {"optimized"} or settings.bedrock_model_family == "sdxl-v1"
 
 
 def _sought(term: str) -> str:

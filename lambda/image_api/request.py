@@ -221,3 +221,6 @@ class GenerationResult(msgspec.Struct, frozen=True):
 
     artifacts: tuple[Artifact | LinkedArtifact, ...]
     warnings: tuple[str, ...] = ()
+    # Which variant drew them, and of which model source it is.
+    variant: str = ""
+    source: str = ""

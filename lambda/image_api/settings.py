@@ -25,6 +25,25 @@ class SettingsError(Exception):
     """An environment variable of the function is missing or has a value that cannot be used."""
 
 
+class VariantSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A variant of the endpoint: its name, its model source and its share of the requests relative to the others'."""
+
+    name: str
+    source: Literal["optimized", "open"]
+    weight: Annotated[float, msgspec.Meta(ge=0)]
+
+
+class Price(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What drawing costs in USD: by the hour of an instance, or by the image. Both None where it is unknown."""
+
+    usd_per_instance_hour: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    usd_per_image: Annotated[float, msgspec.Meta(ge=0)] | None = None
+
+
+# What the only variant of an endpoint, and a model of Bedrock, are called in metrics.
+PRIMARY_VARIANT = "primary"
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What the deployment decides for the function; a caller can choose none of it.
 
@@ -46,6 +65,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     idempotency_table: str = ""
     refused_terms: tuple[str, ...] = ()
     styles: tuple[Style, ...] = ()
+    # Empty where the endpoint has one variant, which SageMaker then chooses by itself.
+    variants: tuple[VariantSettings, ...] = ()
+    prices: dict[str, Price] = {}
+
+    @property
+    def sources(self) -> frozenset[ModelSource]:
+        """Every model source that may draw a request."""
+        return frozenset({self.model_source, *(variant.source for variant in self.variants)})
 
 
 def load_settings(variables: Mapping[str, str]) -> Settings:
@@ -82,6 +109,8 @@ def load_settings(variables: Mapping[str, str]) -> Settings:
         idempotency_table=reader.text("SDXL_IDEMPOTENCY_TABLE", required=False),
         refused_terms=reader.json("SDXL_REFUSED_TERMS", tuple[_Term, ...], ()),
         styles=reader.json("SDXL_STYLES", tuple[Style, ...], ()),
+        variants=reader.json("SDXL_VARIANTS", tuple[VariantSettings, ...], ()),
+        prices=reader.json("SDXL_PRICES", dict[str, Price], {}),
     )
     if reader.problems:
         raise SettingsError(

@@ -13,9 +13,10 @@ from image_api.backends.open import OpenModel
 from image_api.backends.optimized import OptimizedModel
 from image_api.backends.sagemaker import SageMakerBackend, SageMakerModel
 from image_api.backends.sagemaker import create_runtime_client as create_sagemaker_runtime_client
+from image_api.backends.variants import VariantBackend, WeightedBackend
 from image_api.deadline import Deadline
 from image_api.request import GenerationRequest, GenerationResult
-from image_api.settings import ModelSource, Settings
+from image_api.settings import PRIMARY_VARIANT, ModelSource, Settings
 
 
 class Backend(Protocol):
@@ -49,5 +50,24 @@ def create_backend(settings: Settings, runtime_client: Any) -> Backend:
         from image_api.backends import bedrock  # noqa: PLC0415 -- as above
 
         return bedrock.create_backend(settings, runtime_client)
-    model = _MODELS[settings.model_source]()
-    return SageMakerBackend(model, client=runtime_client, endpoint_name=settings.endpoint_name)
+    if not settings.variants:
+        return _sagemaker_backend(settings, runtime_client, settings.model_source, PRIMARY_VARIANT)
+    return VariantBackend(
+        [
+            WeightedBackend(
+                _sagemaker_backend(settings, runtime_client, variant.source, variant.name), weight=variant.weight
+            )
+            for variant in settings.variants
+        ]
+    )
+
+
+def _sagemaker_backend(settings: Settings, runtime_client: Any, source: ModelSource, variant: str) -> SageMakerBackend:
+    return SageMakerBackend(
+        _MODELS[source](),
+        client=runtime_client,
+        endpoint_name=settings.endpoint_name,
+        source=source,
+        variant=variant,
+        is_targeted=bool(settings.variants),
+    )

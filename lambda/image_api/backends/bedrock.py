@@ -13,7 +13,7 @@ from image_api.backends.bedrock_stable_image import InpaintModel, StableDiffusio
 from image_api.backends.fan_out import FanOut, connection_errors, runtime_config
 from image_api.deadline import Deadline
 from image_api.request import Artifact, GenerationRequest, GenerationResult
-from image_api.settings import Settings
+from image_api.settings import PRIMARY_VARIANT, Settings
 
 
 class BedrockImageModel(Protocol):
@@ -84,7 +84,12 @@ class BedrockBackend:
             "or have the environment's api.integration_timeout_seconds raised."
         )
         artifacts = self._fan_out.draw(_seeds(request, model.max_seed), draw, deadline, timeout_advice=advice)
-        return GenerationResult(artifacts=artifacts, warnings=(*warnings, *model.drawn_warnings(request, artifacts)))
+        return GenerationResult(
+            artifacts=artifacts,
+            warnings=(*warnings, *model.drawn_warnings(request, artifacts)),
+            variant=PRIMARY_VARIANT,
+            source="bedrock",
+        )
 
     def _invoke(self, model_id: str, payload: bytes) -> bytes:
         try:

@@ -7,7 +7,7 @@ import msgspec
 from image_api.backends.open import SAMPLER_CLASSES
 from image_api.request import MAX_TEXT_PROMPTS, OPERATIONS, SAMPLERS, Operation, Sampler
 from image_api.schema import request_schema
-from image_api.settings import Settings
+from image_api.settings import ModelSource, Settings
 
 _ALL_PARAMETERS = frozenset(name for operation in OPERATIONS for name in request_schema(operation)["properties"])
 _MASK_PARAMETERS = frozenset({"mask_source", "mask_image"})
@@ -34,20 +34,32 @@ class Capabilities(msgspec.Struct, frozen=True):
 
 
 def capabilities(settings: Settings) -> Capabilities:
-    """What the model of this deployment can do."""
-    if settings.model_source == "open":
+    """What this deployment can do: with several variants, whatever one of them can."""
+    first, *others = (_of_source(source, settings) for source in sorted(settings.sources))
+    for other in others:
+        first = Capabilities(
+            operations=first.operations | other.operations,
+            samplers=first.samplers | other.samplers,
+            parameters=first.parameters | other.parameters,
+            max_text_prompts=max(first.max_text_prompts, other.max_text_prompts),
+        )
+    return first
+
+
+def _of_source(source: ModelSource, settings: Settings) -> Capabilities:
+    if source == "open":
         return Capabilities(
             operations=frozenset({"text-to-image", "image-to-image"}),
             samplers=frozenset(SAMPLER_CLASSES),
             parameters=_ALL_PARAMETERS - _MASK_PARAMETERS - _IGNORED - {"step_schedule_end"},
             max_text_prompts=2,
         )
-    if settings.model_source == "bedrock" and settings.bedrock_model_family != "sdxl-v1":
+    if source == "bedrock" and settings.bedrock_model_family != "sdxl-v1":
         return _successor(settings)
     return Capabilities(
         operations=frozenset(OPERATIONS),
         # SDXL 1.0 of Bedrock has that API's own list, and the model package one sampler more.
-        samplers=frozenset(SAMPLERS) - ({"K_DPMPP_SDE"} if settings.model_source == "bedrock" else frozenset()),
+        samplers=frozenset(SAMPLERS) - ({"K_DPMPP_SDE"} if source == "bedrock" else frozenset()),
         parameters=_ALL_PARAMETERS - _IGNORED - {"extras"},
         max_text_prompts=MAX_TEXT_PROMPTS,
     )

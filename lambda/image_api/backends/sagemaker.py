@@ -13,6 +13,8 @@ from image_api.backends.sagemaker_errors import to_image_api_error
 from image_api.deadline import Deadline
 from image_api.errors import RequestTooLargeError
 from image_api.request import Artifact, GenerationRequest, GenerationResult
+from image_api.settings import PRIMARY_VARIANT
+from image_api.tracing import subsegment
 
 # SageMaker quotas: what InvokeEndpoint lets through.
 MAX_BODY_BYTES = 6_291_456
@@ -39,13 +41,31 @@ def create_runtime_client(timeout_seconds: float) -> Any:
 
 
 class SageMakerBackend:
-    """A model on the endpoint of this deployment."""
+    """A model on the endpoint of this deployment.
 
-    def __init__(self, model: SageMakerModel, *, client: Any, endpoint_name: str) -> None:
+    `variant` is the variant that serves it. It is asked for by name where `is_targeted`; else it is the only one.
+    """
+
+    def __init__(
+        self,
+        model: SageMakerModel,
+        *,
+        client: Any,
+        endpoint_name: str,
+        source: str,
+        variant: str = PRIMARY_VARIANT,
+        is_targeted: bool = False,
+    ) -> None:
         self._model = model
         self._client = client
         self._endpoint_name = endpoint_name
+        self._source, self._variant = source, variant
+        self._target = {"TargetVariant": variant} if is_targeted else {}
         self._fan_out = FanOut("invoke-endpoint")
+
+    def check(self, request: GenerationRequest) -> None:
+        """Raise `UnsupportedByModelError` for what the model cannot do."""
+        self._model.check(request)
 
     def generate(self, request: GenerationRequest, deadline: Deadline) -> GenerationResult:
         """Draw every sample of `request`, in the order of its seeds, before `deadline`.
@@ -54,7 +74,7 @@ class SageMakerBackend:
             UnsupportedByModelError: the model cannot do this; nothing was drawn.
             ImageApiError: the first sample that failed decides; the others are given up.
         """
-        self._model.check(request)
+        self.check(request)
 
         def draw(seed: int) -> Artifact:
             payload = self._model.encode(request, seed)
@@ -66,7 +86,11 @@ class SageMakerBackend:
             f"or a smaller size (now {request.width}x{request.height}); or have the environment's "
             "api.integration_timeout_seconds raised or its endpoint given more capacity."
         )
-        return GenerationResult(artifacts=self._fan_out.draw(request.seeds(), draw, deadline, timeout_advice=advice))
+        with subsegment("model") as trace:
+            trace.annotations |= {"endpoint": self._endpoint_name, "variant": self._variant, "source": self._source}
+            trace.metadata |= {"samples": request.samples, "steps": request.steps}
+            artifacts = self._fan_out.draw(request.seeds(), draw, deadline, timeout_advice=advice)
+        return GenerationResult(artifacts=artifacts, variant=self._variant, source=self._source)
 
     def _invoke(self, payload: bytes) -> bytes:
         try:
@@ -76,6 +100,7 @@ class SageMakerBackend:
                     ContentType="application/json",
                     Accept=self._model.accept,
                     Body=payload,
+                    **self._target,
                 )
                 body: bytes = answer["Body"].read()
         except ClientError as exc:

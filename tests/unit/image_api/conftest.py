@@ -16,7 +16,6 @@ def _no_sockets(socket_disabled: None) -> None:
 @pytest.fixture(autouse=True)
 def _powertools_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "image-api")
-    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "SDXL")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "example")

@@ -13,13 +13,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from aws_lambda_powertools import Logger
-from aws_lambda_powertools.metrics import EphemeralMetrics
 from botocore.exceptions import ClientError
 from image_api.application import Application
 from image_api.backends import create_backend
 from image_api.endpoint_health import EndpointHealth
 from image_api.idempotency import Idempotency
 from image_api.image_store import ImageStore
+from image_api.measurements import Measurements
+from image_api.request import Artifact, GenerationRequest, GenerationResult, TextPrompt
 from image_api.settings import Settings
 from image_api_fake_records import FakeRecords
 
@@ -263,9 +264,9 @@ class ApplicationUnderTest:
             "timeout_seconds": 29,
             "cors_allow_origins": (),
         }
-        settings = Settings(**(fields | changes))
-        # Metrics() is one for the whole process, as the function has it; here each application has its own.
-        metrics: Any = EphemeralMetrics()
+        self.settings = settings = Settings(**(fields | changes))
+        self.published: list[dict[str, Any]] = []
+        measurements = Measurements(settings, write=lambda line: self.published.append(json.loads(line)))
         self.records = FakeRecords()
         self._application = Application(
             settings,
@@ -288,8 +289,14 @@ class ApplicationUnderTest:
                 endpoint_name=settings.endpoint_name, create_client=lambda: self.sagemaker, clock=self.clock
             ),
             logger=Logger(),
-            metrics=metrics,
+            measurements=measurements,
         )
+
+    def drawn(self, **fields: Any) -> tuple[GenerationRequest, GenerationResult]:
+        """A request, and a result with an image for each of its samples."""
+        request = GenerationRequest(text_prompts=(TextPrompt("a puppy"),), **fields)
+        artifacts = tuple(Artifact("", seed, "SUCCESS") for seed in request.seeds())
+        return request, GenerationResult(artifacts, variant="primary", source=self.settings.model_source)
 
     def handle(self, event: Any, context: FakeContext | None = None) -> Reply:
         context_argument: Any = context or FakeContext()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -261,21 +260,3 @@ def test_failure_is_logged_with_its_cause(
     error = record.exc_info[1]
     assert error is not None
     assert "AccessDeniedException" in str(error.__cause__)
-
-
-def test_metrics_count_images_by_source(make_api: Make, capsys: pytest.CaptureFixture[str]) -> None:
-    make_api(model_source="open").generate(samples=3)
-
-    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    (metrics,) = [line for line in lines if "_aws" in line]
-    assert metrics["Images"] == [3.0]
-    assert metrics["ModelSeconds"][0] > 0
-    assert (metrics["source"], metrics["environment"], metrics["service"]) == ("open", "dev", "image-api")
-    assert metrics["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "SDXL"
-
-
-def test_nothing_drawn_is_not_counted(api: ApplicationUnderTest, capsys: pytest.CaptureFixture[str]) -> None:
-    api.post("{}")
-    api.get("/health")
-
-    assert "_aws" not in capsys.readouterr().out

@@ -1,0 +1,25 @@
+"""What drawing costs by the catalog, as the function is told it: an estimate in metrics and logs, not a bill."""
+
+from __future__ import annotations
+
+from stacks.catalog import load_catalog
+from stacks.catalog.bedrock import load_bedrock_catalog
+from stacks.environment import PRIMARY_VARIANT, BedrockModel, Environment, fleets_of
+
+
+def price_variable(environment: Environment) -> dict[str, dict[str, float]]:
+    """Price of each variant that draws: `usd_per_instance_hour` of its preferred instance type, or `usd_per_image`.
+
+    What the catalog has no price for is left out, and so is a Marketplace package, whose software charge is not known:
+    half a price would be read as a whole one. Prices of another region than the environment's are taken for its own.
+    """
+    if isinstance(environment.model, BedrockModel):
+        prices = load_bedrock_catalog().model(environment.model.model_id).usd_per_image
+        # By condition, such as a number of steps; the highest is what no image exceeds.
+        return {PRIMARY_VARIANT: {"usd_per_image": max(prices.values())}} if prices else {}
+    found: dict[str, dict[str, float]] = {}
+    for fleet in fleets_of(environment):
+        price = load_catalog().instance_type(fleet.instance_types[0]).usd_per_hour
+        if not fleet.is_shadow and fleet.model.source != "optimized" and price is not None:
+            found[fleet.variant_name] = {"usd_per_instance_hour": price}
+    return found
