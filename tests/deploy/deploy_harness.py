@@ -74,16 +74,35 @@ class Account:
     def cdk(self, *arguments: str, app: str, context: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         """Run the CDK CLI at the project's root; `app` is a command or a synthesized cdk.out."""
         flags = [part for name, value in (context or {}).items() for part in ("-c", f"{name}={value}")]
-        environment = child_environment(os.environ, self.emulator.aws_endpoint_url, self.id, REGION)
         return subprocess.run(
             [str(CDK), *arguments, "--app", app, *flags],
             cwd=ROOT,
-            env=environment | QUIET | {"HOME": str(self.home)},
+            env=self._environment(),
             capture_output=True,
             text=True,
             timeout=120,
             check=False,
         )
+
+    @contextlib.contextmanager
+    def running_cdk(self, *arguments: str, app: str) -> Iterator[subprocess.Popen[bytes]]:
+        """The CDK CLI while it runs; what still runs at the end is killed."""
+        process = subprocess.Popen(
+            [str(CDK), *arguments, "--app", app],
+            cwd=ROOT,
+            env=self._environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+
+    def _environment(self) -> dict[str, str]:
+        environment = child_environment(os.environ, self.emulator.aws_endpoint_url, self.id, REGION)
+        return environment | QUIET | {"HOME": str(self.home)}
 
     def client(self, service: str, region: str = REGION) -> Any:
         """A boto3 client."""

@@ -10,7 +10,7 @@ import shutil
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -136,6 +136,9 @@ class Guarded:
         stacks = self.client("cloudformation").describe_stacks(StackName=f"{ENDPOINT}-Inference")["Stacks"]
         return str(stacks[0]["StackStatus"])
 
+    def endpoint_status(self) -> str:
+        return str(self.client("sagemaker").describe_endpoint(EndpointName=ENDPOINT)["EndpointStatus"])
+
     def count(self) -> int:
         (variant,) = self.client("sagemaker").describe_endpoint(EndpointName=ENDPOINT)["ProductionVariants"]
         return int(variant["CurrentInstanceCount"])
@@ -248,6 +251,31 @@ def test_a_shadow_gets_copies_and_its_answers_are_nobodys(guarded: Guarded) -> N
     while guarded.metric("Invocations", "shadow") < 3 and time.monotonic() < deadline:
         time.sleep(0.05)
     assert guarded.metric("Invocations", "shadow") == 3
+
+
+def test_a_deployment_that_was_cut_off_is_finished_by_running_it_again(guarded: Guarded) -> None:
+    image = "stabilityai-pytorch-inference:2.0.3"
+    assembly = guarded.synthesize(image=image)
+
+    with guarded.account.running_cdk("deploy", STACKS, "--require-approval", "never", app=assembly) as deployment:
+        wait_for(lambda: guarded.endpoint_status() == "Updating")
+        deployment.kill()
+
+    # CloudFormation goes on without the CLI. The CLI's next run finds the new template there, and does not wait.
+    status, said = guarded.deploy(assembly)
+    assert (status, said.count("(no changes)")) == (0, 4), said
+    guarded.client("cloudformation").get_waiter("stack_update_complete").wait(
+        StackName=f"{ENDPOINT}-Inference", WaiterConfig={"Delay": 1}
+    )
+    assert image in guarded.image()
+    assert guarded.generate().status_code == 200
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
 
 
 def scaled_out(guarded: Guarded, count: int) -> None:
