@@ -107,9 +107,25 @@ def test_function_gets_every_setting_as_text(synth: Synth) -> None:
         "SDXL_TIMEOUT_SECONDS": "40",
         "SDXL_CORS_ALLOW_ORIGINS": "https://a.example,https://b.example",
         "POWERTOOLS_SERVICE_NAME": "image-api",
-        "POWERTOOLS_METRICS_NAMESPACE": "SDXL",
+        "SDXL_PRICES": '{"primary":{"usd_per_instance_hour":2.03}}',
         "POWERTOOLS_LOG_LEVEL": "INFO",
     }
+
+
+def test_function_is_told_the_variants_that_it_chooses_from(access: Synthesis) -> None:
+    variables = {
+        name: image_function(access.templates[name]["Api"])["Environment"]["Variables"]
+        for name in ("ab", "shadow", "bedrock")
+    }
+
+    assert json.loads(variables["ab"]["SDXL_VARIANTS"]) == [
+        {"name": "primary", "source": "open", "weight": 0.9},
+        {"name": "challenger", "source": "optimized", "weight": 0.1},
+    ]
+    # A shadow gets copies by SageMaker's doing; a Marketplace package's price is not known as a whole.
+    assert "SDXL_VARIANTS" not in variables["shadow"]
+    assert json.loads(variables["ab"]["SDXL_PRICES"]).keys() == {"primary"}
+    assert json.loads(variables["bedrock"]["SDXL_PRICES"])["primary"]["usd_per_image"] > 0
 
 
 def test_function_role_is_exact(prod: dict[str, Template]) -> None:
