@@ -79,7 +79,6 @@ class OperationsStack(cdk.Stack):
                 environment=environment.name,
                 settings=operations.budget,
                 topic_arn=topic.arn,
-                emails=operations.emails,
                 function_role_name=api.function_role_name,
             )
         cdk.CfnOutput(self, "TopicArn", value=topic.arn, description="Topic that alarms and the budget tell")

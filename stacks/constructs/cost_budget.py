@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from aws_cdk import aws_iam as iam
@@ -16,7 +15,7 @@ _STOPPED = ["bedrock:InvokeModel", "sagemaker:InvokeEndpoint"]
 
 
 class CostBudget(Construct):
-    """Budget `name` of what carries the tag of `environment`; `topic_arn` and `emails` are told.
+    """Budget `name` of what carries the tag of `environment`; `topic_arn` is told, and mails whoever it mails.
 
     With an action, the role `function_role_name` may no longer call any model once the cost is there.
     """
@@ -30,14 +29,12 @@ class CostBudget(Construct):
         environment: str,
         settings: Budget,
         topic_arn: str,
-        emails: Sequence[str],
         function_role_name: str,
     ) -> None:
         super().__init__(scope, construct_id)
         from aws_cdk import aws_budgets as budgets  # noqa: PLC0415 - only environments with a budget pay for it
 
         subscribers = [{"subscriptionType": "SNS", "address": topic_arn}]
-        subscribers += [{"subscriptionType": "EMAIL", "address": email} for email in emails]
         self.budget = budgets.CfnBudget(
             self,
             "Budget",

@@ -33,18 +33,19 @@ class AlarmSpec:
 
 def alarm_specs(environment: Environment, function_name: str, thresholds: Alarms) -> Iterator[AlarmSpec]:
     """The alarms of `environment`; `function_name` is that of the image API's function."""
-    yield from _api(environment, thresholds)
+    latency_seconds = thresholds.latency_seconds(environment.api.integration_timeout_seconds)
+    yield from _api(environment, thresholds, latency_seconds)
     yield from _function(environment, function_name, thresholds)
     if isinstance(environment.model, BedrockModel):
-        yield from _bedrock(environment, environment.model, thresholds)
+        yield from _bedrock(environment, environment.model, thresholds, latency_seconds)
         return
     production = [fleet for fleet in fleets_of(environment) if not fleet.is_shadow]
-    yield from _model(environment, production, thresholds)
+    yield from _model(environment, production, latency_seconds)
     for number, fleet in enumerate(production):
         yield from _instances(environment, fleet, thresholds, is_first=number == 0)
 
 
-def _api(environment: Environment, thresholds: Alarms) -> Iterator[AlarmSpec]:
+def _api(environment: Environment, thresholds: Alarms, latency_seconds: float) -> Iterator[AlarmSpec]:
     def metric(name: str, statistic: str, period_seconds: int = 60) -> MetricSource:
         return MetricSource(
             namespace="AWS/ApiGateway",
@@ -66,11 +67,11 @@ def _api(environment: Environment, thresholds: Alarms) -> Iterator[AlarmSpec]:
     yield AlarmSpec(
         construct_id="ApiLatency",
         name="api-latency",
-        meaning=f"Of 20 answers of the API, one takes longer than {thresholds.latency_p95_seconds:g} s.",
+        meaning=f"Of 20 answers of the API, one takes longer than {latency_seconds:g} s.",
         runbook="latency",
         metric=metric("Latency", "p95"),
         # API Gateway publishes milliseconds.
-        when=_in_most_of_five_minutes(thresholds.latency_p95_seconds * 1000),
+        when=_in_most_of_five_minutes(latency_seconds * 1000),
         is_felt=True,
     )
 
@@ -110,7 +111,7 @@ def _function(environment: Environment, function_name: str, thresholds: Alarms) 
     )
 
 
-def _model(environment: Environment, fleets: list[Fleet], thresholds: Alarms) -> Iterator[AlarmSpec]:
+def _model(environment: Environment, fleets: list[Fleet], latency_seconds: float) -> Iterator[AlarmSpec]:
     endpoint = f"sdxl-{environment.name}"
 
     def of_variants(name: str, statistic: str, period_seconds: int = 60) -> list[MetricSource]:
@@ -137,11 +138,12 @@ def _model(environment: Environment, fleets: list[Fleet], thresholds: Alarms) ->
     yield AlarmSpec(
         construct_id="ModelLatency",
         name="model-latency",
-        meaning=f"Of 20 images, one takes the model longer than {thresholds.latency_p95_seconds:g} s.",
+        meaning=f"Of 20 images, one takes the model longer than {latency_seconds:g} s.",
         runbook="latency",
         metric=highest(of_variants("ModelLatency", "p95")),
         # SageMaker publishes microseconds.
-        when=_in_most_of_five_minutes(thresholds.latency_p95_seconds * 1_000_000),
+        when=_in_most_of_five_minutes(latency_seconds * 1_000_000),
+        is_felt=True,
     )
     yield AlarmSpec(
         construct_id="ContainerCrash",
@@ -178,7 +180,8 @@ def _instances(environment: Environment, fleet: Fleet, thresholds: Alarms, *, is
         when=Condition(threshold=1, comparison="LessThanThreshold", periods=5, missing_data="breaching"),
         is_felt=is_first,
     )
-    if fleet.scaling is not None and not fleet.scaling.detached:
+    if _scales(fleet):
+        assert fleet.scaling is not None  # noqa: S101 - asked before
         yield AlarmSpec(
             construct_id=f"AtMaxCapacity{id_suffix}",
             name=f"at-max-capacity{suffix}",
@@ -232,7 +235,15 @@ def _instances(environment: Environment, fleet: Fleet, thresholds: Alarms, *, is
     )
 
 
-def _bedrock(environment: Environment, model: BedrockModel, thresholds: Alarms) -> Iterator[AlarmSpec]:
+def _scales(fleet: Fleet) -> bool:
+    """Whether the instances may become more: where they may not, as many as allowed is how it should be."""
+    scaling = fleet.scaling
+    return scaling is not None and not scaling.detached and scaling.min_capacity < scaling.max_capacity
+
+
+def _bedrock(
+    environment: Environment, model: BedrockModel, thresholds: Alarms, latency_seconds: float
+) -> Iterator[AlarmSpec]:
     if model.region is not None and model.region != environment.region:
         # CloudWatch's alarms see the metrics of their own region only. The API's alarms are what is left.
         return
@@ -267,11 +278,12 @@ def _bedrock(environment: Environment, model: BedrockModel, thresholds: Alarms) 
     yield AlarmSpec(
         construct_id="ModelLatency",
         name="model-latency",
-        meaning=f"Of 20 calls, one takes Amazon Bedrock longer than {thresholds.latency_p95_seconds:g} s.",
+        meaning=f"Of 20 calls, one takes Amazon Bedrock longer than {latency_seconds:g} s.",
         runbook="latency",
         metric=metric("InvocationLatency", "p95"),
         # Bedrock publishes milliseconds.
-        when=_in_most_of_five_minutes(thresholds.latency_p95_seconds * 1000),
+        when=_in_most_of_five_minutes(latency_seconds * 1000),
+        is_felt=True,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from stacks.environment.access_checks import access_problems
 from stacks.environment.bedrock import bedrock_problems
 from stacks.environment.endpoint_checks import endpoint_problems
+from stacks.environment.operations import operations_problems
 from stacks.environment.problems import SettingProblem
 
 
@@ -16,6 +17,7 @@ def environment_problems(sections: Mapping[str, Any]) -> Iterator[SettingProblem
     region, model = sections.get("region"), sections.get("model")
     endpoint, scaling = sections.get("endpoint"), sections.get("scaling")
     yield from access_problems(sections)
+    yield from operations_problems(sections.get("api"), sections.get("operations"))
     if model is not None and model.source == "bedrock":
         yield from bedrock_problems(region, model, endpoint, scaling)
     else:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -16,6 +17,9 @@ from stacks.environment.values import (
     Number,
     unique,
 )
+
+if TYPE_CHECKING:
+    from stacks.environment.api import Api
 
 
 def _each_once(emails: tuple[str, ...]) -> tuple[str, ...]:
@@ -39,16 +43,21 @@ class Slack(Section):
     channel_id: str = Field(pattern=SLACK_CHANNEL_PATTERN, description="Id of the channel, such as `C0ABC`.")
 
 
+_LATENCY_SECONDS = 25
+_SECONDS_BEFORE_TIMEOUT = 4
+
+
 class Alarms(Section):
     """When alarms go off. The defaults suit SDXL on one NVIDIA A10G an instance."""
 
     api_errors: Int = Field(default=5, ge=1, le=10_000, description="Answers of the API with 5xx within 5 minutes.")
-    latency_p95_seconds: Number = Field(
-        default=25,
+    latency_p95_seconds: Number | None = Field(
+        default=None,
         gt=0,
-        le=60,
+        lt=60,
         description="95th percentile of the time for an answer, in seconds, of the API and of the model, in 3 of 5 "
-        "minutes.",
+        "minutes. Below `api.integration_timeout_seconds`. Left out: 25, or 4 less than that timeout where it is "
+        "shorter.",
     )
     throttled_requests: Int = Field(
         default=20, ge=1, le=100_000, description="Requests within 5 minutes that were refused for want of capacity."
@@ -63,6 +72,12 @@ class Alarms(Section):
         default=95, ge=1, le=100, description="Use of a GPU in percent, for 15 minutes: images are waiting."
     )
     disk_percent: Int = Field(default=80, ge=1, le=100, description="Use of the instances' disk in percent.")
+
+    def latency_seconds(self, timeout_seconds: int) -> float:
+        """Threshold of latency of an API that gives a request up after `timeout_seconds`."""
+        if self.latency_p95_seconds is not None:
+            return self.latency_p95_seconds
+        return min(_LATENCY_SECONDS, timeout_seconds - _SECONDS_BEFORE_TIMEOUT)
 
 
 class BudgetAction(Section):
@@ -92,6 +107,20 @@ class Budget(Section):
         default=None, description="What else happens. Left out: nothing, people are told."
     )
 
+    @model_validator(mode="after")
+    def _check(self) -> Budget:
+        if self.action is not None and self.action.at_percent < self.actual_percent:
+            problem = SettingProblem(
+                location=("action", "at_percent"),
+                text=f"{self.action.at_percent} is below actual_percent, {self.actual_percent}: the API would stop "
+                "before anybody is warned",
+                received=self.action.at_percent,
+                allowed=f"actual_percent ({self.actual_percent}) to 1000",
+                remedy="raise it, or lower actual_percent",
+            )
+            raise_problems("budget", [problem])
+        return self
+
 
 class Operations(Section):
     """Alarms, dashboard and budget."""
@@ -115,3 +144,19 @@ class Operations(Section):
             )
             raise_problems("operations", [problem])
         return self
+
+
+def operations_problems(api: Api | None, operations: Operations | None) -> Iterator[SettingProblem]:
+    """Problems between the alarms and the API; sections that are absent are left out of the checks."""
+    if api is None or operations is None:
+        return
+    seconds, timeout = operations.alarms.latency_p95_seconds, api.integration_timeout_seconds
+    if seconds is not None and seconds >= timeout:
+        yield SettingProblem(
+            location=("operations", "alarms", "latency_p95_seconds"),
+            text=f"{seconds:g} is not below api.integration_timeout_seconds, {timeout}: no answer takes longer than "
+            "that, and the alarm would never go off",
+            received=seconds,
+            allowed=f"less than {timeout}",
+            remedy="lower it, or leave it out",
+        )

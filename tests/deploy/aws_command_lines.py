@@ -10,28 +10,31 @@ from pathlib import Path
 from typing import Any
 
 import botocore.session
+import jmespath
 from botocore import xform_name
 from botocore.validate import validate_parameters
 
 # What the CLI does by itself and no API knows.
-CLI_OPTIONS = {"max-items"}
+CLI_OPTIONS = {"max-items", "output", "query"}
 _NUMBERS = {"integer": int, "long": int, "float": float, "double": float}
 _session = botocore.session.get_session()
 
 
 @dataclass(frozen=True)
 class ApiCall:
-    """One call: `service` and `method` as boto3 has them."""
+    """One call: `service` and `method` as boto3 has them. `query` picks what the command prints of the answer."""
 
     service: str
     method: str
     parameters: Mapping[str, Any]
+    query: str | None = None
 
 
 def commands(page: Path, program: str) -> Iterator[str]:
-    """The commands of a program in a page: after a prompt, or in backquotes."""
+    """The commands of a program in a page: after a prompt, as the value of a variable, or in backquotes."""
     text = page.read_text()
-    yield from re.findall(rf"^\$ ({program} .*)$", text, re.MULTILINE)
+    yield from re.findall(rf"^ *\$ ({program} .*)$", text, re.MULTILINE)
+    yield from re.findall(rf"\$\(({program} .*?)(?: \| cut -d/ -f2)?\)", text)
     yield from re.findall(rf"`({program} [^`]+)`", text)
 
 
@@ -47,7 +50,7 @@ def parse(line: str, variables: Mapping[str, str]) -> ApiCall:
     shape = model.operation_model(names[operation]).input_shape
     members = {xform_name(name, "-"): name for name in (shape.members if shape else {})}
     parameters: dict[str, Any] = {}
-    option = ""
+    option, query = "", None
     for word in words:
         if word.startswith("--"):
             option = word[2:]
@@ -55,9 +58,12 @@ def parse(line: str, variables: Mapping[str, str]) -> ApiCall:
         elif option not in CLI_OPTIONS:
             member = members[option]
             _add(parameters, member, shape.members[member], word)
+        elif option == "query":
+            jmespath.compile(word)
+            query = word
     if shape:
         validate_parameters(parameters, shape)
-    return ApiCall(service, xform_name(names[operation]), parameters)
+    return ApiCall(service, xform_name(names[operation]), parameters, query)
 
 
 def _add(parameters: dict[str, Any], member: str, shape: Any, word: str) -> None:

@@ -21,6 +21,8 @@ VARIABLES = {
     "MODEL_ID": "stability.sd3-5-large-v1:0",
     "START": "2026-01-01T00:00:00Z",
     "END": "2026-01-01T01:00:00Z",
+    "SINCE": "1767225600000",
+    "CONFIG": "configuration",
 }
 SECTIONS = ["First look", "Likely causes, in this order", "Mend", "It is over when"]
 

@@ -25,6 +25,22 @@ def alarms(template: Template) -> dict[str, dict[str, Any]]:
     return {alarm["AlarmName"]: alarm for alarm in found}
 
 
+def runbooks(*syntheses: Synthesis) -> set[tuple[str, str]]:
+    """Every alarm's name as runbooks write it, with its page. A further variant's alarms bear its name at the end."""
+    found = set()
+    for synthesis in syntheses:
+        for environment, stacks in synthesis.templates.items():
+            for template in stacks.values():
+                for kind in (ALARM, COMPOSITE):
+                    for resource in resources(template, kind).values():
+                        alarm = resource["Properties"]
+                        name = alarm["AlarmName"].removeprefix(f"sdxl-{environment}").removesuffix("-challenger")
+                        match = RUNBOOK.search(alarm["AlarmDescription"])
+                        assert match, alarm
+                        found.add((f"sdxl-<environment>{name}", match[1]))
+    return found
+
+
 def all_templates(*syntheses: Synthesis) -> list[dict[str, Template]]:
     return [dict(stacks) for synthesis in syntheses for stacks in synthesis.templates.values()]
 
@@ -82,12 +98,44 @@ def test_every_alarm_says_what_it_means_and_names_a_runbook_that_exists(examples
     assert [page for page in sorted(named) if not (ROOT / page).is_file()] == []
 
 
-def test_every_runbook_is_an_alarms_or_a_known_failures_and_is_listed(examples: Synthesis, access: Synthesis) -> None:
-    folder = ROOT / "docs" / "runbooks"
-    index = (folder / "README.md").read_text()
-    pages = {path.name for path in folder.glob("*.md")} - {"README.md"}
+def test_every_runbook_names_exactly_the_alarms_that_name_it(examples: Synthesis, access: Synthesis) -> None:
+    by_page: dict[str, set[str]] = {}
+    for name, page in runbooks(examples, access):
+        by_page.setdefault(page, set()).add(name)
 
-    assert set(re.findall(r"\]\(([a-z-]+\.md)\)", index)) == pages
+    for path in (ROOT / "docs" / "runbooks").glob("*.md"):
+        text = path.read_text()
+        line = re.search(r"^\*\*Alarm:\*\* (.*)$", text, re.MULTILINE)
+        named = set(re.findall(r"`(sdxl-<environment>[a-z-]*)`", line[1])) if line else set()
+        # The budget is no alarm of CloudWatch.
+        told = {"sdxl-<environment>"} if path.stem == "cost-spike" else set()
+        assert named - told == by_page.get(f"docs/runbooks/{path.name}", set()), path.name
+
+
+def test_every_runbook_is_in_the_index_under_alarms_or_under_known_failures(
+    examples: Synthesis, access: Synthesis
+) -> None:
+    folder = ROOT / "docs" / "runbooks"
+    of_alarms, of_failures = (
+        set(re.findall(r"\]\(([a-z-]+\.md)\) \|$", part, re.MULTILINE))
+        for part in (folder / "README.md").read_text().split("| known failure")
+    )
+
+    assert of_alarms | of_failures == {path.name for path in folder.glob("*.md")} - {"README.md"}
+    alarms_pages = {page.rpartition("/")[2] for _, page in runbooks(examples, access)}
+    assert of_alarms == alarms_pages | {"cost-spike.md"}
+    assert of_failures & alarms_pages == set()
+
+
+def test_every_action_of_an_alarm_is_the_topic_of_its_environment(examples: Synthesis, access: Synthesis) -> None:
+    for templates in all_templates(examples, access):
+        for template in templates.values():
+            topics = [{"Ref": topic} for topic in resources(template, "AWS::SNS::Topic")]
+            for kind in (ALARM, COMPOSITE):
+                for resource in resources(template, kind).values():
+                    alarm = resource["Properties"]
+                    for actions in ("AlarmActions", "OKActions", "InsufficientDataActions"):
+                        assert alarm.get(actions) in (None, topics), alarm["AlarmName"]
 
 
 def test_what_callers_feel_is_one_alarm_and_the_rest_tell_by_themselves(synth: Synth) -> None:
@@ -102,6 +150,7 @@ def test_what_callers_feel_is_one_alarm_and_the_rest_tell_by_themselves(synth: S
         "api-latency",
         "function-errors",
         "model-errors",
+        "model-latency",
         "no-healthy-instance",
     }
     assert rule["AlarmActions"] == rule["OKActions"] == [{"Ref": next(iter(resources(template, "AWS::SNS::Topic")))}]
@@ -116,16 +165,29 @@ def test_latency_is_compared_in_the_unit_that_each_service_publishes(synth: Synt
     assert found["sdxl-test-model-latency"]["Threshold"] == 12_500_000
 
 
+@pytest.mark.parametrize(("timeout", "milliseconds"), [(60, 25_000), (29, 25_000), (20, 16_000), (5, 1_000)])
+def test_latency_is_watched_below_what_the_api_waits_for(synth: Synth, timeout: int, milliseconds: int) -> None:
+    found = alarms(synth(api={"integration_timeout_seconds": timeout})["Operations"])
+
+    assert found["sdxl-test-api-latency"]["Threshold"] == milliseconds
+
+
 def test_max_capacity_is_watched_where_there_is_one(synth: Synth) -> None:
-    scaled, fixed, detached = (
+    scaled, fixed, detached, held = (
         alarms(synth(**settings)["Operations"])
-        for settings in ({"scaling": SCALING}, {}, {"scaling": {**SCALING, "detached": True}})
+        for settings in (
+            {"scaling": SCALING},
+            {},
+            {"scaling": {**SCALING, "detached": True}},
+            # Always at its max capacity: that is how it should be.
+            {"scaling": {**SCALING, "min_capacity": 4}},
+        )
     )
 
     alarm = scaled["sdxl-test-at-max-capacity"]
     assert alarm["Metrics"][0]["Expression"] == "invocations / per_instance"
     assert (alarm["Threshold"], alarm["EvaluationPeriods"]) == (3.9, 15)
-    assert "sdxl-test-at-max-capacity" not in fixed | detached
+    assert "sdxl-test-at-max-capacity" not in fixed | detached | held
 
 
 def test_gpus_of_an_instance_are_added_up_as_sagemaker_does(synth: Synth) -> None:
@@ -204,7 +266,7 @@ def test_queries_read_fields_that_the_logs_write(access: Synthesis, examples: Sy
     made = {"requests", "images", "seconds", "usd"}
     for resource in resources(access.templates["minimal"]["Operations"], "AWS::Logs::QueryDefinition").values():
         query = re.sub(r"/[^/]+/|'[^']*'", "", resource["Properties"]["QueryString"])
-        assert {word for word in words.findall(query)} - syntax - made - known == set(), query
+        assert set(words.findall(query)) - syntax - made - known == set(), query
 
 
 def test_budget_tells_the_topic_and_stops_exactly_the_functions_calls_of_models(access: Synthesis) -> None:
@@ -213,6 +275,10 @@ def test_budget_tells_the_topic_and_stops_exactly_the_functions_calls_of_models(
     budget = the(template, "AWS::Budgets::Budget")
     assert budget["Budget"]["CostFilters"] == {"TagKeyValue": ["user:sdxl:environment$operations"]}
     assert [item["Notification"]["Threshold"] for item in budget["NotificationsWithSubscribers"]] == [80, 110]
+    # The topic mails: an address beside it would get everything twice.
+    topic = {"Ref": next(iter(resources(template, "AWS::SNS::Topic")))}
+    told = [item["Subscribers"] for item in budget["NotificationsWithSubscribers"]]
+    assert told == [[{"SubscriptionType": "SNS", "Address": topic}]] * 2
     action = the(template, "AWS::Budgets::BudgetsAction")
     assert (action["ApprovalModel"], action["ActionThreshold"]) == ("AUTOMATIC", {"Type": "PERCENTAGE", "Value": 100})
     policies = {

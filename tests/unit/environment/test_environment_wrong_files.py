@@ -111,6 +111,14 @@ WRONG = {
         f"{BASE}operations: {{alarms: {{gpu_memory_percent: 101}}}}\n",
         ["operations.alarms.gpu_memory_percent: received 101", "a whole number from 1 to 100"],
     ),
+    "an alarm of latency that no answer reaches": (
+        f"{BASE}operations: {{alarms: {{latency_p95_seconds: 29}}}}\n",
+        ["operations.alarms.latency_p95_seconds: 29 is not below api.integration_timeout_seconds, 29", "less than 29"],
+    ),
+    "a budget that stops before it warns": (
+        f"{BASE}operations: {{emails: [a@example.com], budget: {{monthly_usd: 1, action: {{at_percent: 79}}}}}}\n",
+        ["operations.budget.action.at_percent: 79 is below actual_percent, 80", "actual_percent (80) to 1000"],
+    ),
     "a budget's action that nobody knows": (
         f"{BASE}operations: {{emails: [a@example.com], budget: {{monthly_usd: 1, action: {{approval: yes}}}}}}\n",
         ["operations.budget.action.approval", "automatic, manual"],
