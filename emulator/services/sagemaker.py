@@ -121,6 +121,7 @@ def _update_endpoint(self: SageMakerResponse) -> ActionResult:
         # What CloudFormation asks for when it rolls back after SageMaker did: those containers serve already.
         pass
     elif deployment:
+        _refuse_other_variants(backend, endpoint, before[0])
         _serve_guarded(self, endpoint, deployment)
     else:
         _serve(self, endpoint)
@@ -141,6 +142,21 @@ def _delete_endpoint(self: SageMakerResponse) -> ActionResult:
     self.sagemaker_backend.delete_endpoint(name)
     self.mended_for.stop((self.current_account, self.region, name))
     return ActionResult(None)
+
+
+def _refuse_other_variants(backend: SageMakerModelBackend, endpoint: FakeEndpoint, config_before: str) -> None:
+    """ "Deployment guardrails: Exclusions": the new configuration has the variant names of the old one."""
+    before, after = (
+        sorted(variant["VariantName"] for variant in backend.endpoint_configs[name].production_variants)
+        for name in (config_before, endpoint.endpoint_config_name)
+    )
+    if before != after:
+        endpoint.endpoint_config_name, endpoint.endpoint_status = config_before, "InService"
+        message = (
+            f"The variants {after} of the new endpoint configuration are not those of the old one, {before}: an update "
+            "with a deployment configuration cannot change them."
+        )
+        raise AWSValidationException(message)
 
 
 def _serve(self: SageMakerResponse, endpoint: FakeEndpoint) -> None:

@@ -15,7 +15,7 @@ from stacks.constructs.acknowledgments import acknowledge
 from stacks.constructs.alarm import Alarm, Condition, MetricSource, highest, total
 from stacks.constructs.arn import local_arn
 from stacks.constructs.crash_filter import crash_metric
-from stacks.environment import CanaryUpdate, LinearUpdate, Rollback, Update
+from stacks.environment import CanaryUpdate, GuardedUpdate, LinearUpdate, Rollback
 
 
 class RollbackAlarms(Construct):
@@ -95,7 +95,7 @@ def alarm_arns(scope: Construct, endpoint_name: str) -> list[str]:
     ]
 
 
-def deployment_config(update: Update, alarm_names: Sequence[str]) -> dict[str, Any]:
+def deployment_config(update: GuardedUpdate, alarm_names: Sequence[str]) -> dict[str, Any]:
     """The endpoint's `DeploymentConfig`."""
     routing: dict[str, Any] = {
         "type": update.traffic.upper(),

@@ -23,7 +23,9 @@ from stacks.environment.fleets import Fleet, fleets_of
 from stacks.environment.loader import environment_paths, find_environment, load_environment, load_environments
 from stacks.environment.model import Environment
 from stacks.environment.models import EndpointModel, Model, OpenModel, OptimizedModel
+from stacks.environment.network import Network
 from stacks.environment.operations import Alarms, Budget, BudgetAction, Operations, Slack
+from stacks.environment.organization import Organization
 from stacks.environment.problems import EnvironmentFileError, Problem
 from stacks.environment.scaling import (
     ConcurrentRequests,
@@ -33,7 +35,15 @@ from stacks.environment.scaling import (
     ScheduledCapacity,
 )
 from stacks.environment.storage import Storage
-from stacks.environment.updates import AllAtOnceUpdate, CanaryUpdate, LinearUpdate, Rollback, Update
+from stacks.environment.updates import (
+    AllAtOnceUpdate,
+    CanaryUpdate,
+    GuardedUpdate,
+    LinearUpdate,
+    Rollback,
+    UnguardedUpdate,
+    Update,
+)
 from stacks.environment.values import ENVIRONMENT_TAG
 
 __all__ = [
@@ -58,14 +68,17 @@ __all__ = [
     "Environment",
     "EnvironmentFileError",
     "Fleet",
+    "GuardedUpdate",
     "IamAuth",
     "InvocationsPerInstance",
     "LinearUpdate",
     "Model",
     "Moderation",
+    "Network",
     "OpenModel",
     "Operations",
     "OptimizedModel",
+    "Organization",
     "Private",
     "Problem",
     "Quota",
@@ -77,6 +90,7 @@ __all__ = [
     "Slack",
     "Storage",
     "Throttle",
+    "UnguardedUpdate",
     "Update",
     "Variant",
     "Waf",

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from stacks.environment.endpoint import Endpoint
     from stacks.environment.models import EndpointModel
     from stacks.environment.scaling import Scaling
+    from stacks.environment.updates import GuardedUpdate
 
 
 def endpoint_problems(
@@ -100,7 +101,9 @@ def update_problems(
 ) -> Iterator[SettingProblem]:
     """Problems of the way in which a new model takes over."""
     update, location = endpoint.update, ("endpoint", "update")
-    waits = _total_wait_seconds(endpoint)
+    if update.traffic == "unguarded":
+        return
+    waits = _total_wait_seconds(update)
     if waits >= update.max_duration_seconds:
         yield SettingProblem(
             location=(*location, "max_duration_seconds"),
@@ -141,8 +144,7 @@ def update_problems(
         )
 
 
-def _total_wait_seconds(endpoint: Endpoint) -> int:
-    update = endpoint.update
+def _total_wait_seconds(update: GuardedUpdate) -> int:
     steps = {"all_at_once": 1, "canary": 2}.get(update.traffic, 0)
     if update.traffic == "linear":
         steps = -(-100 // update.step_percent)

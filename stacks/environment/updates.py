@@ -86,4 +86,14 @@ class LinearUpdate(_Update):
     )
 
 
-Update = Annotated[AllAtOnceUpdate | CanaryUpdate | LinearUpdate, Field(discriminator="traffic")]
+class UnguardedUpdate(Section):
+    """All at once, watched by nobody: the only way in which SageMaker adds, removes or renames variants."""
+
+    traffic: Literal["unguarded"] = Field(
+        description="All traffic moves at once and nothing takes it back. For the one deployment that adds, removes or "
+        "renames variants, which SageMaker allows in no other way."
+    )
+
+
+GuardedUpdate = AllAtOnceUpdate | CanaryUpdate | LinearUpdate
+Update = Annotated[GuardedUpdate | UnguardedUpdate, Field(discriminator="traffic")]

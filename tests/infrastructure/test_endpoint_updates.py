@@ -76,6 +76,13 @@ def test_a_marketplace_package_is_replaced_all_at_once_and_unwatched(
         assert resources(template, ALARM) == {}
 
 
+def test_an_unguarded_update_has_neither_steps_nor_alarms(synth: Callable[..., dict[str, Template]]) -> None:
+    template = synth(endpoint={"update": {"traffic": "unguarded"}})["Inference"]
+
+    assert "DeploymentConfig" not in the(template, ENDPOINT)
+    assert resources(template, ALARM) == {}
+
+
 def test_errors_and_crashes_and_latency_in_microseconds_take_an_update_back(
     synth: Callable[..., dict[str, Template]],
 ) -> None:

@@ -41,7 +41,7 @@ WRONG = {
     ),
     "an unknown way of moving traffic": (
         f"{TWO.join([BASE, ''])}  update: {{traffic: cannary}}\n",
-        ["endpoint.update.traffic: received cannary", "all_at_once, canary, linear", "did you mean canary?"],
+        ["endpoint.update.traffic: received cannary", "all_at_once, canary, linear, unguarded", "did you mean canary?"],
     ),
     "a canary of more than half": (
         f"{BASE}{TWO}  update: {{traffic: canary, canary_percent: 51}}\n",
@@ -145,6 +145,12 @@ def test_a_canary_of_two_instances_is_allowed(tmp_path: Path) -> None:
 
     assert isinstance(update, CanaryUpdate)
     assert update.canary_percent == 50
+
+
+def test_an_unguarded_update_waits_for_nothing_and_needs_one_instance(tmp_path: Path) -> None:
+    update = load(tmp_path, f"{BASE}endpoint: {{update: {{traffic: unguarded}}}}\n").endpoint.update
+
+    assert update.model_dump() == {"traffic": "unguarded"}
 
 
 def test_a_scaled_variant_starts_with_the_instances_that_it_keeps(tmp_path: Path) -> None:
