@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,11 +17,16 @@ from sdxl.rollout.smoke_test import WAIT_SECONDS, smoke_test
 from sdxl.sessions import session_for
 
 if TYPE_CHECKING:
+    from boto3.session import Session
+
     from stacks.environment import Environment
     from stacks.environment.pipeline import SmokeTest
 
 FOLDER = LOCAL / "rollout"
 ASSEMBLY = FOLDER / "cdk.out"
+# An endpoint's update may take an hour (`endpoint.update.max_duration_seconds`), and CloudFormation its way back.
+REST_SECONDS = 5400.0
+REST_POLL_SECONDS = 10.0
 _QUIET = ["--no-notices", "--no-color", "--no-version-reporting"]
 
 
@@ -77,7 +83,16 @@ class AwsSteps:
         return f"{len(findings)} checks, {sum(item.status != 'ok' for item in findings)} to look at"
 
     def deploy(self, environment: Environment) -> str:
-        """Deploy the environment's stacks from the assembly. The CLI assumes the CDK's roles of the account itself."""
+        """Deploy the environment's stacks from the assembly. The CLI assumes the CDK's roles of the account itself.
+
+        A deployment that was cut off goes on in CloudFormation, and may yet be taken back: it is waited for, because
+        the CLI says of the same once more that nothing has changed.
+        """
+        wait_until_at_rest(
+            session_for(environment, self._role_arn_template),
+            f"sdxl-{environment.name}-",
+            note=lambda text: self._show(f"{environment.name}: {text}"),
+        )
         stacks: list[str] = []
 
         def note(detail: str, *, is_lasting: bool) -> None:
@@ -114,6 +129,40 @@ class AwsSteps:
         if result.image_seconds is None:
             return f"{result.api_url} is healthy"
         return f"an image of {result.image_bytes} bytes in {result.image_seconds:.1f} s from {result.api_url}"
+
+
+def wait_until_at_rest(
+    session: Session, prefix: str, *, note: Callable[[str], None], pause_seconds: float = REST_POLL_SECONDS
+) -> None:
+    """Wait until CloudFormation changes none of the stacks whose names start with `prefix`.
+
+    Raises SdxlError where they cannot be seen, or are still being changed after `REST_SECONDS`.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - half a second for --help
+
+    deadline, said = time.monotonic() + REST_SECONDS, ""
+    while True:
+        try:
+            pages = session.client("cloudformation").get_paginator("describe_stacks").paginate()
+            stacks = [stack for page in pages for stack in page["Stacks"] if stack["StackName"].startswith(prefix)]
+        except (BotoCoreError, ClientError) as exc:
+            raise SdxlError(f"The stacks {prefix}* cannot be looked at: {exc}") from exc
+        busy = [stack["StackName"] for stack in stacks if _is_being_changed(stack["StackStatus"])]
+        if not busy:
+            return
+        if time.monotonic() > deadline:
+            raise SdxlError(
+                f"{', '.join(busy)} is still being changed after {REST_SECONDS / 60:g} minutes. Look at its events, "
+                "then run the same command again."
+            )
+        if said != (said := f"waiting for an earlier deployment of {', '.join(busy)}"):
+            note(said)
+        time.sleep(pause_seconds)
+
+
+def _is_being_changed(status: str) -> bool:
+    # A change set that nobody has executed is no change.
+    return status.endswith("_IN_PROGRESS") and status != "REVIEW_IN_PROGRESS"
 
 
 def _variables() -> dict[str, str]:

@@ -10,16 +10,18 @@ from typing import Any
 import httpx
 import pytest
 import yaml
+from botocore.exceptions import ClientError
 from typer.testing import CliRunner
 
 from sdxl.cli import app
 from sdxl.client import Client, Retries
 from sdxl.deployments import Deployment, reachable
 from sdxl.errors import SdxlError, UnexpectedAnswerError, UsageError
-from sdxl.rollout import Rollout, smoke_test
+from sdxl.rollout import Rollout, smoke_test, steps
 from sdxl.rollout.bootstrap import commands
 from sdxl.rollout.github import workflow_text
 from sdxl.rollout.smoke_test import check_image
+from sdxl.rollout.steps import wait_until_at_rest
 from sdxl.sessions import filled, lookup_role_arn
 from stacks.environment.pipeline_loader import load_pipeline
 
@@ -231,3 +233,54 @@ def test_api_is_reached_where_the_endpoint_variable_says() -> None:
     there = {"AWS_ENDPOINT_URL_EXECUTE_API": "http://127.0.0.1:4580/"}
     assert reachable(url, there) == "http://127.0.0.1:4580/_aws/execute-api/abc123/api"
     assert reachable("https://images.example.com", there) == "https://images.example.com"
+
+
+class FakeSession:
+    """CloudFormation that tells the stacks' statuses, one after another."""
+
+    def __init__(self, *answers: list[tuple[str, str]] | Exception) -> None:
+        self.answers = list(answers)
+
+    def client(self, service: str) -> FakeSession:
+        assert service == "cloudformation"
+        return self
+
+    def get_paginator(self, operation: str) -> FakeSession:
+        assert operation == "describe_stacks"
+        return self
+
+    def paginate(self):
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        yield {"Stacks": [{"StackName": name, "StackStatus": status} for name, status in answer]}
+
+
+def test_a_deployment_that_was_cut_off_is_waited_for() -> None:
+    session = FakeSession(
+        [("sdxl-prod-Inference", "UPDATE_IN_PROGRESS"), ("sdxl-dev-Api", "UPDATE_IN_PROGRESS")],
+        [("sdxl-prod-Inference", "UPDATE_ROLLBACK_IN_PROGRESS")],
+        [("sdxl-prod-Inference", "UPDATE_ROLLBACK_COMPLETE"), ("sdxl-prod-Api", "REVIEW_IN_PROGRESS")],
+    )
+    said: list[str] = []
+
+    wait_until_at_rest(session, "sdxl-prod-", note=said.append, pause_seconds=0)
+
+    assert said == ["waiting for an earlier deployment of sdxl-prod-Inference"]
+    assert len(session.answers) == 1
+
+
+def test_stacks_that_never_come_to_rest_end_the_rollout(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(steps, "REST_SECONDS", -1.0)
+
+    with pytest.raises(SdxlError, match="sdxl-prod-Inference is still being changed after"):
+        wait_until_at_rest(
+            FakeSession([("sdxl-prod-Inference", "UPDATE_IN_PROGRESS")]), "sdxl-prod-", note=print, pause_seconds=0
+        )
+
+
+def test_stacks_that_cannot_be_seen_end_the_rollout() -> None:
+    error = ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "DescribeStacks")
+
+    with pytest.raises(SdxlError, match="The stacks sdxl-prod-\\* cannot be looked at: .*AccessDenied"):
+        wait_until_at_rest(FakeSession(error), "sdxl-prod-", note=print)
