@@ -104,6 +104,11 @@ def _other_items(environment: Environment, images_per_month: int | None) -> Iter
         pages.append(("WAF", "waf"))
     if environment.api.auth.mode == "cognito":
         pages.append(("Cognito", "cognito"))
+    if environment.operations is not None:
+        pages.append(("CloudWatch alarms, dashboard and SNS", "cloudwatch"))
+    if environment.network is not None and environment.network.vpc_endpoints == "create":
+        # Billed by the hour and zone, used or not.
+        pages.append((f"VPC endpoints in {len(environment.network.subnet_ids)} zones", "privatelink"))
     for name, page in pages:
         yield unknown_item(name, _PRICE_PAGE.format(page), has_volume=images_per_month is not None)
 

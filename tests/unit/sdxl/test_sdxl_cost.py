@@ -452,3 +452,18 @@ def test_a_shadow_is_billed_beside_the_whole_of_the_traffic():
     assert items["endpoint ml.g5.4xlarge"].at_volume == Amount(OPEN_HOUR * (9 * 730))
     assert items["endpoint ml.g5.4xlarge (shadow)"].idle == Amount(OPEN_HOUR * (7 * 730))
     assert not any("shared by weight" in note for note in cost.notes)
+
+
+def test_what_stands_beside_the_model_is_named_though_its_price_is_unknown():
+    network = {
+        "vpc_id": "vpc-0123456789abcdef0",
+        "subnet_ids": ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"],
+        "vpc_endpoints": "create",
+        "route_table_ids": ["rtb-0123456789abcdef0"],
+    }
+
+    names = {item.name for item in cost_of(network=network).items}
+    bare = {item.name for item in cost_of(operations=None).items}
+
+    assert {"CloudWatch alarms, dashboard and SNS", "VPC endpoints in 2 zones"} <= names
+    assert not {"CloudWatch alarms, dashboard and SNS", "VPC endpoints in 2 zones"} & bare

@@ -282,5 +282,5 @@ def test_stacks_that_never_come_to_rest_end_the_rollout(monkeypatch: pytest.Monk
 def test_stacks_that_cannot_be_seen_end_the_rollout() -> None:
     error = ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "DescribeStacks")
 
-    with pytest.raises(SdxlError, match="The stacks sdxl-prod-\\* cannot be looked at: .*AccessDenied"):
+    with pytest.raises(SdxlError, match=r"The stacks sdxl-prod-\* cannot be looked at: .*AccessDenied"):
         wait_until_at_rest(FakeSession(error), "sdxl-prod-", note=print)
