@@ -38,7 +38,7 @@ _LAMBDA_MARGIN_SECONDS = 1
 
 
 class ApiStack(cdk.Stack):
-    """API of one environment, in front of `model`, with its images in `storage` and functions at `placement` in a VPC."""
+    """API of one environment, in front of `model`, images in `storage` and functions at `placement` in a VPC."""
 
     def __init__(
         self,

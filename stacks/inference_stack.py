@@ -12,11 +12,20 @@ from stacks.constructs.encrypted_log_group import EncryptedLogGroup
 from stacks.constructs.endpoint import SdxlEndpoint, ServedVariant, pascal
 from stacks.constructs.endpoint_scaling import RealTimeScaling
 from stacks.constructs.model_container import InferenceContainer, ModelContainer, ModelPackage
-from stacks.environment import EndpointModel, Environment, Fleet, OptimizedModel, fleets_of
+from stacks.constructs.placement import Placement
+from stacks.environment import (
+    EndpointModel,
+    Environment,
+    Fleet,
+    GuardedUpdate,
+    OptimizedModel,
+    UnguardedUpdate,
+    fleets_of,
+)
 
 
 class InferenceStack(cdk.Stack):
-    """Endpoint `sdxl-<environment>` for the environment's model source."""
+    """Endpoint `sdxl-<environment>` for the environment's model source, with its models at `placement` in a VPC."""
 
     def __init__(
         self,
@@ -25,6 +34,7 @@ class InferenceStack(cdk.Stack):
         *,
         environment: Environment,
         key_arn: str,
+        placement: Placement | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(scope, construct_id, description="SDXL: model and endpoint", tags=tags)
@@ -51,7 +61,10 @@ class InferenceStack(cdk.Stack):
             log_group=log_group,
             # Detached or not: scaling has decided the counts, and will again.
             is_scaled=any(fleet.scaling is not None for fleet in production),
-            update=None if _has_marketplace_package(fleets) else environment.endpoint.update,
+            update=_guarded_update(environment, fleets),
+            # A Marketplace package runs in a network of SageMaker's own, isolated from any other ("Run Training and
+            # Inference Containers in Internet-Free Mode"), and its seller's artifacts are in no bucket to name.
+            placement=None if any(isinstance(fleet.model, OptimizedModel) for fleet in fleets) else placement,
             volume_key_arn=None if _any_has_nvme(instance_types) else key_arn,
         )
         for fleet in production:
@@ -91,8 +104,16 @@ def _container(region: str, model: EndpointModel) -> ModelContainer:
     )
 
 
+def _guarded_update(environment: Environment, fleets: tuple[Fleet, ...]) -> GuardedUpdate | None:
+    """How an update is guarded. With a Marketplace package it is not, whatever SageMaker is told.
+
+    "Deployment guardrails: Exclusions": the endpoint falls back to all at once, and no alarm is watched.
+    """
+    update = environment.endpoint.update
+    return None if isinstance(update, UnguardedUpdate) or _has_marketplace_package(fleets) else update
+
+
 def _has_marketplace_package(fleets: tuple[Fleet, ...]) -> bool:
-    """Whether SageMaker falls back to replacing all at once, unwatched ("Deployment guardrails: Exclusions")."""
     return any(isinstance(fleet.model, OptimizedModel) for fleet in fleets)
 
 

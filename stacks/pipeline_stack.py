@@ -22,7 +22,7 @@ from stacks.catalog import partition_of
 from stacks.constructs.acknowledgments import acknowledge, skip_checkov
 from stacks.environment import Environment
 from stacks.environment.pipeline import Pipeline, Ring
-from stacks.sdxl_stage import SdxlStage
+from stacks.sdxl_stage import SdxlStage, permissions_boundary
 
 # Ubuntu image of CodeBuild with these runtimes (AWS CodeBuild User Guide, "Available runtimes").
 _IMAGE = codebuild.LinuxBuildImage.STANDARD_7_0
@@ -79,6 +79,7 @@ class PipelineStack(cdk.Stack):
             stack_name=STACK_NAME,
             env=cdk.Environment(account=pipeline.account, region=pipeline.region),
             cross_region_references=False,
+            permissions_boundary=_boundary(environments),
         )
         self._environments = environments
         self._directory = directory
@@ -235,6 +236,12 @@ class PipelineStack(cdk.Stack):
         for policy in self.pipeline.node.find_all():
             if isinstance(policy, iam.CfnPolicy) and policy.node.path.endswith(_POLICIES_OF_ANY):
                 skip_checkov(policy, {"CKV_AWS_111": _ANY})
+
+
+def _boundary(environments: Mapping[str, Environment]) -> cdk.PermissionsBoundary | None:
+    """What the organisation demands of all environments, it demands of what deploys them."""
+    demanded = [environment.organization for environment in environments.values()]
+    return permissions_boundary(demanded[0]) if demanded else None
 
 
 def _text(value: object) -> str:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import aws_cdk as cdk
 from constructs import Construct
 
-from stacks.api_stack import ApiStack
+from stacks.api_stack import IMAGES_PREFIX, ApiStack
 from stacks.constructs.bedrock_model import BedrockModelAccess
 from stacks.constructs.model_access import ModelAccess
+from stacks.constructs.placement import Placement
 from stacks.environment import BedrockModel, Environment
+from stacks.environment.organization import Organization
 from stacks.inference_stack import InferenceStack
 from stacks.operations_stack import OperationsStack
 from stacks.storage_stack import StorageStack
@@ -24,12 +27,17 @@ class SdxlStage(cdk.Stage):
         self, scope: Construct, construct_id: str, *, environment: Environment, layer_archive: Path | None = None
     ) -> None:
         super().__init__(
-            scope, construct_id, env=cdk.Environment(account=environment.account, region=environment.region)
+            scope,
+            construct_id,
+            env=cdk.Environment(account=environment.account, region=environment.region),
+            permissions_boundary=permissions_boundary(environment.organization),
         )
         tags = environment.all_tags
         self.storage = StorageStack(
             self, "Storage", storage=environment.storage, has_alarms=environment.operations is not None, tags=tags
         )
+        self.network: cdk.Stack | None = None
+        functions, models = self._add_network(environment, tags)
         # Bedrock serves its models itself: then there is no endpoint, and nothing that costs while idle.
         self.inference: InferenceStack | None = None
         model: ModelAccess
@@ -37,7 +45,12 @@ class SdxlStage(cdk.Stage):
             model = BedrockModelAccess(model=environment.model, account=environment.account, region=environment.region)
         else:
             self.inference = InferenceStack(
-                self, "Inference", environment=environment, key_arn=self.storage.key_arn, tags=tags
+                self,
+                "Inference",
+                environment=environment,
+                key_arn=self.storage.key_arn,
+                placement=models,
+                tags=tags,
             )
             model = self.inference.endpoint
         self.api = ApiStack(
@@ -47,8 +60,14 @@ class SdxlStage(cdk.Stage):
             storage=self.storage,
             model=model,
             layer_archive=built_layer_archive() if layer_archive is None else layer_archive,
+            placement=functions,
             tags=tags,
         )
+        if self.network is not None:
+            # Subnets and groups that are there already carry no reference.
+            for stack in (self.inference, self.api):
+                if stack is not None:
+                    stack.add_stack_dependency(self.network, "calls go through its VPC endpoints")
         if self.inference is not None:
             # The endpoint is known by its name, which no reference carries from stack to stack.
             self.api.add_stack_dependency(self.inference, "the function calls the endpoint")
@@ -65,3 +84,36 @@ class SdxlStage(cdk.Stage):
             )
             if self.inference is not None:
                 self.operations.add_stack_dependency(self.inference, "the alarms watch the endpoint")
+
+    def _add_network(
+        self, environment: Environment, tags: Mapping[str, str]
+    ) -> tuple[Placement | None, Placement | None]:
+        """Where functions and models are in a VPC, with what has to be made there."""
+        settings = environment.network
+        if settings is None:
+            return None, None
+        # Imported where it is used: an environment without a VPC does not pay for loading it.
+        from stacks import network_stack  # noqa: PLC0415
+
+        if not network_stack.is_needed(settings):
+            placement = network_stack.existing_placement(settings)
+            return placement, placement
+        self.network = network = network_stack.NetworkStack(
+            self,
+            "Network",
+            environment=environment,
+            network=settings,
+            storage=self.storage,
+            images_prefix=IMAGES_PREFIX,
+            tags=tags,
+        )
+        return network.functions, network.model
+
+
+def permissions_boundary(organization: Organization) -> cdk.PermissionsBoundary | None:
+    """What bounds every role of a stage or stack, those that the CDK makes included."""
+    policy = organization.permissions_boundary
+    if policy is None:
+        return None
+    from_arn, from_name = cdk.PermissionsBoundary.from_arn, cdk.PermissionsBoundary.from_name
+    return from_arn(policy) if policy.startswith("arn:") else from_name(policy)

@@ -19,8 +19,8 @@ from stacks.environment import Storage
 class StorageStack(cdk.Stack):
     """Images bucket, the bucket of its access log, the key, and the table of given answers.
 
-    All are kept when the stack is deleted, except the table, whose items live a day. With `has_alarms` the key also
-    encrypts the topic that they tell.
+    All are kept when the stack is deleted, unless `storage` says otherwise, except the table, whose items live a day.
+    With `has_alarms` the key also encrypts the topic that they tell. A key that `storage` names is not the stack's.
     """
 
     def __init__(
@@ -33,21 +33,19 @@ class StorageStack(cdk.Stack):
         tags: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(scope, construct_id, description="SDXL: images and encryption key", tags=tags)
-        self.key = kms.CfnKey(
-            self,
-            "Key",
-            description=f"Images and logs of {self.stack_name}",
-            enable_key_rotation=True,
-            key_policy=self._key_policy(has_alarms=has_alarms),
-        )
-        self.key.apply_removal_policy(cdk.RemovalPolicy.RETAIN)
+        removal_policy = cdk.RemovalPolicy.RETAIN if storage.on_destroy == "keep" else cdk.RemovalPolicy.DESTROY
+        # One reference for all: each read is a call into the CDK's engine.
+        self.key_arn = storage.key_arn or self._add_key(removal_policy, has_alarms=has_alarms)
 
-        access_log = PrivateBucket(self, "AccessLog", expiration_days=storage.log_retention_days)
+        access_log = PrivateBucket(
+            self, "AccessLog", expiration_days=storage.log_retention_days, removal_policy=removal_policy
+        )
         self.images = PrivateBucket(
             self,
             "Images",
             expiration_days=storage.image_expiration_days,
-            key_arn=self.key.attr_arn,
+            key_arn=self.key_arn,
+            removal_policy=removal_policy,
             logging=s3.CfnBucket.LoggingConfigurationProperty(
                 destination_bucket_name=access_log.name, log_file_prefix="images/"
             ),
@@ -56,10 +54,20 @@ class StorageStack(cdk.Stack):
         self.images.add_policy()
         _acknowledge_buckets(images=self.images, access_log=access_log)
 
-        self.key_arn = self.key.attr_arn
         self.idempotency = IdempotencyTable(self, "Idempotency", key_arn=self.key_arn)
         cdk.CfnOutput(self, "ImagesBucketName", value=self.images.name, description="Bucket of the generated images")
         cdk.CfnOutput(self, "KeyArn", value=self.key_arn, description="Key of images and logs")
+
+    def _add_key(self, removal_policy: cdk.RemovalPolicy, *, has_alarms: bool) -> str:
+        key = kms.CfnKey(
+            self,
+            "Key",
+            description=f"Images and logs of {self.stack_name}",
+            enable_key_rotation=True,
+            key_policy=self._key_policy(has_alarms=has_alarms),
+        )
+        key.apply_removal_policy(removal_policy)
+        return key.attr_arn
 
     def _key_policy(self, *, has_alarms: bool) -> dict[str, object]:
         publishers = [self._publisher_to_topic()] if has_alarms else []

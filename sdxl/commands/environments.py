@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sdxl.console import print_result, say
-from sdxl.errors import SdxlError
+from sdxl.errors import SdxlError, UsageError
 from sdxl.project import ENVIRONMENTS, ROOT
 
 if TYPE_CHECKING:
@@ -100,6 +100,42 @@ def docs(*, write: Annotated[bool, typer.Option("--write", help="Renew docs/conf
     except (OSError, ValueError) as exc:
         raise SdxlError(f"{DOCUMENTATION} cannot be renewed: {exc}. Restore the file from version control.") from exc
     _print_or_write(page, DOCUMENTATION)
+
+
+@app.command()
+def destroy(
+    name: Annotated[str, typer.Argument(help="The environment.")],
+    *,
+    directory: Annotated[
+        Path, typer.Option("--dir", help="Where the files are.", show_default="environments/")
+    ] = ENVIRONMENTS,
+    assembly: Annotated[
+        Path | None,
+        typer.Option(help="Synthesized app (cdk.out). Default: it is synthesized now.", show_default=False),
+    ] = None,
+    confirm: Annotated[
+        str, typer.Option(help="The environment's name, in place of the question.", show_default=False)
+    ] = "",
+) -> None:
+    """Delete an environment with all its images and logs, where `storage.on_destroy` is `delete`. Nothing comes back.
+
+    sdxl environments destroy review-17
+    """
+    from sdxl.deployments import load_named_environment  # noqa: PLC0415
+    from sdxl.destroying import destroy_environment  # noqa: PLC0415 - what help needs not
+
+    environment = load_named_environment(name, directory)
+    if environment.storage.on_destroy != "delete":
+        raise UsageError(
+            f"storage.on_destroy of {name!r} is keep: images, access log and key are to outlive it. Set it to delete "
+            f"and deploy that first, or delete all but these with `cdk destroy 'sdxl-{name}/*'`."
+        )
+    typed = confirm or typer.prompt(
+        f"This deletes {name} in account {environment.account}, {environment.region}, with every image. Type its name"
+    )
+    if typed != name:
+        raise UsageError(f"The name is {name!r}, not {typed!r}: nothing was deleted.")
+    destroy_environment(environment, directory=directory, assembly=assembly, show=say)
 
 
 def _failed(file: str, error: EnvironmentFileError) -> dict[str, Any]:

@@ -19,7 +19,8 @@ from stacks.constructs.endpoint_metrics import EndpointMetrics
 from stacks.constructs.endpoint_update import RollbackAlarms, alarm_arns, deployment_config
 from stacks.constructs.execution_role import ExecutionRole
 from stacks.constructs.model_container import ModelContainer
-from stacks.environment import Endpoint, Update
+from stacks.constructs.placement import Placement
+from stacks.environment import Endpoint, GuardedUpdate
 
 if TYPE_CHECKING:
     from aws_cdk import aws_cloudwatch as cloudwatch
@@ -49,7 +50,7 @@ class SdxlEndpoint(Construct):
     variant. `is_scaled` says that scaling decides the instance counts: updates then leave them, and otherwise set them.
     `update` says how a new model takes over; None leaves that to SageMaker, which is the only choice for Marketplace
     packages. `volume_key_arn` encrypts the instances' storage volume; None leaves that to SageMaker, which is the only
-    choice for instance types with local NVMe storage. `vpc_config` puts the containers' interfaces into subnets. Only
+    choice for instance types with local NVMe storage. `placement` puts the models' interfaces into a VPC. Only
     the endpoint has a name: an update replaces models and endpoint configuration, and names of their own would collide.
     """
 
@@ -64,9 +65,9 @@ class SdxlEndpoint(Construct):
         log_group: EncryptedLogGroup,
         is_scaled: bool,
         shadow: ServedVariant | None = None,
-        update: Update | None = None,
+        update: GuardedUpdate | None = None,
         volume_key_arn: str | None = None,
-        vpc_config: sagemaker.CfnModel.VpcConfigProperty | None = None,
+        placement: Placement | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
         self.endpoint_name = endpoint_name
@@ -78,8 +79,9 @@ class SdxlEndpoint(Construct):
             containers=[variant.container for variant in served],
             log_group=log_group,
             watched_alarm_arns=alarm_arns(self, endpoint_name) if update else (),
+            placement=placement,
         )
-        self._log_group, self._vpc_config = log_group, vpc_config
+        self._log_group, self._placement = log_group, placement
         self.model = self._add_model("Model", variants[0])
         models = [self.model, *(self._add_model(f"{pascal(one.name)}Model", one) for one in served[1:])]
         names = {one.name: model.attr_model_name for one, model in zip(served, models, strict=True)}
@@ -127,13 +129,18 @@ class SdxlEndpoint(Construct):
         self.metrics = EndpointMetrics(endpoint_name=endpoint_name, variant_name=self.variant_name)
 
     def _add_model(self, construct_id: str, variant: ServedVariant) -> sagemaker.CfnModel:
+        vpc_config = None
+        if self._placement is not None:
+            vpc_config = sagemaker.CfnModel.VpcConfigProperty(
+                subnets=[*self._placement.subnet_ids], security_group_ids=[*self._placement.security_group_ids]
+            )
         model = sagemaker.CfnModel(
             self,
             construct_id,
             primary_container=variant.container.definition(),
             execution_role_arn=self.execution_role.arn,
             enable_network_isolation=True,
-            vpc_config=self._vpc_config,
+            vpc_config=vpc_config,
         )
         # The role's ARN implies its permissions. Said again, because a race here shows on AWS only, as "access denied".
         model.node.add_dependency(self.execution_role, self._log_group)

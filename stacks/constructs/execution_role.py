@@ -11,6 +11,7 @@ from stacks.constructs.acknowledgments import acknowledge
 from stacks.constructs.arn import partition
 from stacks.constructs.encrypted_log_group import EncryptedLogGroup
 from stacks.constructs.model_container import ModelContainer
+from stacks.constructs.placement import Placement
 from stacks.constructs.service_role import ServiceRole
 
 # Namespaces that hosting publishes to with the execution role: invocations, and the instances' own metrics.
@@ -21,7 +22,8 @@ class ExecutionRole(ServiceRole):
     """Execution role of one endpoint: reads the `containers`' parts, writes to `log_group`, and nothing else.
 
     Actions are those that SageMaker's guide lists for the CreateModel call; resources are narrowed to what is deployed.
-    `watched_alarm_arns` are the alarms that SageMaker looks at during an update, with this role.
+    `watched_alarm_arns` are the alarms that SageMaker looks at during an update, with this role. `placement` is where
+    in a VPC the models are, if they are in one.
     """
 
     def __init__(
@@ -32,6 +34,7 @@ class ExecutionRole(ServiceRole):
         containers: Sequence[ModelContainer],
         log_group: EncryptedLogGroup,
         watched_alarm_arns: Sequence[str] = (),
+        placement: Placement | None = None,
     ) -> None:
         watching = [
             # "Auto-Rollback Configuration and Monitoring" demands it of the execution role.
@@ -59,6 +62,7 @@ class ExecutionRole(ServiceRole):
                     conditions={"StringEquals": {"cloudwatch:namespace": METRIC_NAMESPACES}},
                 ),
                 *(watching if watched_alarm_arns else ()),
+                *(placement.model_permissions(scope) if placement else ()),
                 *(
                     statement
                     for container in dict.fromkeys(containers)
@@ -76,5 +80,6 @@ class ExecutionRole(ServiceRole):
                 f"AwsSolutions-IAM5[Resource::{log_group.streams_arn}]": (
                     "SageMaker names the log streams; the log group is named exactly"
                 ),
+                **(placement.model_acknowledgments(scope) if placement else {}),
             },
         )

@@ -15,6 +15,7 @@ from stacks.constructs.acknowledgments import acknowledge, skip_checkov
 from stacks.constructs.content_id import rename_with_content
 from stacks.constructs.encrypted_log_group import EncryptedLogGroup
 from stacks.constructs.file_asset import FileAsset
+from stacks.constructs.placement import Placement
 from stacks.constructs.service_role import ServiceRole
 
 CODE_DIRECTORY = Path(__file__).resolve().parents[2] / "lambda"
@@ -57,6 +58,7 @@ class ImageFunction(Construct):
         layer_archive: Path,
         log_group: EncryptedLogGroup,
         statements: list[iam.PolicyStatement],
+        placement: Placement | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
         check_variables(settings.variables)
@@ -65,9 +67,9 @@ class ImageFunction(Construct):
             "ExecutionRole",
             service="lambda.amazonaws.com",
             description="Execution role of the SDXL image API function",
-            statements=[*statements, *log_and_trace_permissions(log_group)],
+            statements=[*statements, *function_permissions(self, log_group, placement)],
         )
-        _acknowledge_permissions(self.role, log_group)
+        acknowledge_permissions(self.role, log_group, placement)
 
         self.code = code = FileAsset(self, "Code", path=CODE_DIRECTORY, exclude=_NOT_CODE)
         dependencies = FileAsset(self, "Dependencies", path=_existing(layer_archive))
@@ -96,8 +98,10 @@ class ImageFunction(Construct):
             "tracing_config": lambda_.CfnFunction.TracingConfigProperty(mode="Active"),
             "logging_config": lambda_.CfnFunction.LoggingConfigProperty(log_format="JSON", log_group=log_group.ref),
         }
+        if placement is not None:
+            configuration["vpc_config"] = vpc_config(placement)
         self.function = lambda_.CfnFunction(self, "Function", **configuration)
-        _acknowledge_function(self.function)
+        _acknowledge_function(self.function, is_in_vpc=placement is not None)
 
         self.version = lambda_.CfnVersion(self, "Version", function_name=self.function.ref)
         # Lambda publishes a version only when CloudFormation sees a new resource. The layer's reference alone would not
@@ -139,28 +143,43 @@ def _existing(layer_archive: Path) -> Path:
     return layer_archive
 
 
-def log_and_trace_permissions(log_group: EncryptedLogGroup) -> list[iam.PolicyStatement]:
-    """What every function may do: write its own log, and traces."""
+def vpc_config(placement: Placement) -> lambda_.CfnFunction.VpcConfigProperty:
+    """A function's place in a VPC."""
+    return lambda_.CfnFunction.VpcConfigProperty(
+        subnet_ids=[*placement.subnet_ids], security_group_ids=[*placement.security_group_ids]
+    )
+
+
+def function_permissions(
+    scope: Construct, log_group: EncryptedLogGroup, placement: Placement | None
+) -> list[iam.PolicyStatement]:
+    """What every function's role may do: write its own log, and traces; in a VPC, keep network interfaces."""
     return [
+        *(placement.function_permissions(scope) if placement else ()),
         iam.PolicyStatement(actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[log_group.streams_arn]),
         # X-Ray's trace data has no resource to name.
         iam.PolicyStatement(actions=["xray:PutTelemetryRecords", "xray:PutTraceSegments"], resources=["*"]),
     ]
 
 
-def _acknowledge_permissions(role: ServiceRole, log_group: EncryptedLogGroup) -> None:
+def acknowledge_permissions(role: ServiceRole, log_group: EncryptedLogGroup, placement: Placement | None) -> None:
+    """Say why the permissions of every function have wildcards."""
+    no_level = "X-Ray's trace data has no resource level"
     acknowledge(
         role.permissions,
         {
-            "AwsSolutions-IAM5[Resource::*]": "X-Ray's trace data has no resource level",
+            "AwsSolutions-IAM5[Resource::*]": f"{no_level}, nor have descriptions of networks"
+            if placement
+            else no_level,
             f"AwsSolutions-IAM5[Resource::{log_group.streams_arn}]": (
                 "Lambda names the log streams; the log group is named exactly"
             ),
+            **(placement.function_acknowledgments(role) if placement else {}),
         },
     )
 
 
-def _acknowledge_function(function: lambda_.CfnFunction) -> None:
+def _acknowledge_function(function: lambda_.CfnFunction, *, is_in_vpc: bool) -> None:
     no_queue = (
         "Called by API Gateway only, which waits for the answer: an error goes back to the caller, not to a queue"
     )
@@ -176,7 +195,7 @@ def _acknowledge_function(function: lambda_.CfnFunction) -> None:
         {
             "NIST.800.53.R5-LambdaDLQ": no_queue,
             "NIST.800.53.R5-LambdaConcurrency": no_reserve,
-            "NIST.800.53.R5-LambdaInsideVPC": no_vpc,
+            **({} if is_in_vpc else {"NIST.800.53.R5-LambdaInsideVPC": no_vpc}),
             "AwsSolutions-L1": "Code and layer are built and tested for Python 3.13",
         },
     )
@@ -185,7 +204,7 @@ def _acknowledge_function(function: lambda_.CfnFunction) -> None:
         {
             "CKV_AWS_115": no_reserve,
             "CKV_AWS_116": no_queue,
-            "CKV_AWS_117": no_vpc,
+            **({} if is_in_vpc else {"CKV_AWS_117": no_vpc}),
             "CKV_AWS_173": "No variable is secret: names and limits only, encrypted by Lambda's own key",
         },
     )

@@ -8,7 +8,14 @@ from constructs import Construct
 from stacks.constructs.acknowledgments import acknowledge, skip_checkov
 from stacks.constructs.encrypted_log_group import EncryptedLogGroup
 from stacks.constructs.file_asset import FileAsset
-from stacks.constructs.image_function import ARCHITECTURE, RUNTIME, log_and_trace_permissions
+from stacks.constructs.image_function import (
+    ARCHITECTURE,
+    RUNTIME,
+    acknowledge_permissions,
+    function_permissions,
+    vpc_config,
+)
+from stacks.constructs.placement import Placement
 from stacks.constructs.service_role import ServiceRole
 
 # It reads two headers. More memory buys the CPU that a cold start takes, and API Gateway waits for every one.
@@ -19,24 +26,24 @@ _TIMEOUT_SECONDS = 5
 class KeyAuthorizer(Construct):
     """Function `image_api.authorizer`, without layer and libraries: it starts in the time that Python takes."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, code: FileAsset, log_group: EncryptedLogGroup) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        code: FileAsset,
+        log_group: EncryptedLogGroup,
+        placement: Placement | None = None,
+    ) -> None:
         super().__init__(scope, construct_id)
         role = ServiceRole(
             self,
             "ExecutionRole",
             service="lambda.amazonaws.com",
             description="Execution role of the SDXL API key authorizer",
-            statements=log_and_trace_permissions(log_group),
+            statements=function_permissions(self, log_group, placement),
         )
-        acknowledge(
-            role.permissions,
-            {
-                "AwsSolutions-IAM5[Resource::*]": "X-Ray's trace data has no resource level",
-                f"AwsSolutions-IAM5[Resource::{log_group.streams_arn}]": (
-                    "Lambda names the log streams; the log group is named exactly"
-                ),
-            },
-        )
+        acknowledge_permissions(role, log_group, placement)
         self.function = lambda_.CfnFunction(
             self,
             "Function",
@@ -50,8 +57,9 @@ class KeyAuthorizer(Construct):
             timeout=_TIMEOUT_SECONDS,
             tracing_config=lambda_.CfnFunction.TracingConfigProperty(mode="Active"),
             logging_config=lambda_.CfnFunction.LoggingConfigProperty(log_format="JSON", log_group=log_group.ref),
+            vpc_config=vpc_config(placement) if placement else None,
         )
-        _acknowledge_function(self.function)
+        _acknowledge_function(self.function, is_in_vpc=placement is not None)
 
     @property
     def arn(self) -> str:
@@ -70,7 +78,7 @@ class KeyAuthorizer(Construct):
         )
 
 
-def _acknowledge_function(function: lambda_.CfnFunction) -> None:
+def _acknowledge_function(function: lambda_.CfnFunction, *, is_in_vpc: bool) -> None:
     no_queue = "Called by API Gateway only, which waits for the answer: an error refuses the request"
     no_reserve = (
         "Whoever used up a reservation would lock everyone else out; the account's concurrency is the limit for both "
@@ -82,8 +90,9 @@ def _acknowledge_function(function: lambda_.CfnFunction) -> None:
         {
             "NIST.800.53.R5-LambdaDLQ": no_queue,
             "NIST.800.53.R5-LambdaConcurrency": no_reserve,
-            "NIST.800.53.R5-LambdaInsideVPC": no_vpc,
+            **({} if is_in_vpc else {"NIST.800.53.R5-LambdaInsideVPC": no_vpc}),
             "AwsSolutions-L1": "Code is built and tested for Python 3.13",
         },
     )
-    skip_checkov(function, {"CKV_AWS_115": no_reserve, "CKV_AWS_116": no_queue, "CKV_AWS_117": no_vpc})
+    outside = {} if is_in_vpc else {"CKV_AWS_117": no_vpc}
+    skip_checkov(function, {"CKV_AWS_115": no_reserve, "CKV_AWS_116": no_queue, **outside})

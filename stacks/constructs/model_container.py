@@ -57,11 +57,8 @@ class InferenceContainer:
     def read_permissions(self, partition: str) -> list[iam.PolicyStatement]:
         """Pull of exactly this repository and read of exactly this artifact."""
         image = _IMAGE_URI.fullmatch(self.image_uri)
-        artifact = _MODEL_DATA_URL.fullmatch(self.model_data_url)
         assert image is not None  # noqa: S101 - checked when made
-        assert artifact is not None  # noqa: S101
         repository = f"arn:{partition}:ecr:{image['region']}:{image['account']}:repository/{image['repository']}"
-        bucket = f"arn:{partition}:s3:::{artifact['bucket']}"
         return [
             iam.PolicyStatement(
                 actions=["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
@@ -69,9 +66,18 @@ class InferenceContainer:
             ),
             # The registry's login has no resource to name.
             iam.PolicyStatement(actions=["ecr:GetAuthorizationToken"], resources=["*"]),
-            iam.PolicyStatement(actions=["s3:GetObject"], resources=[f"{bucket}/{artifact['key']}"]),
-            iam.PolicyStatement(actions=["s3:ListBucket"], resources=[bucket]),
+            *(
+                iam.PolicyStatement(actions=[action], resources=[resource])
+                for action, resource in self.artifact_permissions(partition)
+            ),
         ]
+
+    def artifact_permissions(self, partition: str) -> list[tuple[str, str]]:
+        """Action and resource of what reading the artifact takes."""
+        artifact = _MODEL_DATA_URL.fullmatch(self.model_data_url)
+        assert artifact is not None  # noqa: S101 - checked when made
+        bucket = f"arn:{partition}:s3:::{artifact['bucket']}"
+        return [("s3:GetObject", f"{bucket}/{artifact['key']}"), ("s3:ListBucket", bucket)]
 
 
 ModelContainer = ModelPackage | InferenceContainer

@@ -1,4 +1,4 @@
-"""A bucket that keeps what is in it: private, versioned, encrypted, TLS only, and retained with its policy."""
+"""A bucket that keeps what is in it: private, versioned, encrypted, TLS only; retained with its policy unless told."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ class PrivateBucket(Construct):
     """Bucket with generated name whose objects expire after `expiration_days`.
 
     Encrypted with `key_arn`, or with S3's own key (SSE-S3) where none is given. `logging` says where the access log
-    goes.
+    goes. `removal_policy` is what becomes of bucket and policy with their stack, which is
+    empty then: CloudFormation deletes no other.
     """
 
     def __init__(
@@ -25,6 +26,7 @@ class PrivateBucket(Construct):
         expiration_days: int,
         key_arn: str | None = None,
         logging: s3.CfnBucket.LoggingConfigurationProperty | None = None,
+        removal_policy: cdk.RemovalPolicy = cdk.RemovalPolicy.RETAIN,
     ) -> None:
         super().__init__(scope, construct_id)
         self.bucket = s3.CfnBucket(
@@ -44,7 +46,8 @@ class PrivateBucket(Construct):
             ),
             versioning_configuration=s3.CfnBucket.VersioningConfigurationProperty(status="Enabled"),
         )
-        self.bucket.apply_removal_policy(cdk.RemovalPolicy.RETAIN)
+        self._removal_policy = removal_policy
+        self.bucket.apply_removal_policy(removal_policy)
 
     def add_policy(self, statements: Sequence[dict[str, object]] = ()) -> None:
         """Attach the bucket's policy: refuse plain HTTP, and allow `statements`. Called once for each bucket."""
@@ -63,7 +66,7 @@ class PrivateBucket(Construct):
             policy_document={"Version": "2012-10-17", "Statement": [tls_only, *statements]},
         )
         # A bucket that is kept must not lose its protection with the stack.
-        policy.apply_removal_policy(cdk.RemovalPolicy.RETAIN)
+        policy.apply_removal_policy(self._removal_policy)
 
     @property
     def logical_id(self) -> str:

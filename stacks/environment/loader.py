@@ -13,13 +13,18 @@ from pydantic import TypeAdapter, ValidationError
 from stacks.environment.checks import environment_problems
 from stacks.environment.messages import located, problem_of
 from stacks.environment.model import Environment
+from stacks.environment.organization import Organization, organization_schema
 from stacks.environment.problems import EnvironmentFileError, Problem
 from stacks.environment.values import NAME_PATTERN, PATTERN_WORDS
 from stacks.environment.yaml_document import YamlDocument, read_yaml
 
 FILE_SUFFIX = ".yaml"
+# What all environments of the folder have in common.
+ORGANIZATION_NAME = "organization"
 # Lies beside the environments and says in which order they are deployed; no environment can have its name.
 PIPELINE_NAME = "pipeline"
+_NOT_ENVIRONMENTS = (ORGANIZATION_NAME, PIPELINE_NAME)
+_SET_ELSEWHERE = {"name", "organization"}
 
 _SMALLEST_FILE = """account: "111122223333", region: us-east-1 and model: {source: open} are enough"""
 
@@ -38,7 +43,7 @@ def load_environment(path: Path) -> Environment:
         elif not isinstance(document.value, dict):
             problems.append(_not_a_mapping(document))
         else:
-            return _validated(document, document.value, problems)
+            return _validated(document, document.value, problems, _organization(path.parent))
     raise EnvironmentFileError(problems)
 
 
@@ -87,7 +92,7 @@ def find_environment(directory: Path, name: str) -> Environment:
 
 
 def environment_paths(directory: Path) -> tuple[Path, ...]:
-    """Environment files of `directory`, sorted, without the pipeline's.
+    """Environment files of `directory`, sorted, without the pipeline's and the organization's.
 
     A `.yml` file is an error: it would be left out in silence.
     """
@@ -97,13 +102,39 @@ def environment_paths(directory: Path) -> tuple[Path, ...]:
         )
     misnamed = sorted(path for path in directory.iterdir() if path.suffix.lower() in (".yml", ".yaml"))
     problems = [*_suffix_problems(misnamed)]
-    paths = sorted(path for path in misnamed if path.suffix == FILE_SUFFIX and path.stem != PIPELINE_NAME)
+    paths = sorted(path for path in misnamed if path.suffix == FILE_SUFFIX and path.stem not in _NOT_ENVIRONMENTS)
     if not paths and not problems:
         remedy = f"add a file such as dev{FILE_SUFFIX}: {_SMALLEST_FILE}"
         problems.append(Problem(file=directory, text="there is no environment file in it", remedy=remedy))
     if problems:
         raise EnvironmentFileError(problems)
     return tuple(paths)
+
+
+def _organization(directory: Path) -> Organization:
+    """What `organization.yaml` of the folder demands, or nothing where there is none."""
+    path = directory / f"{ORGANIZATION_NAME}{FILE_SUFFIX}"
+    return load_organization(path) if path.is_file() else Organization()
+
+
+def load_organization(path: Path) -> Organization:
+    """The organization's demands, as the file at `path` says.
+
+    Raises:
+        EnvironmentFileError: the file is missing or wrong.
+    """
+    document = read_yaml(path)
+    document.schema = organization_schema()
+    problems = [*document.problems]
+    if not problems and not isinstance(document.value, dict):
+        text, allowed = "the file holds no settings", ", ".join(Organization.model_fields)
+        problems.append(Problem(file=path, text=text, allowed=allowed, remedy="fill it, or remove it"))
+    if problems:
+        raise EnvironmentFileError(problems)
+    try:
+        return Organization.model_validate(document.value)
+    except ValidationError as exc:
+        raise EnvironmentFileError([problem_of(error, document) for error in exc.errors()]) from exc
 
 
 def _suffix_problems(paths: list[Path]) -> Iterator[Problem]:
@@ -137,6 +168,13 @@ def _name_problems(path: Path) -> Iterator[Problem]:
             allowed="any other name",
             remedy="rename the environment; `sdxl pipeline check` reads this file",
         )
+    elif path.stem == ORGANIZATION_NAME:
+        yield Problem(
+            file=path,
+            text=f"{ORGANIZATION_NAME}{FILE_SUFFIX} is what the organization demands of environments, and none itself",
+            allowed="any other name",
+            remedy="rename the environment",
+        )
     elif not re.search(NAME_PATTERN, path.stem):
         yield Problem(
             file=path,
@@ -157,7 +195,9 @@ def _not_a_mapping(document: YamlDocument) -> Problem:
     )
 
 
-def _validated(document: YamlDocument, data: Mapping[str, Any], problems: list[Problem]) -> Environment:
+def _validated(
+    document: YamlDocument, data: Mapping[str, Any], problems: list[Problem], organization: Organization
+) -> Environment:
     found = [*problems]
     account = ("account",)
     if account in document.unquoted and document.raw[account].strip("+-").replace("_", "").isdigit():
@@ -173,12 +213,14 @@ def _validated(document: YamlDocument, data: Mapping[str, Any], problems: list[P
             )
         )
     try:
-        environment = Environment.model_validate({**_without_name(data), "name": document.file.stem})
+        environment = Environment.model_validate(
+            {**_own_settings(data), "name": document.file.stem, "organization": organization}
+        )
     except ValidationError as exc:
         errors = [error for error in exc.errors() if error["loc"] != ("name",)]
         found += [problem_of(error, document) for error in errors if not (found and error["loc"] == account)]
         if not any(error["loc"][:1] == () for error in errors):
-            sections = _valid_sections(data, {error["loc"][0] for error in errors})
+            sections = _valid_sections({**data, "organization": organization}, {error["loc"][0] for error in errors})
             known = {problem.location for problem in found}
             found += [
                 located(problem, document)
@@ -186,17 +228,17 @@ def _validated(document: YamlDocument, data: Mapping[str, Any], problems: list[P
                 if problem.location not in known
             ]
     else:
-        if not found and "name" not in data:
+        if not found and not _SET_ELSEWHERE & data.keys():
             return environment
-    if "name" in data:
-        found.append(
-            problem_of({"type": "extra_forbidden", "loc": ("name",), "msg": "", "input": data["name"]}, document)
-        )
+    found += [
+        problem_of({"type": "extra_forbidden", "loc": (key,), "msg": "", "input": data[key]}, document)
+        for key in sorted(_SET_ELSEWHERE & data.keys())
+    ]
     raise EnvironmentFileError(found)
 
 
-def _without_name(data: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in data.items() if key != "name"}
+def _own_settings(data: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in data.items() if key not in _SET_ELSEWHERE}
 
 
 def _valid_sections(data: Mapping[str, Any], invalid: set[str | int]) -> dict[str, Any]:

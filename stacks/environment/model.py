@@ -12,7 +12,9 @@ from stacks.environment.bedrock import BedrockModel
 from stacks.environment.checks import environment_problems
 from stacks.environment.endpoint import Endpoint
 from stacks.environment.models import Model
+from stacks.environment.network import Network
 from stacks.environment.operations import Operations
+from stacks.environment.organization import Organization
 from stacks.environment.problems import raise_problems
 from stacks.environment.scaling import Scaling, min_capacity_of
 from stacks.environment.section import Section
@@ -41,6 +43,13 @@ class Environment(Section):
     )
     api: Api = Field(default=Api(), description="The API in front of the model.")
     storage: Storage = Field(default=Storage(), description="What outlives a redeploy.")
+    network: Network | None = Field(
+        default=None,
+        description="The VPC that functions and model are put into. Left out: the networks of Lambda and SageMaker.",
+    )
+    organization: Organization = Field(
+        default=Organization(), description="What `organization.yaml`, beside the environments, demands of all of them."
+    )
     operations: Operations | None = Field(
         default=Operations(), description="Alarms, dashboard and budget. `null`: none of them."
     )

@@ -17,9 +17,11 @@ Schema = dict[str, Any]
 
 @cache
 def environment_schema() -> Schema:
-    """JSON schema (2020-12) of an environment file: the model's, without `name`, which is the file's name."""
+    """JSON schema (2020-12) of an environment file: the model's, without what stands elsewhere."""
     schema = Environment.model_json_schema()
     del schema["properties"]["name"]
+    # A file of its own.
+    del schema["properties"]["organization"], schema["$defs"]["Organization"]
     schema["required"].remove("name")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

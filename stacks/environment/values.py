@@ -31,6 +31,13 @@ EMAIL_PATTERN = r"^[^@\s]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$"
 SLACK_WORKSPACE_PATTERN = r"^[0-9A-Z]{1,255}$"
 SLACK_CHANNEL_PATTERN = r"^[A-Za-z0-9]{1,255}$"
 VPC_ENDPOINT_PATTERN = r"^vpce-[0-9a-f]{8}([0-9a-f]{9})?$"
+VPC_PATTERN = r"^vpc-[0-9a-f]{8}([0-9a-f]{9})?$"
+SUBNET_PATTERN = r"^subnet-[0-9a-f]{8}([0-9a-f]{9})?$"
+SECURITY_GROUP_PATTERN = r"^sg-[0-9a-f]{8}([0-9a-f]{9})?$"
+ROUTE_TABLE_PATTERN = r"^rtb-[0-9a-f]{8}([0-9a-f]{9})?$"
+PREFIX_LIST_PATTERN = r"^pl-[0-9a-f]{8}([0-9a-f]{9})?$"
+KEY_ARN_PATTERN = r"^arn:aws(-cn|-us-gov)?:kms:[a-z0-9-]+:\d{12}:key/(mrk-)?[0-9a-f-]+$"
+BOUNDARY_PATTERN = r"^(arn:aws(-cn|-us-gov)?:iam::(\d{12}|aws):policy/)?[A-Za-z0-9+=,.@_/-]{1,512}$"
 REPOSITORY_PATTERN = r"^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)+$"
 # AWS CodeConnections, and the older name of the same service, whose connections still work.
 CONNECTION_ARN_PATTERN = (
@@ -51,6 +58,13 @@ PATTERN_WORDS = {
     SLACK_WORKSPACE_PATTERN: "the id of a Slack workspace: capital letters and digits",
     SLACK_CHANNEL_PATTERN: "the id of a Slack channel: letters and digits, not its name",
     VPC_ENDPOINT_PATTERN: "the id of a VPC endpoint, such as vpce-0123456789abcdef0",
+    VPC_PATTERN: "the id of a VPC, such as vpc-0123456789abcdef0",
+    SUBNET_PATTERN: "the id of a subnet, such as subnet-0123456789abcdef0",
+    SECURITY_GROUP_PATTERN: "the id of a security group, such as sg-0123456789abcdef0",
+    ROUTE_TABLE_PATTERN: "the id of a route table, such as rtb-0123456789abcdef0",
+    PREFIX_LIST_PATTERN: "the id of a prefix list, such as pl-01234567",
+    KEY_ARN_PATTERN: "arn:<partition>:kms:<region>:<account>:key/<id>, not an alias",
+    BOUNDARY_PATTERN: "the name of a managed policy, with its path, or its ARN",
     REPOSITORY_PATTERN: "owner/name of a repository, such as my-org/sdxl",
     CONNECTION_ARN_PATTERN: "arn:<partition>:codeconnections:<region>:<account>:connection/<id>",
     ROLE_NAME_PATTERN: "the name of an IAM role: 1 to 64 letters, digits and + = , . @ _ -",

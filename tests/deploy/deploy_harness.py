@@ -77,7 +77,7 @@ class Account:
         return subprocess.run(
             [str(CDK), *arguments, "--app", app, *flags],
             cwd=ROOT,
-            env=self._environment(),
+            env=self.variables(),
             capture_output=True,
             text=True,
             timeout=120,
@@ -90,7 +90,7 @@ class Account:
         process = subprocess.Popen(
             [str(CDK), *arguments, "--app", app],
             cwd=ROOT,
-            env=self._environment(),
+            env=self.variables(),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -100,7 +100,8 @@ class Account:
             process.kill()
             process.wait()
 
-    def _environment(self) -> dict[str, str]:
+    def variables(self) -> dict[str, str]:
+        """The environment variables that point a program at the account."""
         environment = child_environment(os.environ, self.emulator.aws_endpoint_url, self.id, REGION)
         return environment | QUIET | {"HOME": str(self.home)}
 

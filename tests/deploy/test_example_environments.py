@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -41,8 +45,9 @@ PNG = b"\x89PNG\r\n\x1a\n"
 class Examples:
     """All example environments in one account, where the region is each one's own."""
 
-    def __init__(self, account: Account) -> None:
-        self.account = account
+    def __init__(self, account: Account, folder: Path) -> None:
+        self.account, self.folder = account, folder
+        self.assembly = str(folder / "assembly")
 
     def client(self, service: str, environment: Environment) -> Any:
         """A boto3 client in an environment's region."""
@@ -73,12 +78,12 @@ def examples(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[E
     # An emulator of their own: one that other tests use serves the only API it has at its root.
     folder = tmp_path_factory.mktemp("examples")
     with running_emulator(folder) as emulator:
-        yield Examples(_deployed(Account(emulator, "111122223333", home), folder))
+        yield Examples(_deployed(Account(emulator, "111122223333", home), folder), folder)
 
 
 def _deployed(account: Account, folder: Path) -> Account:
     regions = sorted({environment.region for environment in EXAMPLES.values()})
-    assembly = synthesize(account, folder, "assembly", environments=DIRECTORY)
+    assembly = synthesize(account, folder, "assembly", environments=_with_a_vpc(account, folder))
     for arguments, app in (
         (["bootstrap", *(f"aws://{account.id}/{region}" for region in regions)], ""),
         (["deploy", "*/*", "--require-approval", "never", "--concurrency", "4"], assembly),
@@ -86,6 +91,27 @@ def _deployed(account: Account, folder: Path) -> Account:
         result = account.cdk(*arguments, app=app)
         assert result.returncode == 0, result.stdout + result.stderr
     return account
+
+
+def _with_a_vpc(account: Account, folder: Path) -> Path:
+    """The examples, with the ids of what is made here in place of those that stand for a team's own."""
+    ec2 = account.client("ec2", EXAMPLES["vpc"].region)
+    vpc_id = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    subnets = [
+        ec2.create_subnet(VpcId=vpc_id, CidrBlock=block, AvailabilityZone=zone)["Subnet"]["SubnetId"]
+        for block, zone in (("10.0.0.0/24", "eu-central-1a"), ("10.0.1.0/24", "eu-central-1b"))
+    ]
+    table = ec2.create_route_table(VpcId=vpc_id)["RouteTable"]["RouteTableId"]
+    network = EXAMPLES["vpc"].network
+    assert network is not None
+    text = (DIRECTORY / "vpc.yaml").read_text(encoding="utf-8")
+    examples = (network.vpc_id, *network.subnet_ids, *network.route_table_ids)
+    for example, made in zip(examples, (vpc_id, *subnets, table), strict=True):
+        text = text.replace(example, made)
+    copied = folder / "environments"
+    shutil.copytree(DIRECTORY, copied)
+    (copied / "vpc.yaml").write_text(text, encoding="utf-8")
+    return copied
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -275,6 +301,34 @@ def test_commands_of_the_runbooks_that_read_are_answered(examples: Examples) -> 
     assert len(answered) >= 10, answered
 
 
+def test_saved_queries_read_what_the_function_writes(examples: Examples) -> None:
+    environment = EXAMPLES["operations"]
+    key = {"x-api-key": examples.key(environment)}
+    assert examples.generate(environment, key).status_code == 200
+    # The gateway passes it on: what it refuses itself never reaches the function's log.
+    url = examples.url(environment, "v1/generation/no-such-engine/text-to-image")
+    assert httpx.post(url, headers=key, json=REQUEST, timeout=60).status_code == 404
+    group = f"/aws/lambda/sdxl-{environment.name}-image-api"
+    events = examples.client("logs", environment).filter_log_events(logGroupName=group)["events"]
+    lines = [json.loads(event["message"]) for event in events if event["message"].startswith("{")]
+    stacks = examples.client("cloudformation", environment)
+    template = stacks.get_template(StackName=f"sdxl-{environment.name}-Operations")["TemplateBody"]
+
+    queries = [
+        resource["Properties"]["QueryString"]
+        for resource in template["Resources"].values()
+        if resource["Type"] == "AWS::Logs::QueryDefinition" and resource["Properties"]["LogGroupNames"] == [group]
+    ]
+
+    written = {name for line in lines if "_aws" not in line for name in line}
+    read = {name for query in queries for name in re.findall(r"(?<![@\w'])[a-z]+(?:_[a-z]+)+", query)}
+    read |= {"result", "source", "variant", "size", "steps", "samples"}
+    assert len(queries) == 4
+    assert {"error_name", "request_id", "model_seconds", "cost_usd"} <= read <= written
+    # Metrics are records in the same log: a query that counts requests must not count them too.
+    assert [line for line in lines if "_aws" in line and "request_id" in line] == []
+
+
 def test_an_endpoint_that_is_gone_is_felt_and_told_by_the_environments_alarm_alone(examples: Examples) -> None:
     environment = EXAMPLES["operations"]
     cloudwatch = examples.client("cloudwatch", environment)
@@ -310,3 +364,80 @@ def test_an_endpoint_that_is_gone_is_felt_and_told_by_the_environments_alarm_alo
         EndpointConfigName=jmespath.search(query.query, found).partition("/")[2],
     )
     assert examples.generate(environment, {"x-api-key": examples.key(environment)}).status_code == 200
+
+
+def test_endpoints_and_groups_are_in_the_vpc_that_was_there(examples: Examples) -> None:
+    environment = EXAMPLES["vpc"]
+    ec2 = examples.client("ec2", environment)
+    function = examples.outputs(environment)["FunctionName"]
+    placed = examples.client("lambda", environment).get_function_configuration(FunctionName=function)["VpcConfig"]
+
+    found = ec2.describe_vpc_endpoints()["VpcEndpoints"]
+    assert {one["ServiceName"].partition(f"{environment.region}.")[2]: one["State"] for one in found} == {
+        "s3": "available",
+        "dynamodb": "available",
+        "sagemaker.runtime": "available",
+        "sagemaker.api": "available",
+    }
+    (group,) = ec2.describe_security_groups(GroupIds=placed["SecurityGroupIds"])["SecurityGroups"]
+    assert {one["VpcId"] for one in found} == {group["VpcId"]}
+    assert group["IpPermissions"] == []
+    targets = [
+        *(entry["PrefixListId"] for rule in group["IpPermissionsEgress"] for entry in rule.get("PrefixListIds", [])),
+        *(entry["GroupId"] for rule in group["IpPermissionsEgress"] for entry in rule.get("UserIdGroupPairs", [])),
+    ]
+    assert len(targets) == 3, "S3, DynamoDB and the VPC endpoints"
+    model = examples.client("sagemaker", environment)
+    (name,) = [one["ModelName"] for one in model.list_models()["Models"]]
+    assert model.describe_model(ModelName=name)["VpcConfig"]["Subnets"] == placed["SubnetIds"]
+
+
+def destroy(examples: Examples, name: str, confirm: str) -> subprocess.CompletedProcess[str]:
+    """`sdxl environments destroy`, as a user types it."""
+    sdxl = str(Path(sys.executable).with_name("sdxl"))
+    folder = examples.folder / "environments"
+    command = [sdxl, "environments", "destroy", name, "--dir", str(folder), "--confirm", confirm]
+    return subprocess.run(
+        [*command, "--assembly", examples.assembly],
+        env=examples.account.variables(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_an_environment_that_keeps_is_not_destroyed(examples: Examples) -> None:
+    refused = destroy(examples, "minimal", "minimal")
+
+    assert refused.returncode == 2
+    assert "storage.on_destroy of 'minimal' is keep" in " ".join(refused.stderr.split())
+    assert examples.outputs(EXAMPLES["minimal"])
+
+
+def test_destroyed_with_delete_an_environment_leaves_nothing(examples: Examples) -> None:
+    environment = EXAMPLES["vpc"]
+    s3, ec2 = examples.client("s3", environment), examples.client("ec2", environment)
+    storage = examples.account.outputs("sdxl-vpc-Storage", environment.region)
+    bucket = storage["ImagesBucketName"]
+    assert draw(examples, environment, idempotency_key="kept").status_code == 200
+    assert s3.list_object_versions(Bucket=bucket)["Versions"], "the bucket is not empty"
+
+    mistyped = destroy(examples, "vpc", "prod")
+    assert (mistyped.returncode, s3.list_object_versions(Bucket=bucket)["Versions"] != []) == (2, True)
+    done = destroy(examples, "vpc", "vpc")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    stacks = examples.client("cloudformation", environment).describe_stacks()["Stacks"]
+    assert [one["StackName"] for one in stacks if one["StackName"].startswith("sdxl-vpc-")] == []
+    assert [one["Name"] for one in s3.list_buckets()["Buckets"] if one["Name"].startswith("sdxl-vpc-")] == []
+    assert examples.client("dynamodb", environment).list_tables()["TableNames"] == []
+    assert examples.client("lambda", environment).list_functions()["Functions"] == []
+    assert examples.client("sagemaker", environment).list_endpoints()["Endpoints"] == []
+    groups = examples.client("logs", environment).describe_log_groups()["logGroups"]
+    assert [one["logGroupName"] for one in groups if "sdxl-vpc" in one["logGroupName"]] == []
+    left = [one for one in ec2.describe_vpc_endpoints()["VpcEndpoints"] if one["State"] != "deleted"]
+    assert left == []
+    assert [one for one in ec2.describe_security_groups()["SecurityGroups"] if one["GroupName"] != "default"] == []
+    key = examples.client("kms", environment).describe_key(KeyId=storage["KeyArn"])["KeyMetadata"]
+    assert key["KeyState"] == "PendingDeletion"

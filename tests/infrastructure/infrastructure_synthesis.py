@@ -19,7 +19,7 @@ from stacks.environment import Environment, load_environments
 from stacks.sdxl_stage import SdxlStage
 
 ROOT = Path(__file__).resolve().parents[2]
-STACKS = ("Storage", "Inference", "Api", "Operations")
+STACKS = ("Storage", "Network", "Inference", "Api", "Operations")
 ACCOUNT = "111122223333"
 
 Template = dict[str, Any]
@@ -46,8 +46,9 @@ def example_environments() -> tuple[Environment, ...]:
 
 @cache
 def access_environments() -> tuple[Environment, ...]:
-    """One environment for each kind of access: auth modes, firewall, private API, domain."""
-    return load_environments(ROOT / "tests" / "environments")
+    """One environment for each kind of access: auth modes, firewall, private API, domain, VPC, organisation."""
+    directories = (ROOT / "tests" / name for name in ("environments", "organization"))
+    return tuple(environment for directory in directories for environment in load_environments(directory))
 
 
 def make_environment(**settings: Any) -> Environment:

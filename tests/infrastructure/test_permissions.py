@@ -9,6 +9,11 @@ from infrastructure_synthesis import Synthesis
 
 # Actions without a resource level: IAM knows no narrower resource than * for them.
 WITHOUT_RESOURCE_LEVEL = {
+    "ec2:DescribeDhcpOptions",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSecurityGroups",
+    "ec2:DescribeSubnets",
+    "ec2:DescribeVpcs",
     "cloudwatch:GetMetricData",
     "cloudwatch:GetMetricWidgetImage",
     "cloudwatch:PutMetricData",

@@ -1,0 +1,142 @@
+"""Deletes an environment with what its buckets hold: what writes to them first, then their content, then the rest."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sdxl import cdk_cli
+from sdxl.errors import NotDeployedError, SdxlError
+from sdxl.project import LOCAL, child_environment
+from sdxl.rollout.steps import synthesize
+
+if TYPE_CHECKING:
+    from stacks.environment import Environment
+
+FOLDER = LOCAL / "destroy"
+# In this order: who uses something goes before it.
+_BEFORE_STORAGE = ("Operations", "Api", "Inference", "Network")
+_QUIET = ["--no-notices", "--no-color", "--no-version-reporting"]
+# S3 takes no more in one DeleteObjects.
+_BATCH = 1000
+_ATTEMPTS = 3
+
+
+def destroy_environment(
+    environment: Environment, *, directory: Path, assembly: Path | None, show: Callable[[str], None]
+) -> None:
+    """Delete the environment's stacks, and the content of its buckets between them.
+
+    Raises NotDeployedError where the credentials are another account's or there is no such deployment, and SdxlError
+    where the buckets that are deployed are to be kept or CloudFormation fails.
+    """
+    from sdxl.sessions import make_session  # noqa: PLC0415 - half a second that help need not wait for
+
+    session = make_session(environment)
+    _check_account(session, environment)
+    storage = f"sdxl-{environment.name}-Storage"
+    buckets = _buckets(session.client("cloudformation"), storage)
+    if assembly is None:
+        assembly = synthesize(directory, FOLDER / "cdk.out")
+    others = [f"sdxl-{environment.name}/{stack}" for stack in _present(assembly, environment.name)]
+    show(f"Deleting {', '.join(others)}")
+    _cdk_destroy(assembly, others, environment.name)
+    for attempt in range(1, _ATTEMPTS + 1):
+        for bucket in buckets:
+            show(f"{bucket}: {_empty(session.client('s3'), bucket)} versions deleted")
+        try:
+            _cdk_destroy(assembly, [f"sdxl-{environment.name}/Storage"], environment.name)
+        except SdxlError:
+            # An access log may have been delivered since.
+            if attempt == _ATTEMPTS or not any(_holds_any(session.client("s3"), bucket) for bucket in buckets):
+                raise
+        else:
+            break
+    show(f"{environment.name} is deleted. Its key goes after the 30 days that KMS waits.")
+
+
+def _check_account(session: Any, environment: Environment) -> None:
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+
+    try:
+        found = session.client("sts").get_caller_identity()["Account"]
+    except (BotoCoreError, ClientError) as exc:
+        raise NotDeployedError(f"No AWS account: {exc}. Choose credentials with AWS_PROFILE.") from exc
+    if found != environment.account:
+        raise NotDeployedError(
+            f"The credentials are of account {found}, and {environment.name!r} is in {environment.account}. Choose "
+            "others with AWS_PROFILE."
+        )
+
+
+def _buckets(cloudformation: Any, stack: str) -> list[str]:
+    """The stack's buckets, if what is deployed deletes them: what the file says now may not be deployed yet."""
+    from botocore.exceptions import ClientError  # noqa: PLC0415
+
+    try:
+        found = cloudformation.describe_stack_resources(StackName=stack)["StackResources"]
+        template = cloudformation.get_template(StackName=stack)["TemplateBody"]
+    except ClientError as exc:
+        raise NotDeployedError(f"The stack {stack} cannot be read: {exc}. Is the environment deployed?") from exc
+    buckets = [item for item in found if item["ResourceType"] == "AWS::S3::Bucket" and "PhysicalResourceId" in item]
+    for bucket in buckets:
+        if template["Resources"][bucket["LogicalResourceId"]].get("DeletionPolicy") != "Delete":
+            raise SdxlError(
+                f"{bucket['PhysicalResourceId']} is deployed to be kept: deploy the environment with "
+                "storage.on_destroy: delete first. Nothing was deleted."
+            )
+    return [bucket["PhysicalResourceId"] for bucket in buckets]
+
+
+def _present(assembly: Path, environment: str) -> list[str]:
+    """The stacks that this environment has, without Storage."""
+    nested = assembly / f"assembly-sdxl-{environment}"
+    return [stack for stack in _BEFORE_STORAGE if _has(nested, environment, stack)]
+
+
+def _has(nested: Path, environment: str, stack: str) -> bool:
+    artifacts = json.loads((nested / "manifest.json").read_text(encoding="utf-8"))["artifacts"].values()
+    return any(artifact.get("displayName") == f"sdxl-{environment}/{stack}" for artifact in artifacts)
+
+
+def _empty(s3: Any, bucket: str) -> int:
+    """Delete every version and delete marker; return how many there were."""
+    from botocore.exceptions import ClientError  # noqa: PLC0415
+
+    count = 0
+    try:
+        for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+            found = [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]
+            objects = [{"Key": item["Key"], "VersionId": item["VersionId"]} for item in found]
+            for start in range(0, len(objects), _BATCH):
+                batch = {"Objects": objects[start : start + _BATCH], "Quiet": True}
+                answer = s3.delete_objects(Bucket=bucket, Delete=batch)
+                if errors := answer.get("Errors"):
+                    first = errors[0]
+                    raise SdxlError(f"{bucket}: {first['Key']} cannot be deleted: {first['Code']}, {first['Message']}")
+            count += len(objects)
+    except ClientError as exc:
+        if exc.response["Error"]["Code"] != "NoSuchBucket":
+            raise SdxlError(f"{bucket} cannot be emptied: {exc}") from exc
+    return count
+
+
+def _holds_any(s3: Any, bucket: str) -> bool:
+    from botocore.exceptions import ClientError  # noqa: PLC0415
+
+    try:
+        page = s3.list_object_versions(Bucket=bucket, MaxKeys=1)
+    except ClientError:
+        return False
+    return bool(page.get("Versions") or page.get("DeleteMarkers"))
+
+
+def _cdk_destroy(assembly: Path, stacks: list[str], environment: str) -> None:
+    arguments = ["destroy", *stacks, "--exclusively", "--force", "--app", str(assembly)]
+    arguments += ["--output", str(FOLDER / f"{environment}.out"), *_QUIET]
+    variables = {"PYTHONUNBUFFERED": "1", "NODE_NO_WARNINGS": "1", **child_environment(os.environ)}
+    log_file = FOLDER / f"{environment}.log"
+    cdk_cli.run(arguments, variables, cdk_cli.silent, what=f"destroy {' '.join(stacks)}", log_file=log_file)

@@ -1,0 +1,96 @@
+"""Where in a VPC network interfaces are, and what a role needs so that its service can make them there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aws_cdk import aws_iam as iam
+from constructs import IConstruct
+
+from stacks.constructs.arn import local_arn
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placement:
+    """Subnets and security groups of the network interfaces that a service makes."""
+
+    subnet_ids: tuple[str, ...]
+    security_group_ids: tuple[str, ...]
+
+    def function_permissions(self, scope: IConstruct) -> list[iam.PolicyStatement]:
+        """What Lambda does with a function's role to keep its interfaces, and the function itself may not do.
+
+        Lambda Developer Guide, "Giving Lambda functions access to resources in an Amazon VPC", sections "Required IAM
+        permissions" and "Using the lambda:SourceFunctionArn condition key".
+        """
+        changing = ["ec2:AssignPrivateIpAddresses", "ec2:DeleteNetworkInterface", "ec2:UnassignPrivateIpAddresses"]
+        describing = ["ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"]
+        return [
+            iam.PolicyStatement(actions=["ec2:CreateNetworkInterface"], resources=self._creation_arns(scope)),
+            # In the form that the guide asks for. The actions know no other resource than network interfaces.
+            iam.PolicyStatement(actions=changing, resources=[local_arn(scope, "ec2", "*/*")]),
+            iam.PolicyStatement(actions=describing, resources=["*"]),
+            # The key is in a request only where the function's code makes it; Lambda's own have none.
+            iam.PolicyStatement(
+                effect=iam.Effect.DENY,
+                actions=["ec2:CreateNetworkInterface", *changing, *describing],
+                resources=["*"],
+                conditions={"ArnLike": {"lambda:SourceFunctionArn": local_arn(scope, "lambda", "function:*")}},
+            ),
+        ]
+
+    def model_permissions(self, scope: IConstruct) -> list[iam.PolicyStatement]:
+        """What SageMaker does with an execution role to keep a model's interfaces.
+
+        SageMaker Developer Guide, "How to use SageMaker AI execution roles", section "CreateModel API: Execution Role
+        Permissions", for a model in a private VPC.
+        """
+        return [
+            iam.PolicyStatement(actions=["ec2:CreateNetworkInterface"], resources=self._creation_arns(scope)),
+            iam.PolicyStatement(
+                actions=[
+                    "ec2:CreateNetworkInterfacePermission",
+                    "ec2:DeleteNetworkInterface",
+                    "ec2:DeleteNetworkInterfacePermission",
+                ],
+                resources=[local_arn(scope, "ec2", "network-interface/*")],
+            ),
+            iam.PolicyStatement(
+                actions=[
+                    "ec2:DescribeDhcpOptions",
+                    "ec2:DescribeNetworkInterfaces",
+                    "ec2:DescribeSecurityGroups",
+                    "ec2:DescribeSubnets",
+                    "ec2:DescribeVpcs",
+                ],
+                resources=["*"],
+            ),
+        ]
+
+    def function_acknowledgments(self, scope: IConstruct) -> dict[str, str]:
+        """Why `function_permissions` have wildcards, by cdk-nag's rule."""
+        return {
+            **_new_interface(scope),
+            f"AwsSolutions-IAM5[Resource::{local_arn(scope, 'ec2', '*/*')}]": (
+                "Lambda asks for all resources: it names the network interfaces, and the actions know nothing else"
+            ),
+        }
+
+    def model_acknowledgments(self, scope: IConstruct) -> dict[str, str]:
+        """Why `model_permissions` have wildcards, by cdk-nag's rule."""
+        return _new_interface(scope)
+
+    def _creation_arns(self, scope: IConstruct) -> list[str]:
+        return [
+            *(local_arn(scope, "ec2", f"subnet/{one}") for one in self.subnet_ids),
+            *(local_arn(scope, "ec2", f"security-group/{one}") for one in self.security_group_ids),
+            local_arn(scope, "ec2", "network-interface/*"),
+        ]
+
+
+def _new_interface(scope: IConstruct) -> dict[str, str]:
+    return {
+        f"AwsSolutions-IAM5[Resource::{local_arn(scope, 'ec2', 'network-interface/*')}]": (
+            "The service names the network interfaces that it makes; subnets and security groups are named exactly"
+        )
+    }
