@@ -83,7 +83,7 @@ def test_what_cannot_work_is_refused_with_the_way_out(tmp_path: Path, settings: 
         ),
         ({}, BOUNDARY, "permissions_boundary is a policy of 444455556666"),
         ({}, {"permissions_boundry": "workload"}, "organization.yaml:1: permissions_boundry"),
-        ({}, {"required_tags": {"CostCenter": []}}, "[] does not say which values the tag may have allowed: any, or a list"),
+        ({}, {"required_tags": {"CostCenter": []}}, "[] does not say which values the tag may have"),
     ],
 )
 def test_what_the_organisation_demands_is_refused_where_it_is_missing(
