@@ -30,8 +30,9 @@ QUERIES = (
         construct_id="Failures",
         name="failed requests by cause",
         logs=(_FUNCTION,),
-        query="filter ispresent(result) and result != 'success'\n| stats count(*) as requests by result, error_name\n"
-        "| sort requests desc",
+        # The records of metrics in the same log have a result too, and no id.
+        query="filter ispresent(request_id) and result != 'success'\n"
+        "| stats count(*) as requests by result, error_name\n| sort requests desc",
     ),
     SavedQuery(
         construct_id="Slowest",
@@ -44,14 +45,15 @@ QUERIES = (
         construct_id="BySize",
         name="images, seconds and cost by size and variant",
         logs=(_FUNCTION,),
-        query="filter result = 'success'\n| stats sum(samples) as images, avg(seconds_per_image) as seconds, "
+        # Images that the filter held back were drawn and paid for, too.
+        query="filter ispresent(model_seconds)\n| stats sum(samples) as images, avg(seconds_per_image) as seconds, "
         "sum(cost_usd) as usd by size, variant\n| sort images desc",
     ),
     SavedQuery(
         construct_id="CostByDay",
         name="images and cost by day",
         logs=(_FUNCTION,),
-        query="filter result = 'success'\n| stats sum(samples) as images, sum(cost_usd) as usd by bin(1d)",
+        query="filter ispresent(model_seconds)\n| stats sum(samples) as images, sum(cost_usd) as usd by bin(1d)",
     ),
     SavedQuery(
         construct_id="OneRequest",
