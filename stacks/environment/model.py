@@ -33,7 +33,7 @@ class Environment(Section):
     description: str = Field(default="", max_length=1024, description="What the environment is for.")
     tags: Annotated[dict[str, str], AfterValidator(valid_tags)] = Field(
         default_factory=dict,
-        description="Tags of every resource, beside `sdxl:environment`, which is its environment's name. Up to 49; keys "
+        description="Tags of every resource, beside `sdxl:environment`, its environment's name. Up to 49; keys "
         "up to 128 characters without the prefix `aws:`, values up to 256.",
     )
     model: Model = Field(description="Where the model comes from.")
