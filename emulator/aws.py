@@ -16,6 +16,7 @@ from moto.moto_server.werkzeug_app import BackendRequest, DomainDispatcherApplic
 from werkzeug.wrappers import Response
 
 from emulator import bedrock_runtime, cloudformation, instance_metrics, sagemaker_runtime
+from emulator.account import AccountServices, create_account_app
 from emulator.cloudformation.api import CloudFormationApi
 from emulator.cloudformation.clients import Clients
 from emulator.cloudformation.store import Store
@@ -41,6 +42,7 @@ from emulator.tokens import create_tokens_app
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
+ACCOUNT_PATH = "/_emulator/account"
 HEALTH_PATH = "/_emulator/health"
 FAULTS_PATH = "/_emulator/faults"
 IAM_PATH = "/_emulator/iam"
@@ -68,7 +70,8 @@ class AwsApplication:
         self._faults = create_faults_app()
         self._tokens = create_tokens_app()
         self._iam = create_iam_app()
-        self._guarded = Guard(self._answer_aws)
+        self._account = create_account_app()
+        self._guarded = Guard(AccountServices(self._answer_aws, credentials.account_of_key))
         self._bedrock = bedrock_runtime.create_bedrock_app(credentials.account_of_key)
         self._cloudformation = _cloudformation_api(self)
 
@@ -80,6 +83,8 @@ class AwsApplication:
             return Response(body, content_type="application/json")(environ, start_response)
         if path == FAULTS_PATH:
             return self._faults(environ, start_response)
+        if path == ACCOUNT_PATH:
+            return self._account(environ, start_response)
         if path == TOKENS_PATH:
             return self._tokens(environ, start_response)
         if path == IAM_PATH:
