@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 from sdxl import __version__
 from sdxl.commands import catalog, environments, local, pipeline
 from sdxl.commands.cost import cost
+from sdxl.commands.diff import diff
 from sdxl.commands.generate import generate
 from sdxl.commands.preflight import preflight
 from sdxl.commands.presets import presets
@@ -73,6 +74,7 @@ app.command()(generate)
 app.command()(presets)
 app.command()(preflight)
 app.command()(cost)
+app.command()(diff)
 app.command()(smoke_test)
 app.command()(rollout)
 app.add_typer(local.app, name="local")

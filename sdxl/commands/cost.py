@@ -15,8 +15,8 @@ from sdxl.project import ENVIRONMENTS
 
 if TYPE_CHECKING:
     from sdxl.cost.amounts import Amount
-    from sdxl.cost.comparison import Comparison
     from sdxl.cost.bill import EnvironmentCost
+    from sdxl.cost.comparison import Comparison
     from stacks.environment import Environment
 
 ALL = "all"
