@@ -54,8 +54,8 @@ def test_only_the_endpoint_has_a_name(dev: dict[str, Template]) -> None:
 
     assert "ModelName" not in the(template, MODEL)
     assert "EndpointConfigName" not in the(template, ENDPOINT_CONFIG)
-    endpoint = the(template, ENDPOINT)
-    del endpoint["DeploymentConfig"]
+    # How it is updated is tested by itself.
+    endpoint = {name: value for name, value in the(template, ENDPOINT).items() if name != "DeploymentConfig"}
     assert endpoint == {
         "EndpointName": "sdxl-dev",
         "EndpointConfigName": {"Fn::GetAtt": [logical_id(template, ENDPOINT_CONFIG), "EndpointConfigName"]},

@@ -48,6 +48,7 @@ def test_continuous_integration_runs_what_the_makefile_offers():
 
 @pytest.mark.parametrize("lock", ["requirements.lock", "requirements-checkov.lock", "package-lock.json"])
 def test_lock_files_name_no_address_but_hashes(lock):
-    text = (ROOT / lock).read_text()
+    # What npm says of whom to thank is no address that anything is fetched from.
+    text = re.sub(r'"url": "https://[^"]*"', "", (ROOT / lock).read_text())
     assert not re.search(r"https?://|file://|--(extra-)?index-url|--find-links", text)
     assert re.search(r"sha256:[0-9a-f]{64}|sha512-", text)
