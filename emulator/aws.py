@@ -33,6 +33,7 @@ from emulator.services import (
     cloudtrail,
     cloudwatch,
     credentials,
+    iam,
     s3,
     sagemaker,
 )
@@ -58,6 +59,7 @@ class AwsApplication:
         awslambda.install()
         cloudtrail.install()
         cloudwatch.install()
+        iam.install()
         instance_metrics.install()
         lambda_use.install()
         sagemaker.install(containers)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -125,7 +125,7 @@ def _texts(name: str, value: Any) -> tuple[str, ...]:
     return tuple(value)
 
 
-_PARSERS = {
+_PARSERS: Mapping[str, Callable[[Any], Any]] = {
     "quotas": _quotas,
     "subscribed": _subscribed,
     "missing": _missing,

@@ -58,7 +58,24 @@ READ_ACTIONS: Mapping[str, tuple[str, str, str]] = {
     ),
     "bedrock:GetImportedModel": ("bedrock", "get_imported_model", "`model.imported_model_arn` (`bedrock`)"),
     "logs:DescribeLogGroups": ("logs", "describe_log_groups", "log groups that are in the way"),
+    "cloudwatch:DescribeAlarms": ("cloudwatch", "describe_alarms", "alarms that are in the way"),
+    "cloudwatch:GetDashboard": ("cloudwatch", "get_dashboard", "a dashboard that is in the way"),
+    "sns:GetTopicAttributes": ("sns", "get_topic_attributes", "a topic that is in the way"),
     "iam:GetRole": ("iam", "get_role", "the service-linked role of autoscaling"),
+    "application-autoscaling:DescribeScalableTargets": (
+        "application-autoscaling",
+        "describe_scalable_targets",
+        "whether a variant whose instance types change is scaled",
+    ),
+    "ec2:DescribeInstanceTypeOfferings": (
+        "ec2",
+        "describe_instance_type_offerings",
+        "availability zones that offer the instance types",
+    ),
+    "ec2:DescribeVpcs": ("ec2", "describe_vpcs", "`network.vpc_id`"),
+    "ec2:DescribeSubnets": ("ec2", "describe_subnets", "`network.subnet_ids`"),
+    "kms:DescribeKey": ("kms", "describe_key", "`storage.key_arn`"),
+    "iam:GetPolicy": ("iam", "get_policy", "`permissions_boundary` of organization.yaml"),
 }
 # The one call that writes, and only with --request-quota.
 WRITE_ACTIONS: Mapping[str, tuple[str, str, str]] = {

@@ -6,11 +6,13 @@ from collections.abc import Iterator, Mapping
 
 from sdxl.preflight.account import Account, AwsError
 from sdxl.preflight.findings import Finding
+from sdxl.preflight.operations import NAMES, check_operations_names
 
 STACKS = "stacks"
-NAMES = "names"
 SCALING_ROLE = "role of autoscaling"
 SCALING_ROLE_NAME = "AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint"
+
+STACK_PARTS = ("Storage", "Network", "Inference", "Api", "Operations")
 
 # A stack in one of these owns nothing.
 _EMPTY = frozenset({None, "REVIEW_IN_PROGRESS", "DELETE_COMPLETE"})
@@ -20,7 +22,7 @@ def check_stacks_and_names(account: Account) -> Iterator[Finding]:
     """Our stacks can be updated, and no name that they need belongs to something else."""
     prefix = f"sdxl-{account.environment.name}"
     statuses: dict[str, str | None] = {}
-    for part in ("Storage", "Inference", "Api"):
+    for part in STACK_PARTS:
         try:
             statuses[part] = account.stack_status(f"{prefix}-{part}")
         except AwsError as exc:
@@ -57,15 +59,22 @@ def _stuck_stacks(prefix: str, statuses: Mapping[str, str | None]) -> Iterator[F
 
 
 def _check_names(account: Account, prefix: str, statuses: Mapping[str, str | None]) -> Iterator[Finding]:
-    has_endpoint = account.environment.model.source != "bedrock"
+    taken = [*_taken_log_groups(account, prefix, statuses)]
+    if account.environment.model.source != "bedrock" and statuses["Inference"] in _EMPTY:
+        taken += _check_endpoint_name(account, prefix)
+    if account.environment.operations is not None and statuses["Operations"] in _EMPTY:
+        taken += check_operations_names(account, prefix)
+    yield from taken or [Finding(name=NAMES, status="ok", found="free, or this environment's own")]
+
+
+def _taken_log_groups(account: Account, prefix: str, statuses: Mapping[str, str | None]) -> Iterator[Finding]:
     groups = {
         f"/aws/lambda/{prefix}-image-api": "Api",
         f"/aws/lambda/{prefix}-key-authorizer": "Api",
         f"aws-waf-logs-{prefix}": "Api",
     }
-    if has_endpoint:
+    if account.environment.model.source != "bedrock":
         groups[f"/aws/sagemaker/Endpoints/{prefix}"] = "Inference"
-    is_clean = True
     # Where the stack is there, the name is its own.
     for group, part in groups.items():
         if statuses[part] not in _EMPTY:
@@ -80,10 +89,8 @@ def _check_names(account: Account, prefix: str, statuses: Mapping[str, str | Non
             is_taken = any(entry["logGroupName"] == group for entry in found)
         except AwsError as exc:
             yield exc.unknown(f"{NAMES}: log groups")
-            is_clean = False
-            break
+            return
         if is_taken:
-            is_clean = False
             yield Finding(
                 name=NAMES,
                 status="failed",
@@ -91,12 +98,6 @@ def _check_names(account: Account, prefix: str, statuses: Mapping[str, str | Non
                 remedy=f"Keep what you need of it, then: aws logs delete-log-group --log-group-name {group}",
                 details={"log_group": group},
             )
-    if has_endpoint and statuses["Inference"] in _EMPTY:
-        for finding in _check_endpoint_name(account, prefix):
-            is_clean = False
-            yield finding
-    if is_clean:
-        yield Finding(name=NAMES, status="ok", found="free, or this environment's own")
 
 
 def _check_endpoint_name(account: Account, prefix: str) -> Iterator[Finding]:

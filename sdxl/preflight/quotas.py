@@ -1,19 +1,16 @@
-"""Service quotas: instances of the endpoint beside what runs already, and what the API needs of API Gateway."""
+"""Service quotas: how they are looked up and asked for, and what the API needs of API Gateway."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from sdxl.preflight.account import Account, AwsError
 from sdxl.preflight.findings import Finding, Status
-from sdxl.preflight.names import is_missing_endpoint
 
-SAGEMAKER = "sagemaker"
 API_GATEWAY = "apigateway"
 # Service Quotas' codes of "Maximum integration timeout in milliseconds", "Throttle rate" and "Throttle burst rate".
 TIMEOUT_CODE = "L-E5AE38E3"
@@ -40,133 +37,6 @@ class Quota:
             f"aws service-quotas request-service-quota-increase --service-code {self.service} "
             f"--quota-code {self.code} --desired-value {wanted:g} --region {region}"
         )
-
-
-def check_endpoint_quotas(account: Account) -> Iterator[Finding]:
-    """Every instance type may run as often as the environment may want it, beside all other endpoints."""
-    from stacks.catalog import load_catalog  # noqa: PLC0415 - slow, and seldom needed
-
-    environment = account.environment
-    capacity = max_capacity(account)
-    usage: Counter[str] | AwsError
-    try:
-        usage = instances_in_use(account)
-    except AwsError as exc:
-        usage = exc
-    for position, instance_type in enumerate(environment.instance_types):
-        name = f"quota of {instance_type}"
-        known = load_catalog().instances.get(instance_type)
-        code = None if known is None else known.quota_code
-        if code is None:
-            yield Finding(
-                name=name,
-                status="unknown",
-                found="the catalog has no quota code for it",
-                remedy=f'Look for "{instance_type} for endpoint usage" in the Service Quotas console: '
-                f"{capacity} wanted, and what other endpoints use.",
-                details={"instance_type": instance_type, "capacity": capacity},
-            )
-            continue
-        try:
-            quota = _quota(account, SAGEMAKER, code)
-        except AwsError as exc:
-            yield exc.unknown(name)
-            continue
-        if quota is None:
-            yield Finding(
-                name=name,
-                status="failed",
-                found=f"Service Quotas knows no {instance_type} for endpoints ({code}) in {environment.region}: "
-                "the type is not offered there",
-                remedy="Choose another of `endpoint.instance_types` (`sdxl catalog show`), or another region.",
-                details={"instance_type": instance_type, "quota_code": code},
-            )
-            continue
-        yield _instances(account, quota, instance_type, capacity, usage, is_fallback=position > 0)
-
-
-def max_capacity(account: Account) -> int:
-    """Return the most instances that the environment may ever want."""
-    environment = account.environment
-    counts = [environment.endpoint.instance_count]
-    if environment.scaling is not None:
-        counts.append(environment.scaling.max_capacity)
-        counts += [schedule.max_capacity or 0 for schedule in environment.scaling.schedules]
-    return max(counts)
-
-
-def instances_in_use(account: Account) -> Counter[str]:
-    """Return how many instances of each type all endpoints but the environment's own have, or are about to have.
-
-    Raises:
-        AwsError: something of it could not be seen; part of it would be a wrong answer.
-    """
-    own = f"sdxl-{account.environment.name}"
-    used: Counter[str] = Counter()
-    for entry in account.pages("sagemaker:ListEndpoints", "Endpoints"):
-        if entry["EndpointName"] == own or entry.get("EndpointStatus") in ("Failed", "Deleting"):
-            continue
-        try:
-            endpoint = account.call("sagemaker:DescribeEndpoint", EndpointName=entry["EndpointName"])
-        except AwsError as exc:
-            if is_missing_endpoint(exc):  # deleted in the meantime
-                continue
-            raise
-        configuration = account.call(
-            "sagemaker:DescribeEndpointConfig", EndpointConfigName=endpoint["EndpointConfigName"]
-        )
-        for kind in ("ProductionVariants", "ShadowProductionVariants"):
-            configured = {variant["VariantName"]: variant for variant in configuration.get(kind, ())}
-            # While an endpoint is being created, its variants are known by the configuration alone.
-            live = {variant["VariantName"]: variant for variant in endpoint.get(kind, ())}
-            for variant_name, variant in configured.items():
-                used.update(_variant_instances(variant, live.get(variant_name, {})))
-    return used
-
-
-def _variant_instances(configured: dict[str, Any], live: dict[str, Any]) -> Counter[str]:
-    pools = live.get("InstancePools") or []
-    running = Counter({pool["InstanceType"]: pool.get("CurrentInstanceCount", 0) for pool in pools})
-    wanted = max(
-        live.get("DesiredInstanceCount", live.get("CurrentInstanceCount", configured.get("InitialInstanceCount", 0))),
-        live.get("CurrentInstanceCount", 0),
-    )
-    types = [pool["InstanceType"] for pool in configured.get("InstancePools", ())]
-    first = configured.get("InstanceType") or (types[0] if types else None)
-    if first is not None and wanted > running.total():
-        running[first] += wanted - running.total()
-    return running
-
-
-def _instances(
-    account: Account,
-    quota: Quota,
-    instance_type: str,
-    capacity: int,
-    usage: Counter[str] | AwsError,
-    *,
-    is_fallback: bool,
-) -> Finding:
-    name = f"quota of {instance_type}"
-    others = None if isinstance(usage, AwsError) else usage[instance_type]
-    wanted = capacity + (others or 0)
-    details: dict[str, Any] = {
-        "instance_type": instance_type,
-        "capacity": capacity,
-        "used_by_other_endpoints": others,
-    }
-    beside = "what other endpoints use is unknown" if others is None else f"{others} in other endpoints"
-    text = f"{quota.value:g} ({quota.code}); {wanted} wanted: {capacity} here, {beside}"
-    if quota.value < wanted:
-        status: Status = "warning" if is_fallback else "failed"
-        if is_fallback:
-            text += ". It is no fallback until it is raised"
-        return _short(account, quota, wanted, name=name, status=status, text=text, details=details)
-    details |= _quota_details(quota, wanted)
-    if isinstance(usage, AwsError):
-        unknown = usage.unknown(name)
-        return dataclasses.replace(unknown, found=f"{text}; {unknown.found}", details={**details, **unknown.details})
-    return Finding(name=name, status="ok", found=text, details=details)
 
 
 def check_api_gateway(account: Account) -> Iterator[Finding]:
@@ -198,7 +68,7 @@ def _at_least(
     account: Account, code: str, wanted: float, *, name: str, unit: str, status: Status, remark: str
 ) -> Iterator[Finding]:
     try:
-        quota = _quota(account, API_GATEWAY, code)
+        quota = find_quota(account, API_GATEWAY, code)
     except AwsError as exc:
         yield exc.unknown(name)
         return
@@ -213,12 +83,12 @@ def _at_least(
         return
     text = f"{quota.value:g}{unit} ({code}); {wanted:g}{unit} wanted"
     if quota.value < wanted:
-        yield _short(account, quota, wanted, name=name, status=status, text=text + remark, details={})
+        yield short_quota(account, quota, wanted, name=name, status=status, text=text + remark, details={})
         return
-    yield Finding(name=name, status="ok", found=text, details=_quota_details(quota, wanted))
+    yield Finding(name=name, status="ok", found=text, details=quota_details(quota, wanted))
 
 
-def _quota(account: Account, service: str, code: str) -> Quota | None:
+def find_quota(account: Account, service: str, code: str) -> Quota | None:
     """Return the quota that applies, or None if there is none of this code in the region."""
     for action in ("servicequotas:GetServiceQuota", "servicequotas:GetAWSDefaultServiceQuota"):
         try:
@@ -235,17 +105,18 @@ def _quota(account: Account, service: str, code: str) -> Quota | None:
     return None
 
 
-def _quota_details(quota: Quota, wanted: float) -> dict[str, Any]:
+def quota_details(quota: Quota, wanted: float) -> dict[str, Any]:
+    """Return the figures of a quota, for scripts."""
     return {"service_code": quota.service, "quota_code": quota.code, "current": quota.value, "wanted": wanted}
 
 
-def _short(
+def short_quota(
     account: Account, quota: Quota, wanted: float, *, name: str, status: Status, text: str, details: dict[str, Any]
 ) -> Finding:
     """A quota that is too small: with the command that asks for more, or the request that is open already."""
     wanted = math.ceil(wanted)
     command = quota.command(wanted, account.environment.region)
-    details = {**details, **_quota_details(quota, wanted), "adjustable": quota.is_adjustable, "command": command}
+    details = {**details, **quota_details(quota, wanted), "adjustable": quota.is_adjustable, "command": command}
     if not quota.is_adjustable:
         return Finding(
             name=name,

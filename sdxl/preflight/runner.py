@@ -6,18 +6,30 @@ from collections.abc import Callable, Iterator
 
 from sdxl.preflight.access import check_bootstrap, check_credentials
 from sdxl.preflight.account import Account
+from sdxl.preflight.costs import check_cost
+from sdxl.preflight.deployed import check_deployed_instance_types
 from sdxl.preflight.findings import Finding
+from sdxl.preflight.instances import check_endpoint_quotas
 from sdxl.preflight.model import check_model
 from sdxl.preflight.names import check_scaling_role, check_stacks_and_names
-from sdxl.preflight.quotas import check_api_gateway, check_endpoint_quotas, request_increase
+from sdxl.preflight.quotas import check_api_gateway, request_increase
+from sdxl.preflight.region import check_offerings, check_snapstart
+from sdxl.preflight.surroundings import check_boundary, check_key, check_network
 
 CHECKS: tuple[Callable[[Account], Iterator[Finding]], ...] = (
     check_bootstrap,
     check_endpoint_quotas,
+    check_offerings,
     check_model,
     check_api_gateway,
+    check_snapstart,
+    check_network,
+    check_key,
+    check_boundary,
     check_stacks_and_names,
     check_scaling_role,
+    check_deployed_instance_types,
+    check_cost,
 )
 
 

@@ -16,6 +16,7 @@ from sdxl.cli import app
 from sdxl.commands import preflight as command
 from sdxl.preflight import READ_ACTIONS, WRITE_ACTIONS, Account, preflight
 from sdxl.preflight.access import BOOTSTRAP_RECENT, BOOTSTRAP_REQUIRED
+from sdxl.preflight.names import STACK_PARTS
 from stacks.catalog import load_catalog
 from stacks.catalog.bedrock import load_bedrock_catalog
 from stacks.environment import Environment
@@ -26,6 +27,15 @@ ACCOUNT = "111122223333"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SCALING = {"max_capacity": 4, "target": {"metric": "concurrent_requests", "target": 1}}
 PRODUCT = "prod-0123456789abc"
+VPC = "vpc-0123456789abcdef0"
+SUBNETS = ("subnet-0123456789abcdef0", "subnet-0fedcba9876543210")
+NETWORK = {
+    "vpc_id": VPC,
+    "subnet_ids": list(SUBNETS),
+    "vpc_endpoints": "existing",
+    "security_group_ids": ["sg-0123456789abcdef0"],
+}
+KEY = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/12345678-1234-1234-1234-123456789012"
 CORE = "stability.stable-image-core-v1:1"
 
 # Clients are slow to make; whom they speak to is set by each test.
@@ -69,6 +79,12 @@ class FakeAws:
         self.stacks = {"CDKToolkit": "CREATE_COMPLETE"}
         self.endpoints: dict[str, dict] = {}
         self.log_groups: list[str] = []
+        self.alarms: list[str] = []
+        self.zones = ["us-east-1a", "us-east-1b"]
+        self.subnets = {
+            name: {"SubnetId": name, "VpcId": VPC, "AvailabilityZone": f"us-east-1{zone}"}
+            for name, zone in zip(SUBNETS, "ab", strict=True)
+        }
         self.quota_requests: list[dict] = []
         # What an operation answers, or raises, in place of what stands below.
         self.answers: dict[str, object] = {}
@@ -207,6 +223,36 @@ class FakeAws:
         found = [name for name in self.log_groups if name.startswith(logGroupNamePrefix)]
         return {"logGroups": [{"logGroupName": name} for name in found]}
 
+    def DescribeInstanceTypeOfferings(self, LocationType, Filters):  # noqa: N802, N803
+        (name,) = Filters[0]["Values"]
+        assert LocationType == "availability-zone"
+        assert not name.startswith("ml.")
+        return {"InstanceTypeOfferings": [{"InstanceType": name, "Location": zone} for zone in self.zones]}
+
+    def DescribeAlarms(self, AlarmNamePrefix, AlarmTypes):  # noqa: N802, N803
+        return {"MetricAlarms": [{"AlarmName": name} for name in self.alarms if name.startswith(AlarmNamePrefix)]}
+
+    def GetDashboard(self, DashboardName):  # noqa: N802, N803
+        return refused("ResourceNotFound")
+
+    def GetTopicAttributes(self, TopicArn):  # noqa: N802, N803
+        return refused("NotFound")
+
+    def DescribeScalableTargets(self, ServiceNamespace, ResourceIds):  # noqa: N802, N803
+        return {"ScalableTargets": []}
+
+    def DescribeVpcs(self, VpcIds):  # noqa: N802, N803
+        return {"Vpcs": [{"VpcId": VpcIds[0]}]}
+
+    def DescribeSubnets(self, SubnetIds):  # noqa: N802, N803
+        return {"Subnets": [self.subnets[name] for name in SubnetIds]}
+
+    def DescribeKey(self, KeyId):  # noqa: N802, N803
+        return {"KeyMetadata": {"KeyId": KeyId, "KeyState": "Enabled"}}
+
+    def GetPolicy(self, PolicyArn):  # noqa: N802, N803
+        return {"Policy": {"Arn": PolicyArn}}
+
     def GetRole(self, RoleName):  # noqa: N802, N803
         return {
             "Role": {
@@ -238,6 +284,7 @@ CLEAN = [
     optimized(scaling=SCALING),
     bedrock(),
     environment(api={"keys": [{"name": "one"}, {"name": "two"}]}),
+    environment(network=NETWORK, storage={"key_arn": KEY}, organization={"permissions_boundary": "boundary"}),
 ]
 
 
@@ -251,9 +298,9 @@ def test_a_clean_account_gives_no_finding(aws, described):
 
 @pytest.mark.parametrize("described", CLEAN)
 def test_an_account_in_which_it_is_deployed_already_gives_no_finding(aws, described):
-    aws.stacks |= {f"sdxl-dev-{part}": "UPDATE_COMPLETE" for part in ("Storage", "Inference", "Api")}
+    aws.stacks |= {f"sdxl-dev-{part}": "UPDATE_COMPLETE" for part in STACK_PARTS}
     aws.log_groups = ["/aws/sagemaker/Endpoints/sdxl-dev", "/aws/lambda/sdxl-dev-image-api"]
-    aws.endpoints["sdxl-dev"] = running(10, instance_type="ml.g5.4xlarge")
+    aws.endpoints["sdxl-dev"] = running(10, instance_type="ml.g5.4xlarge", name="primary")
     assert bad(check(aws, described)) == []
 
 
@@ -264,9 +311,11 @@ def test_nothing_is_written_and_nothing_undocumented_is_called(aws, described):
     assert {name.lower() for name, _ in aws.calls} <= allowed
 
 
-def running(count: int, *, instance_type: str = "ml.g5.4xlarge", desired: int | None = None, **more) -> dict:
-    variant = {"VariantName": "v", "InstanceType": instance_type, "InitialInstanceCount": 1}
-    live = {"VariantName": "v", "CurrentInstanceCount": count, "DesiredInstanceCount": desired or count}
+def running(
+    count: int, *, instance_type: str = "ml.g5.4xlarge", desired: int | None = None, name: str = "v", **more
+) -> dict:
+    variant = {"VariantName": name, "InstanceType": instance_type, "InitialInstanceCount": 1}
+    live = {"VariantName": name, "CurrentInstanceCount": count, "DesiredInstanceCount": desired or count}
     return {"variants": [variant], "live": [live], **more}
 
 
@@ -303,6 +352,21 @@ def _no_bootstrap(aws):
 
 def _others(**endpoint):
     return lambda aws: aws.endpoints.update({"small": running(1, instance_type="ml.m5.large"), "other": endpoint})
+
+
+def _changed_types(aws):
+    aws.stacks["sdxl-dev-Inference"] = "CREATE_COMPLETE"
+    aws.endpoints["sdxl-dev"] = running(1, instance_type="ml.g5.8xlarge", name="primary")
+    target = {
+        "ServiceNamespace": "sagemaker",
+        "ResourceId": "endpoint/sdxl-dev/variant/primary",
+        "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
+        "MinCapacity": 1,
+        "MaxCapacity": 4,
+        "RoleARN": f"arn:aws:iam::{ACCOUNT}:role/scaling",
+        "CreationTime": NOW,
+    }
+    aws.answers["DescribeScalableTargets"] = {"ScalableTargets": [target]}
 
 
 # plant, environment, status, name, what is found, what to do
@@ -539,6 +603,71 @@ FAULTS = {
         environment(),
         ("failed", "stacks", "UPDATE_IN_PROGRESS", "wait"),
     ),
+    "quota that an update does not fit into": (
+        _quota("ml.g5.4xlarge", 6),
+        environment(scaling=SCALING),
+        ("warning", "quota of ml.g5.4xlarge", "update of all 4 .* side by side, and wants 8", "--desired-value 8"),
+    ),
+    "type in no zone": (
+        lambda aws: aws.zones.clear(),
+        environment(),
+        ("failed", "zones of ml.g5.4xlarge", "EC2 offers no g5.4xlarge in us-east-1", "endpoint.instance_types"),
+    ),
+    "type in one zone": (
+        lambda aws: aws.zones.pop(),
+        environment(),
+        ("warning", "zones of ml.g5.4xlarge", "us-east-1a alone", "a further type"),
+    ),
+    "region without SnapStart": (
+        lambda aws: None,
+        bedrock(region="us-west-2").model_copy(update={"region": "ap-east-2"}),
+        ("failed", "SnapStart", "had none in ap-east-2", "another region"),
+    ),
+    "types changed under a scaled variant": (
+        _changed_types,
+        environment(scaling=SCALING),
+        (
+            "failed",
+            "instance types in use",
+            "primary runs on ml.g5.8xlarge, the file says ml.g5.4xlarge",
+            "detached: t",
+        ),
+    ),
+    "VPC that is not there": (
+        _answer("DescribeVpcs", refused("InvalidVpcID.NotFound", f"The vpc ID '{VPC}' does not exist")),
+        environment(network=NETWORK),
+        ("failed", "network", "does not exist", "network.vpc_id"),
+    ),
+    "subnet of another VPC": (
+        lambda aws: aws.subnets[SUBNETS[1]].update(VpcId="vpc-other"),
+        environment(network=NETWORK),
+        ("failed", "network", f"{SUBNETS[1]} is not in {VPC}", "subnets of that VPC"),
+    ),
+    "subnets of one zone": (
+        lambda aws: aws.subnets[SUBNETS[1]].update(AvailabilityZone="us-east-1a"),
+        environment(network=NETWORK),
+        ("failed", "network", "all subnets are in us-east-1a", "another zone"),
+    ),
+    "subnets whose zones have not the type": (
+        lambda aws: aws.zones.__setitem__(slice(None), ["us-east-1c", "us-east-1d"]),
+        environment(network=NETWORK),
+        ("failed", "network", "in none of the subnets' zones, us-east-1a, us-east-1b", "another type"),
+    ),
+    "key that is disabled": (
+        _answer("DescribeKey", {"KeyMetadata": {"KeyId": KEY, "KeyState": "PendingDeletion"}}),
+        environment(storage={"key_arn": KEY}),
+        ("failed", "key", "in the state PendingDeletion", "cancel its deletion"),
+    ),
+    "boundary that is not there": (
+        _answer("GetPolicy", refused("NoSuchEntity")),
+        environment(organization={"permissions_boundary": "boundary"}),
+        ("failed", "permissions boundary", f"no policy arn:aws:iam::{ACCOUNT}:policy/boundary", "organization.yaml"),
+    ),
+    "alarm of someone else": (
+        lambda aws: aws.alarms.extend(["sdxl-dev-api-errors", "sdxl-dev2-api-errors"]),
+        environment(),
+        ("failed", "names", "alarm sdxl-dev-api-errors exists", "delete-alarms"),
+    ),
     "no role of autoscaling": (
         _answer("GetRole", refused("NoSuchEntity")),
         environment(scaling=SCALING),
@@ -597,7 +726,9 @@ def test_nothing_at_all_allowed_is_all_unknown(aws):
     denied = {name for name in vars(FakeAws) if name.lower() in operations} - {"GetCallerIdentity"}
     aws.answers = dict.fromkeys(denied, refused("AccessDeniedException"))
     findings = check(aws, environment(scaling=SCALING))
-    assert {finding.status for finding in findings[1:]} == {"unknown"}
+    # The catalog needs no permission.
+    asked = [finding for finding in findings[1:] if finding.name not in ("SnapStart", "monthly cost")]
+    assert {finding.status for finding in asked} == {"unknown"}
 
 
 @pytest.mark.parametrize(
@@ -643,8 +774,9 @@ def test_a_quota_that_was_never_raised_is_the_default(aws):
 def test_a_type_without_a_quota_code_is_unknown(aws):
     described = environment()
     endpoint = described.endpoint.model_copy(update={"instance_types": ("ml.g9.xlarge",)})
-    (finding,) = bad(check(aws, described.model_copy(update={"endpoint": endpoint})))
+    finding, cost = bad(check(aws, described.model_copy(update={"endpoint": endpoint})))
     assert (finding.status, finding.name) == ("unknown", "quota of ml.g9.xlarge")
+    assert (cost.status, cost.name) == ("unknown", "monthly cost")
     assert "for endpoint usage" in finding.remedy
 
 
