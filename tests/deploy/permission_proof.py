@@ -55,7 +55,7 @@ def drive(deployed: Deployed, environment: Environment) -> None:
     with failing_model(deployed):
         assert draw(deployed, environment, idempotency_key="fails").status_code == 502
     if environment.model.source == "bedrock":
-        assert _masked(deployed, environment).status_code == 200
+        assert masked(deployed, environment).status_code == 200
 
 
 def draw(deployed: Deployed, environment: Environment, *, idempotency_key: str = "") -> httpx.Response:
@@ -146,7 +146,8 @@ def without_permission(deployed: Deployed, environment: Environment, action: str
         iam.delete_policy_version(PolicyArn=arn, VersionId=version["PolicyVersion"]["VersionId"])
 
 
-def _masked(deployed: Deployed, environment: Environment) -> httpx.Response:
+def masked(deployed: Deployed, environment: Environment) -> httpx.Response:
+    """Ask for a part of an image to be drawn anew."""
     return httpx.post(
         deployed.url(environment, f"{ENGINE}/image-to-image/masking"),
         headers=_key(deployed, environment),

@@ -25,6 +25,7 @@ from permission_proof import (
     documented_as_used,
     draw,
     drive,
+    masked,
     roles,
     used,
     without_permission,
@@ -176,6 +177,18 @@ def test_bedrock_draws_without_an_endpoint(examples: Examples) -> None:
 
     assert examples.client("sagemaker", environment).list_endpoints()["Endpoints"] == []
     assert "Amazon Bedrock" in _engine(examples, environment)["description"]
+
+
+def test_two_sources_share_one_api_and_a_mask_goes_to_the_one_that_takes_it(examples: Examples) -> None:
+    environment = EXAMPLES["ab"]
+
+    drawn = [draw(examples, environment) for _ in range(5)]
+    painted = masked(examples, environment)
+
+    assert {answer.status_code for answer in (*drawn, painted)} == {200}
+    assert {answer.headers["x-sdxl-variant"] for answer in drawn} <= {"primary", "challenger"}
+    # The open model takes no masks: a tenth of the traffic or not, they are the other one's.
+    assert painted.headers["x-sdxl-variant"] == "challenger"
 
 
 def test_a_refused_term_is_answered_as_a_filtered_prompt(examples: Examples) -> None:

@@ -74,6 +74,17 @@ class Life:
         """The endpoint."""
         return self.client("sagemaker").describe_endpoint(EndpointName="sdxl-dev")  # type: ignore[no-any-return]
 
+    def kept_resources(self) -> list[str]:
+        """Types of what deleted stacks have left in the account."""
+        formation = self.client("cloudformation")
+        deleted = formation.list_stacks(StackStatusFilter=["DELETE_COMPLETE"])["StackSummaries"]
+        return sorted(
+            event["ResourceType"]
+            for stack in deleted
+            for event in formation.describe_stack_events(StackName=stack["StackId"])["StackEvents"]
+            if event["ResourceStatus"] == "DELETE_SKIPPED"
+        )
+
     def live_version(self) -> str:
         """The function's version that callers reach."""
         name = self.account.outputs("sdxl-dev-Api")["FunctionName"]
@@ -119,14 +130,14 @@ def test_a_repeated_call_with_an_idempotency_key_gets_the_first_image(life: Life
 def test_deploying_the_same_again_changes_nothing(life: Life) -> None:
     said = life.deploy(life.assembly)
 
-    assert said.count("(no changes)") == 3
+    assert said.count("(no changes)") == 4
 
 
 def test_a_forced_deployment_of_the_same_finds_no_changes_either(life: Life) -> None:
     result = life.account.cdk("deploy", STACKS, "--require-approval", "never", "--force", app=life.assembly)
 
     assert result.returncode == 0, result.stdout + result.stderr
-    assert (result.stdout + result.stderr).count("(no changes)") == 3
+    assert (result.stdout + result.stderr).count("(no changes)") == 4
 
 
 def test_a_changed_instance_count_takes_effect_on_the_running_endpoint(life: Life) -> None:
@@ -136,7 +147,7 @@ def test_a_changed_instance_count_takes_effect_on_the_running_endpoint(life: Lif
 
     after = life.endpoint()["EndpointConfigName"]
     assert after != before
-    assert said.count("(no changes)") == 2
+    assert said.count("(no changes)") == 3
     configs = life.client("sagemaker").list_endpoint_configs()["EndpointConfigs"]
     assert [item["EndpointConfigName"] for item in configs] == [after]
     variant = life.client("sagemaker").describe_endpoint_config(EndpointConfigName=after)["ProductionVariants"][0]
@@ -183,6 +194,16 @@ def test_destroying_leaves_the_images_and_their_key(life: Life) -> None:
     assert result.returncode == 0, result.stdout + result.stderr
     left = {stack["StackName"] for stack in life.client("cloudformation").describe_stacks()["Stacks"]}
     assert left == {"CDKToolkit"}
+    # What README's "Clean-up" names, and nothing else.
+    assert life.kept_resources() == [
+        "AWS::ApiGateway::Account",
+        "AWS::IAM::Role",
+        "AWS::KMS::Key",
+        "AWS::S3::Bucket",
+        "AWS::S3::Bucket",
+        "AWS::S3::BucketPolicy",
+        "AWS::S3::BucketPolicy",
+    ]
     assert s3.get_object(Bucket=life.kept["ImagesBucketName"], Key="generated/kept.png")["Body"].read() == PNG
     assert life.client("kms").describe_key(KeyId=life.kept["KeyArn"])["KeyMetadata"]["Enabled"] is True
     assert life.client("sagemaker").list_endpoints()["Endpoints"] == []
