@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sdxl.preflight.account import Account, AwsError
 from sdxl.preflight.findings import Finding, Status
+
+if TYPE_CHECKING:
+    from stacks.environment.models import OptimizedModel
 
 ARTIFACT = "artifact"
 IMAGE = "container image"
@@ -24,13 +27,19 @@ _NOT_THERE = ("ResourceNotFoundException", "ResourceNotFound", "ValidationExcept
 
 
 def check_model(account: Account) -> Iterator[Finding]:
-    """The model of the environment's source is there, and the account may use it."""
-    source = account.environment.model.source
-    if source == "open":
-        return _check_open(account)
-    if source == "optimized":
-        return _check_optimized(account)
-    return _check_bedrock(account)
+    """Every model of the environment is there, and the account may use it."""
+    from stacks.environment import fleets_of  # noqa: PLC0415 - slow, and seldom needed
+
+    fleets = fleets_of(account.environment)
+    if not fleets:
+        yield from _check_bedrock(account)
+    # Variants that share a model differ in their instance types alone.
+    for model in dict.fromkeys(fleet.model for fleet in fleets):
+        if model.source == "open":
+            yield from _check_open(account)
+        else:
+            types = [name for fleet in fleets if fleet.model == model for name in fleet.instance_types]
+            yield from _check_optimized(account, model, tuple(dict.fromkeys(types)))
 
 
 def _check_open(account: Account) -> Iterator[Finding]:
@@ -94,11 +103,10 @@ def _check_image(account: Account, image_uri: str) -> Finding:
     return Finding(name=IMAGE, status="ok", found=image_uri, details=details)
 
 
-def _check_optimized(account: Account) -> Iterator[Finding]:
+def _check_optimized(account: Account, model: OptimizedModel, types: tuple[str, ...]) -> Iterator[Finding]:
     from stacks.catalog import CatalogError, load_catalog  # noqa: PLC0415 - slow, and seldom needed
 
     environment = account.environment
-    model: Any = environment.model
     catalog = load_catalog()
     try:
         arn = model.model_package_arn or catalog.optimized_package_arn(environment.region)
@@ -123,7 +131,7 @@ def _check_optimized(account: Account) -> Iterator[Finding]:
             yield exc.unknown(PACKAGE)
             yield exc.unknown(SUBSCRIPTION)
         return
-    yield _package(package, arn, environment.instance_types)
+    yield _package(package, arn, types)
     yield _subscription(account, package, subscribe, details)
 
 

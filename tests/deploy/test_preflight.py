@@ -28,7 +28,7 @@ SCALING = {"max_capacity": 4, "target": {"metric": "concurrent_requests", "targe
 OPEN = {"region": REGION, "model": {"source": "open"}}
 SCALED = {**OPEN, "scaling": SCALING}
 OPTIMIZED = {"region": REGION, "model": {"source": "optimized"}}
-BEDROCK = {"region": "us-west-2", "model": {"source": "bedrock", "model_id": CORE}}
+BEDROCK: dict[str, Any] = {"region": "us-west-2", "model": {"source": "bedrock", "model_id": CORE}}
 INPAINT = {
     "region": "us-west-2",
     "model": {**BEDROCK["model"], "inpaint_model_id": "stability.stable-image-inpaint-v1:0"},
@@ -146,6 +146,11 @@ def test_the_command_itself_in_a_process_of_its_own(place: Place) -> None:
     assert all(line.startswith("ok\t") for line in result.stdout.splitlines()[1:]), result.stdout
 
 
+def _other_endpoint(place: Place) -> None:
+    place.endpoint("other", count=2)
+    place.facts(quotas={G5: 2})
+
+
 def _delete_role(place: Place) -> None:
     place.client("iam").delete_role(RoleName="AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint")
 
@@ -248,7 +253,7 @@ FAULTS: dict[str, tuple[dict[str, Any], Callable[[Place], Any], str, str, str]] 
     ),
     "quota used by another endpoint": (
         OPEN,
-        lambda place: (place.endpoint("other", count=2), place.facts(quotas={G5: 2})),
+        _other_endpoint,
         "failed",
         "quota of ml.g5.4xlarge",
         "3 wanted: 1 here, 2 in other endpoints",
@@ -288,6 +293,16 @@ FAULTS: dict[str, tuple[dict[str, Any], Callable[[Place], Any], str, str, str]] 
         "failed",
         "model package",
         "does not exist",
+    ),
+    "no subscription for a variant": (
+        {
+            **OPEN,
+            "endpoint": {"variants": [{"name": "challenger", "model": {"source": "optimized"}, "weight": 0.1}]},
+        },
+        _facts(subscribed=False),
+        "warning",
+        "Marketplace subscription",
+        "no active agreement for product",
     ),
     "no subscription": (
         OPTIMIZED,
