@@ -15,7 +15,7 @@ CHANGE = "instance types in use"
 def check_deployed_instance_types(account: Account) -> Iterator[Finding]:
     """No variant that is scaled changes its instance types: SageMaker refuses that while the target is registered.
 
-    SageMaker API Reference, UpdateEndpoint: "If the endpoint has autoscaling, deregister the variant first".
+    SageMaker Developer Guide, "Update endpoints that use auto scaling". It refuses the removal of such a variant too.
     """
     from stacks.environment import fleets_of  # noqa: PLC0415 - slow, and seldom needed
 

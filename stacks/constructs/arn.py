@@ -19,17 +19,19 @@ class Place(NamedTuple):
     account: str
 
 
-# Each property of a stack is a call into the CDK's engine, and they are asked for all over.
-_PLACES: weakref.WeakKeyDictionary[cdk.Stack, Place] = weakref.WeakKeyDictionary()
+# Finding a stack and each of its properties is a call into the CDK's engine, and they are asked for all over.
+_PLACES: weakref.WeakKeyDictionary[IConstruct, Place] = weakref.WeakKeyDictionary()
 
 
 def place_of(scope: IConstruct) -> Place:
     """Partition, region and account of the stack that `scope` is in."""
-    stack = scope if isinstance(scope, cdk.Stack) else cdk.Stack.of(scope)
-    if stack not in _PLACES:
-        region = stack.region
-        _PLACES[stack] = Place(partition=partition_of(region), region=region, account=stack.account)
-    return _PLACES[stack]
+    if scope not in _PLACES:
+        stack = scope if isinstance(scope, cdk.Stack) else cdk.Stack.of(scope)
+        if stack not in _PLACES:
+            region = stack.region
+            _PLACES[stack] = Place(partition=partition_of(region), region=region, account=stack.account)
+        _PLACES[scope] = _PLACES[stack]
+    return _PLACES[scope]
 
 
 def local_arn(scope: IConstruct, service: str, resource: str) -> str:

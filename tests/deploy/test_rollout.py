@@ -25,6 +25,7 @@ pytestmark = pytest.mark.allow_loopback
 TOOLING = "100000000001"
 ACCOUNTS = {"dev": "100000000002", "staging": "100000000003", "prod": "100000000004"}
 REGION = "us-west-2"
+MODEL = "stability.sd3-5-large-v1:0"
 EXAMPLE = ROOT / "tests" / "pipelines" / "small"
 
 
@@ -59,7 +60,7 @@ class Place:
 
     def command(self, *arguments: str) -> list[str]:
         sdxl = str(Path(sys.executable).with_name("sdxl"))
-        fixed = ["--dir", str(EXAMPLE), "--skip-preflight", "--yes", "--wait", "6", "--json", str(self.summary_file)]
+        fixed = ["--dir", str(EXAMPLE), "--yes", "--wait", "6", "--json", str(self.summary_file)]
         return [sdxl, "rollout", *fixed, "--assembly", str(self.assembly), *arguments]
 
     @property
@@ -90,6 +91,12 @@ class Place:
         stacks = [item for item in manifest["artifacts"].values() if item["type"] == "aws:cloudformation:stack"]
         assert len(stacks) >= 2
         return {item["properties"]["stackName"].removeprefix(f"sdxl-{name}-") for item in stacks}
+
+    def describe(self, name: str, facts: dict[str, Any] | None) -> None:
+        """Say what the account is like, or that it is clean again."""
+        url = f"{self.tooling.emulator.aws_endpoint_url}/_emulator/account?id={ACCOUNTS[name]}"
+        answer = httpx.put(url, json=facts) if facts else httpx.delete(url)
+        assert answer.status_code < 300, answer.text
 
     def fault(self, fault: dict[str, Any] | None) -> None:
         url = f"{self.tooling.emulator.aws_endpoint_url}/_emulator/faults"
@@ -154,6 +161,22 @@ def test_a_rollout_cut_off_half_way_is_finished_by_the_same_command(place: Place
     assert place.stacks("dev") == place.all_stacks("dev")
     assert place.states() == {"dev": "done"}
     assert place.stacks("staging") == place.stacks("prod") == set()
+
+
+def test_a_failing_preflight_stops_the_rollout_before_anything_is_deployed_there(place: Place) -> None:
+    # Given an account that may not use the model
+    place.describe("staging", {"bedrock_models": {MODEL: {"authorization": "NOT_AUTHORIZED"}}})
+
+    done = place.rollout("--from-ring", "staging")
+
+    # Then neither it nor the next has a stack
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert place.states() == {"staging": "failed", "prod": "untouched"}
+    assert f"failed     staging/staging ({ACCOUNTS['staging']}, {REGION}): at its preflight" in done.stdout
+    assert MODEL in done.stdout + done.stderr
+    assert place.stacks("staging") == place.stacks("prod") == set()
+
+    place.describe("staging", None)
 
 
 def test_a_failing_smoke_test_stops_the_rollout_before_the_next_account(place: Place) -> None:
