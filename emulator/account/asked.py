@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import json
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
-from emulator.iam.requests import UndeterminedError, read_signature
+from emulator.iam.requests import RPC_PATH, UndeterminedError, read_body, read_signature
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -23,7 +21,6 @@ _BEDROCK = {
     "/imported-models/": "GetImportedModel",
 }
 _PROTOCOLS = {"s3": "rest-xml", "bedrock": "rest-json"}
-_RPC_PATH = re.compile(r"/service/[^/]+/operation/(?P<operation>\w+)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,11 +42,11 @@ def read_asked(environ: WSGIEnvironment) -> Asked | None:
     service, path = signature.service, environ.get("PATH_INFO", "")
     target = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2]
     protocol, parameters = _PROTOCOLS.get(service, "query"), {}
-    rpc = _RPC_PATH.fullmatch(path)
+    rpc = RPC_PATH.fullmatch(path)
     if rpc:
         protocol, operation = "rpc-v2-cbor", rpc["operation"]
     elif target:
-        protocol, operation, parameters = "json", target, _json(_body(environ))
+        protocol, operation, parameters = "json", target, _json(read_body(environ))
     elif service == "bedrock":
         prefix = next((one for one in _BEDROCK if path.startswith(one) and environ["REQUEST_METHOD"] == "GET"), None)
         if prefix is None:
@@ -62,19 +59,11 @@ def read_asked(environ: WSGIEnvironment) -> Asked | None:
             return None
         operation, parameters = "GetObject", {"bucket": bucket, "key": key}
     elif "x-www-form-urlencoded" in environ.get("CONTENT_TYPE", ""):
-        parameters = dict(parse_qsl(_body(environ).decode(errors="replace")))
+        parameters = dict(parse_qsl(read_body(environ).decode(errors="replace")))
         operation = parameters.get("Action", "")
     else:
         return None
     return Asked(action=f"{service}:{operation}", region=signature.region, protocol=protocol, parameters=parameters)
-
-
-def _body(environ: WSGIEnvironment) -> bytes:
-    length = environ.get("CONTENT_LENGTH")
-    source = environ["wsgi.input"]
-    body: bytes = source.read() if environ.get("wsgi.input_terminated") else source.read(int(length or 0))
-    environ["wsgi.input"], environ["CONTENT_LENGTH"] = io.BytesIO(body), str(len(body))
-    return body
 
 
 def _json(body: bytes) -> dict[str, Any]:

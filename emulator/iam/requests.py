@@ -37,7 +37,7 @@ _SCOPE = re.compile(r"Credential=(?P<key>[^/,\s]+)/\d{8}/(?P<region>[^/,]+)/(?P<
 _QUERY_SCOPE = re.compile(r"(?P<key>[^/]+)/\d{8}/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request")
 _ANY_KEY = re.compile(r"Credential=(?P<key>[^/,\s]+)|AWS (?P<old_key>[^:]+):")
 _ANY_QUERY_KEY = re.compile(r"X-Amz-Credential=(?P<key>[^&%/]+)|AWSAccessKeyId=(?P<old_key>[^&]+)")
-_RPC_PATH = re.compile(r"/service/[^/]+/operation/(?P<operation>\w+)")
+RPC_PATH = re.compile(r"/service/[^/]+/operation/(?P<operation>\w+)")
 _LABEL = re.compile(r"\{(?P<name>\w+)(?P<greedy>\+?)\}")
 _loading = threading.Lock()
 
@@ -155,16 +155,18 @@ def _readings(
 ) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
     """Protocol, operation and parameters: one reading, or none where no model has the operation."""
     operations = {name for model in models for name in model.operation_names}
-    rpc = _RPC_PATH.fullmatch(environ.get("PATH_INFO", ""))
+    rpc = RPC_PATH.fullmatch(environ.get("PATH_INFO", ""))
     target = headers.get("x-amz-target", "").rpartition(".")[2]
     if rpc:
         if rpc["operation"] in operations:
-            yield "rpc-v2-cbor", rpc["operation"], _cbor(_body(environ))
+            yield "rpc-v2-cbor", rpc["operation"], _cbor(read_body(environ))
     elif target:
         if target in operations:
-            yield "json", target, _json(_body(environ))
+            yield "json", target, _json(read_body(environ))
     elif {model.metadata["protocol"] for model in models} <= {"query", "ec2"}:
-        form = dict(parse_qsl(_body(environ).decode(errors="replace")) or parse_qsl(environ.get("QUERY_STRING", "")))
+        form = dict(
+            parse_qsl(read_body(environ).decode(errors="replace")) or parse_qsl(environ.get("QUERY_STRING", ""))
+        )
         if form.get("Action") in operations:
             yield "query", form["Action"], form
     else:
@@ -265,7 +267,7 @@ def _session() -> botocore.session.Session:
     return botocore.session.get_session()
 
 
-def _body(environ: WSGIEnvironment) -> bytes:
+def read_body(environ: WSGIEnvironment) -> bytes:
     """The request's body, which whoever answers the request can read again."""
     length = environ.get("CONTENT_LENGTH")
     source = environ["wsgi.input"]

@@ -35,11 +35,6 @@ class Report:
         """What is granted that was not."""
         return tuple(change for change in self.permissions if change.direction == "wider")
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing differs."""
-        return not (self.changes or self.added or self.removed)
-
     def to_json(self) -> dict[str, Any]:
         """Return it as plain values."""
         return {

@@ -145,12 +145,12 @@ def _compare(account: Account, quota: Quota, need: Need, usage: Counter[str] | A
         others or 0,
         "what other endpoints use is unknown" if others is None else f"{others} in other endpoints",
     )
-    wanted = need.at_all + used
+    wanted, at_update = need.at_all + used, used + 2 * need.first_choice
     details: dict[str, Any] = {
         "instance_type": need.instance_type,
         "capacity": need.at_all,
         "used_by_other_endpoints": others,
-        "wanted_at_update": used + 2 * need.first_choice,
+        "wanted_at_update": at_update,
     }
     text = f"{value:g} ({quota.code}); {wanted} wanted: {need.at_all} here, {beside}"
     if need.first_choice and value < need.first_choice + used:
@@ -162,7 +162,6 @@ def _compare(account: Account, quota: Quota, need: Need, usage: Counter[str] | A
         unknown = usage.unknown(name)
         details |= {**quota_details(quota, wanted), **unknown.details}
         return dataclasses.replace(unknown, found=f"{text}; {unknown.found}", details=details)
-    at_update = used + 2 * need.first_choice
     if value < at_update:
         # SageMaker Developer Guide, "Blue/Green Deployments": the new fleet is as large as the old one, beside it.
         text += (

@@ -114,11 +114,9 @@ def _model(environment: Environment, region: str, fleets: Sequence[Fleet]) -> Wi
     return _graph(
         "Invocations of the model",
         region,
-        [
-            [*_variant("AWS/SageMaker", metric, environment, fleet), {"stat": "Sum"}]
-            for fleet in fleets
-            for metric in ("Invocations", "Invocation4XXErrors", "Invocation5XXErrors")
-        ],
+        _of_variants(
+            "AWS/SageMaker", ("Invocations", "Invocation4XXErrors", "Invocation5XXErrors"), "Sum", environment, fleets
+        ),
     )
 
 
@@ -126,11 +124,7 @@ def _model_latency(environment: Environment, region: str, fleets: Sequence[Fleet
     return _graph(
         "Latency of the model and of SageMaker (microseconds)",
         region,
-        [
-            [*_variant("AWS/SageMaker", metric, environment, fleet), {"stat": "p95"}]
-            for fleet in fleets
-            for metric in ("ModelLatency", "OverheadLatency")
-        ],
+        _of_variants("AWS/SageMaker", ("ModelLatency", "OverheadLatency"), "p95", environment, fleets),
     )
 
 
@@ -154,12 +148,24 @@ def _gpus(environment: Environment, region: str, fleets: Sequence[Fleet]) -> Wid
     return _graph(
         "GPUs and disks of an instance (percent, GPUs added up)",
         region,
-        [
-            [*_variant("/aws/sagemaker/Endpoints", metric, environment, fleet), {"stat": "Maximum"}]
-            for fleet in fleets
-            for metric in ("GPUUtilization", "GPUMemoryUtilization", "DiskUtilization")
-        ],
+        _of_variants(
+            "/aws/sagemaker/Endpoints",
+            ("GPUUtilization", "GPUMemoryUtilization", "DiskUtilization"),
+            "Maximum",
+            environment,
+            fleets,
+        ),
     )
+
+
+def _of_variants(
+    namespace: str, metrics: Sequence[str], statistic: str, environment: Environment, fleets: Sequence[Fleet]
+) -> list[list[Any]]:
+    return [
+        [*_variant(namespace, metric, environment, fleet), {"stat": statistic}]
+        for fleet in fleets
+        for metric in metrics
+    ]
 
 
 def _variant(namespace: str, metric: str, environment: Environment, fleet: Fleet) -> list[Any]:
