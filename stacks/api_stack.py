@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 import aws_cdk as cdk
-from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from stacks.api_routes import api_routes
@@ -15,7 +15,7 @@ from stacks.constructs.acknowledgments import acknowledge
 from stacks.constructs.api_access import ApiAccess, keys_of
 from stacks.constructs.api_domain import ApiDomain
 from stacks.constructs.api_stage import ApiStage
-from stacks.constructs.arn import local_arn
+from stacks.constructs.arn import local_arn, place_of
 from stacks.constructs.authorization import SCOPE, Authorization, by_api_key, by_iam, by_user_pool
 from stacks.constructs.encrypted_log_group import EncryptedLogGroup
 from stacks.constructs.firewall import LOG_GROUP_PREFIX, Firewall
@@ -25,6 +25,7 @@ from stacks.constructs.key_authorizer import KeyAuthorizer
 from stacks.constructs.model_access import ModelAccess
 from stacks.constructs.placement import Placement
 from stacks.constructs.sign_in import SignIn
+from stacks.constructs.statement import Statement, allow
 from stacks.environment import CognitoAuth, Environment, IamAuth, fleets_of
 from stacks.image_prices import price_variable
 from stacks.storage_stack import StorageStack
@@ -53,7 +54,7 @@ class ApiStack(cdk.Stack):
         tags: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(scope, construct_id, description="SDXL: image API", tags=tags)
-        styles = load_styles(STYLES_FILE)
+        styles = _team_styles()
         routes = api_routes(styles.names)
         name = f"sdxl-{environment.name}"
         retention_days = environment.storage.log_retention_days
@@ -69,11 +70,10 @@ class ApiStack(cdk.Stack):
                 key_arn=storage.key_arn,
                 retention_days=retention_days,
             ),
-            statements=self._storage_permissions(storage),
+            statements=[*self._storage_permissions(storage), *model.invoke_statements()],
             placement=placement,
         )
         self.function_name, self.function_role_name = function.name, function.role.role.ref
-        model.grant_invoke(function.role.permissions)
         acknowledge(
             function.role.permissions,
             {
@@ -199,29 +199,33 @@ class ApiStack(cdk.Stack):
             )
         cdk.CfnOutput(self, "ApiUrl", value=url, description="Address of the API")
 
-    def _storage_permissions(self, storage: StorageStack) -> list[iam.PolicyStatement]:
+    def _storage_permissions(self, storage: StorageStack) -> list[Statement]:
+        region = place_of(self).region
         return [
-            iam.PolicyStatement(
-                actions=["s3:GetObject", "s3:PutObject"], resources=[f"{storage.images.arn}/{IMAGES_PREFIX}*"]
+            allow(["s3:GetObject", "s3:PutObject"], [f"{storage.images.arn}/{IMAGES_PREFIX}*"]),
+            allow(
+                ["kms:Decrypt", "kms:GenerateDataKey"],
+                [storage.key_arn],
+                {"StringEquals": {"kms:ViaService": f"s3.{region}.amazonaws.com"}},
             ),
-            iam.PolicyStatement(
-                actions=["kms:Decrypt", "kms:GenerateDataKey"],
-                resources=[storage.key_arn],
-                conditions={"StringEquals": {"kms:ViaService": f"s3.{self.region}.amazonaws.com"}},
-            ),
-            iam.PolicyStatement(
-                actions=["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
-                resources=[storage.idempotency.arn],
+            allow(
+                ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
+                [storage.idempotency.arn],
             ),
             # Reading and writing decrypts the table's key as the caller. All else that DynamoDB does with a customer's
             # key it does as the table's creator, or by its grant (DynamoDB Developer Guide, "Monitoring DynamoDB
             # interaction with AWS KMS").
-            iam.PolicyStatement(
-                actions=["kms:Decrypt"],
-                resources=[storage.key_arn],
-                conditions={"StringEquals": {"kms:ViaService": f"dynamodb.{self.region}.amazonaws.com"}},
+            allow(
+                ["kms:Decrypt"],
+                [storage.key_arn],
+                {"StringEquals": {"kms:ViaService": f"dynamodb.{region}.amazonaws.com"}},
             ),
         ]
+
+
+@cache
+def _team_styles() -> TeamStyles:
+    return load_styles(STYLES_FILE)
 
 
 def _function_settings(

@@ -112,7 +112,7 @@ class NetworkStack(cdk.Stack):
         model = environment.model
         if isinstance(model, BedrockModel):
             access = BedrockModelAccess(model=model, account=environment.account, region=environment.region)
-            arns = [arn for statement in access.statements() for arn in statement.resources]
+            arns = [arn for statement in access.invoke_statements() for arn in statement["Resource"]]
             return {"bedrock-runtime": [{"Action": "bedrock:InvokeModel", "Resource": arns}]}
         arn = local_arn(self, "sagemaker", f"endpoint/sdxl-{environment.name}")
         return {

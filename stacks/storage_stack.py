@@ -10,7 +10,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from stacks.constructs.acknowledgments import acknowledge, skip_checkov
-from stacks.constructs.arn import local_arn, partition
+from stacks.constructs.arn import local_arn, place_of
 from stacks.constructs.idempotency_table import IdempotencyTable
 from stacks.constructs.private_bucket import PrivateBucket
 from stacks.environment import Storage
@@ -71,6 +71,7 @@ class StorageStack(cdk.Stack):
 
     def _key_policy(self, *, has_alarms: bool) -> dict[str, object]:
         publishers = [self._publisher_to_topic()] if has_alarms else []
+        place = place_of(self)
         return {
             "Version": "2012-10-17",
             "Statement": [
@@ -78,14 +79,14 @@ class StorageStack(cdk.Stack):
                 {
                     "Sid": "AccountPolicies",
                     "Effect": "Allow",
-                    "Principal": {"AWS": f"arn:{partition(self)}:iam::{self.account}:root"},
+                    "Principal": {"AWS": f"arn:{place.partition}:iam::{place.account}:root"},
                     "Action": "kms:*",
                     "Resource": "*",
                 },
                 {
                     "Sid": "CloudWatchLogs",
                     "Effect": "Allow",
-                    "Principal": {"Service": f"logs.{self.region}.amazonaws.com"},
+                    "Principal": {"Service": f"logs.{place.region}.amazonaws.com"},
                     "Action": [
                         "kms:Decrypt*",
                         "kms:Describe*",
@@ -110,7 +111,7 @@ class StorageStack(cdk.Stack):
             "Principal": {"Service": ["budgets.amazonaws.com", "cloudwatch.amazonaws.com"]},
             "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],
             "Resource": "*",
-            "Condition": {"StringEquals": {"aws:SourceAccount": self.account}},
+            "Condition": {"StringEquals": {"aws:SourceAccount": place_of(self).account}},
         }
 
     def _delivery_of_access_log(self, access_log: PrivateBucket) -> dict[str, object]:
@@ -122,7 +123,7 @@ class StorageStack(cdk.Stack):
             "Resource": f"{access_log.arn}/images/*",
             "Condition": {
                 "ArnEquals": {"aws:SourceArn": self.images.arn},
-                "StringEquals": {"aws:SourceAccount": self.account},
+                "StringEquals": {"aws:SourceAccount": place_of(self).account},
             },
         }
 

@@ -9,6 +9,7 @@ from constructs import Construct
 from stacks.constructs.acknowledgments import acknowledge
 from stacks.constructs.arn import local_arn, place_of
 from stacks.constructs.service_role import ServiceRole
+from stacks.constructs.statement import allow
 from stacks.environment import Slack
 
 
@@ -38,43 +39,18 @@ class AlarmTopic(Construct):
         )
         # Read once: each reference is a call into the CDK's engine.
         self.arn = self.topic.ref
+        place = place_of(scope)
         sns.CfnTopicPolicy(
-            self, "Policy", topics=[self.arn], policy_document=self._policy(local_arn(self, "sns", name))
+            self,
+            "Policy",
+            topics=[self.arn],
+            policy_document=_policy(local_arn(scope, "sns", name), place.account),
         )
         if slack is not None:
-            self._add_slack(name, slack)
+            self._add_slack(name, slack, place.partition)
 
-    def _policy(self, arn: str) -> dict[str, object]:
-        account = place_of(self).account
-        own = {"StringEquals": {"aws:SourceAccount": account}}
-        return {
-            "Version": "2012-10-17",
-            "Statement": [
-                {
-                    "Sid": f"{sid}Publish",
-                    "Effect": "Allow",
-                    "Principal": {"Service": service},
-                    "Action": "sns:Publish",
-                    "Resource": arn,
-                    "Condition": own,
-                }
-                for sid, service in (("Alarms", "cloudwatch.amazonaws.com"), ("Budgets", "budgets.amazonaws.com"))
-            ]
-            + [
-                {
-                    "Sid": "TlsOnly",
-                    "Effect": "Deny",
-                    "Principal": {"AWS": "*"},
-                    "Action": "sns:Publish",
-                    "Resource": arn,
-                    "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-                }
-            ],
-        }
-
-    def _add_slack(self, name: str, slack: Slack) -> None:
+    def _add_slack(self, name: str, slack: Slack, partition: str) -> None:
         from aws_cdk import aws_chatbot as chatbot  # noqa: PLC0415 - see above
-        from aws_cdk import aws_iam as iam  # noqa: PLC0415
 
         role = ServiceRole(
             self,
@@ -83,9 +59,7 @@ class AlarmTopic(Construct):
             description="What the Slack channel of the alarms may look at",
             statements=[
                 # The graph in a message about an alarm. Metrics have no resource level.
-                iam.PolicyStatement(
-                    actions=["cloudwatch:GetMetricData", "cloudwatch:GetMetricWidgetImage"], resources=["*"]
-                )
+                allow(["cloudwatch:GetMetricData", "cloudwatch:GetMetricWidgetImage"], ["*"])
             ],
         )
         reason = "Metrics have no resource level; they are read for the graph in a message, and nothing is changed"
@@ -99,6 +73,34 @@ class AlarmTopic(Construct):
             slack_channel_id=slack.channel_id,
             sns_topic_arns=[self.arn],
             # Whatever the role or the channel's members may, no command from the channel goes beyond reading.
-            guardrail_policies=[f"arn:{place_of(self).partition}:iam::aws:policy/CloudWatchReadOnlyAccess"],
+            guardrail_policies=[f"arn:{partition}:iam::aws:policy/CloudWatchReadOnlyAccess"],
             logging_level="ERROR",
         )
+
+
+def _policy(arn: str, account: str) -> dict[str, object]:
+    own = {"StringEquals": {"aws:SourceAccount": account}}
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Sid": f"{sid}Publish",
+                "Effect": "Allow",
+                "Principal": {"Service": service},
+                "Action": "sns:Publish",
+                "Resource": arn,
+                "Condition": own,
+            }
+            for sid, service in (("Alarms", "cloudwatch.amazonaws.com"), ("Budgets", "budgets.amazonaws.com"))
+        ]
+        + [
+            {
+                "Sid": "TlsOnly",
+                "Effect": "Deny",
+                "Principal": {"AWS": "*"},
+                "Action": "sns:Publish",
+                "Resource": arn,
+                "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+            }
+        ],
+    }

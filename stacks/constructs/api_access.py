@@ -76,11 +76,11 @@ class ApiAccess(Construct):
                 description="Key of the SDXL image API",
                 enabled=True,
             )
-            self.key_ids[key.name] = api_key.ref
+            self.key_ids[key.name] = key_id = api_key.ref
             apigateway.CfnUsagePlanKey(
                 self,
                 f"UsagePlanKey-{key.name}",
-                key_id=api_key.ref,
+                key_id=key_id,
                 key_type="API_KEY",
                 usage_plan_id=plan.ref,
             )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from stacks.constructs.arn import place_of
-from stacks.constructs.service_role import ServiceRole
+from stacks.constructs.arn import Place, place_of
+from stacks.constructs.service_role import ServiceRole, managed_policy
+from stacks.constructs.statement import allow, deny
 from stacks.environment import ENVIRONMENT_TAG, Budget
 
 _STOPPED = ["bedrock:InvokeModel", "sagemaker:InvokeEndpoint"]
@@ -59,36 +59,35 @@ class CostBudget(Construct):
             ],
         )
         if settings.action is not None:
-            self._add_action(settings, function_role_name, subscribers)
+            self._add_action(settings, place_of(scope), function_role_name, subscribers)
 
-    def _add_action(self, settings: Budget, function_role_name: str, subscribers: list[dict[str, str]]) -> None:
+    def _add_action(
+        self, settings: Budget, place: Place, function_role_name: str, subscribers: list[dict[str, str]]
+    ) -> None:
         from aws_cdk import aws_budgets as budgets  # noqa: PLC0415 - see above
 
         action = settings.action
         assert action is not None  # noqa: S101 - asked before
-        stop = iam.ManagedPolicy(
+        stop_arn = managed_policy(
             self,
             "StopPolicy",
             description="Put on the image API's role by the budget: no model is called any more",
-            statements=[iam.PolicyStatement(effect=iam.Effect.DENY, actions=_STOPPED, resources=["*"])],
-        )
-        place = place_of(self)
+            statements=[deny(_STOPPED, ["*"])],
+        ).managed_policy_arn
         role = ServiceRole(
             self,
             "ActionRole",
             service="budgets.amazonaws.com",
             description="Lets the budget put its stop policy on the image API's role, and take it off",
             statements=[
-                iam.PolicyStatement(
-                    actions=["iam:AttachRolePolicy", "iam:DetachRolePolicy"],
-                    resources=[f"arn:{place.partition}:iam::{place.account}:role/{function_role_name}"],
-                    conditions={"ArnEquals": {"iam:PolicyARN": stop.managed_policy_arn}},
+                allow(
+                    ["iam:AttachRolePolicy", "iam:DetachRolePolicy"],
+                    [f"arn:{place.partition}:iam::{place.account}:role/{function_role_name}"],
+                    {"ArnEquals": {"iam:PolicyARN": stop_arn}},
                 )
             ],
         )
-        definition: dict[str, Any] = {
-            "iamActionDefinition": {"policyArn": stop.managed_policy_arn, "roles": [function_role_name]}
-        }
+        definition: dict[str, Any] = {"iamActionDefinition": {"policyArn": stop_arn, "roles": [function_role_name]}}
         budgets.CfnBudgetsAction(
             self,
             "Action",

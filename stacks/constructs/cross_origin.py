@@ -6,8 +6,7 @@ The function adds the headers to its own answers.
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-from aws_cdk import aws_apigateway as apigateway
+from typing import Any
 
 # The X-Amz headers are what signed requests carry.
 ALLOW_HEADERS = (
@@ -31,8 +30,11 @@ def error_headers(origins: Sequence[str]) -> dict[str, str]:
     return {_ALLOW_ORIGIN: origin, "Access-Control-Expose-Headers": f"'{EXPOSE_HEADERS}'", "Vary": "'Origin'"}
 
 
-def preflight_integration(origins: Sequence[str], methods: Sequence[str]) -> apigateway.CfnMethod.IntegrationProperty:
-    """Mock integration that answers a preflight (OPTIONS) request with 204, without the function."""
+def preflight_integration(origins: Sequence[str], methods: Sequence[str]) -> dict[str, Any]:
+    """Mock integration that answers a preflight (OPTIONS) request with 204, without the function.
+
+    By the names of the CDK's properties, for a token that the paths share.
+    """
     headers = {
         "Access-Control-Allow-Headers": ALLOW_HEADERS,
         "Access-Control-Allow-Methods": ",".join([*methods, "OPTIONS"]),
@@ -41,21 +43,21 @@ def preflight_integration(origins: Sequence[str], methods: Sequence[str]) -> api
     }
     if len(origins) == 1:
         headers[_ALLOW_ORIGIN] = origins[0]
-    return apigateway.CfnMethod.IntegrationProperty(
-        type="MOCK",
-        request_templates={"application/json": '{"statusCode":204}'},
-        integration_responses=[
-            apigateway.CfnMethod.IntegrationResponseProperty(
-                status_code="204",
-                response_parameters={f"method.response.header.{name}": f"'{value}'" for name, value in headers.items()},
-                response_templates={"application/json": _choose_origin(origins)} if len(origins) > 1 else None,
-            )
-        ],
-    )
+    response: dict[str, Any] = {
+        "statusCode": "204",
+        "responseParameters": {f"method.response.header.{name}": f"'{value}'" for name, value in headers.items()},
+    }
+    if len(origins) > 1:
+        response["responseTemplates"] = {"application/json": _choose_origin(origins)}
+    return {
+        "type": "MOCK",
+        "requestTemplates": {"application/json": '{"statusCode":204}'},
+        "integrationResponses": [response],
+    }
 
 
-def preflight_response() -> apigateway.CfnMethod.MethodResponseProperty:
-    """Declaration of the headers that the preflight answer may carry."""
+def preflight_response() -> dict[str, Any]:
+    """Declaration of the headers that the preflight answer may carry, by the names of the CDK's properties."""
     names = [
         "Access-Control-Allow-Headers",
         "Access-Control-Allow-Methods",
@@ -63,9 +65,7 @@ def preflight_response() -> apigateway.CfnMethod.MethodResponseProperty:
         "Access-Control-Max-Age",
         "Vary",
     ]
-    return apigateway.CfnMethod.MethodResponseProperty(
-        status_code="204", response_parameters={f"method.response.header.{name}": True for name in names}
-    )
+    return {"statusCode": "204", "responseParameters": {f"method.response.header.{name}": True for name in names}}
 
 
 def _choose_origin(origins: Sequence[str]) -> str:

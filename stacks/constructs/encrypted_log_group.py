@@ -15,7 +15,7 @@ class EncryptedLogGroup(logs.CfnLogGroup):
         super().__init__(scope, construct_id, log_group_name=name, kms_key_id=key_arn, retention_in_days=retention_days)
         # From the name, so that it can stand in a policy without waiting for the log group. Without the `:*` that
         # CloudFormation appends, which access log destinations refuse.
-        self.arn = local_arn(self, "logs", f"log-group:{name}")
+        self.arn = local_arn(scope, "logs", f"log-group:{name}")
 
     @property
     def streams_arn(self) -> str:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import aws_cdk as cdk
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
@@ -20,6 +19,7 @@ from stacks.constructs.endpoint_update import RollbackAlarms, alarm_arns, deploy
 from stacks.constructs.execution_role import ExecutionRole
 from stacks.constructs.model_container import ModelContainer
 from stacks.constructs.placement import Placement
+from stacks.constructs.statement import Statement, allow
 from stacks.environment import Endpoint, GuardedUpdate
 
 if TYPE_CHECKING:
@@ -71,6 +71,8 @@ class SdxlEndpoint(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         self.endpoint_name = endpoint_name
+        # From the name: it creates no reference between stacks.
+        self.endpoint_arn = local_arn(scope, "sagemaker", f"endpoint/{endpoint_name}")
         self.variant_name = variants[0].name
         served = [*variants, *([shadow] if shadow else [])]
         self.execution_role = ExecutionRole(
@@ -78,7 +80,7 @@ class SdxlEndpoint(Construct):
             "ExecutionRole",
             containers=[variant.container for variant in served],
             log_group=log_group,
-            watched_alarm_arns=alarm_arns(self, endpoint_name) if update else (),
+            watched_alarm_arns=alarm_arns(scope, endpoint_name) if update else (),
             placement=placement,
         )
         self._log_group, self._placement = log_group, placement
@@ -146,22 +148,13 @@ class SdxlEndpoint(Construct):
         model.node.add_dependency(self.execution_role, self._log_group)
         return model
 
-    @property
-    def endpoint_arn(self) -> str:
-        """ARN of the endpoint, built from its name: naming it creates no reference between stacks."""
-        return local_arn(self, "sagemaker", f"endpoint/{self.endpoint_name}")
-
     def environment(self) -> Mapping[str, str]:
         """Environment variables that tell a function where the model is."""
         return {"SDXL_ENDPOINT_NAME": self.endpoint_name}
 
-    def grant_invoke(self, grantee: iam.IGrantable) -> None:
-        """Let `grantee` call the endpoint and see whether it is in service."""
-        iam.Grant.add_to_principal(
-            grantee=grantee,
-            actions=["sagemaker:DescribeEndpoint", "sagemaker:InvokeEndpoint"],
-            resource_arns=[self.endpoint_arn],
-        )
+    def invoke_statements(self) -> list[Statement]:
+        """What calling the endpoint, and seeing whether it is in service, takes of a role."""
+        return [allow(["sagemaker:DescribeEndpoint", "sagemaker:InvokeEndpoint"], [self.endpoint_arn])]
 
     def metric_invocations(self, period: cdk.Duration | None = None) -> cloudwatch.Metric:
         """Requests sent to the model. Sum over `period` (default: a minute)."""

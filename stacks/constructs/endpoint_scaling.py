@@ -49,7 +49,7 @@ class RealTimeScaling(Construct):
             scheduled_actions=[_scheduled_action(schedule) for schedule in scaling.schedules] or None,
         )
         # The resource id is only text: without this the target may be registered before its variant is there.
-        self.target.node.add_dependency(endpoint.endpoint)
+        self.target.add_resource_dependency(endpoint.endpoint)
         self.policy = autoscaling.CfnScalingPolicy(
             self,
             "Policy",

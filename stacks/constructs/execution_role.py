@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from stacks.constructs.acknowledgments import acknowledge
@@ -13,6 +12,7 @@ from stacks.constructs.encrypted_log_group import EncryptedLogGroup
 from stacks.constructs.model_container import ModelContainer
 from stacks.constructs.placement import Placement
 from stacks.constructs.service_role import ServiceRole
+from stacks.constructs.statement import allow
 
 # Namespaces that hosting publishes to with the execution role: invocations, and the instances' own metrics.
 METRIC_NAMESPACES = ["AWS/SageMaker", "/aws/sagemaker/Endpoints"]
@@ -38,7 +38,7 @@ class ExecutionRole(ServiceRole):
     ) -> None:
         watching = [
             # "Auto-Rollback Configuration and Monitoring" demands it of the execution role.
-            iam.PolicyStatement(actions=["cloudwatch:DescribeAlarms"], resources=list(watched_alarm_arns))
+            allow(["cloudwatch:DescribeAlarms"], watched_alarm_arns)
         ]
         super().__init__(
             scope,
@@ -46,20 +46,20 @@ class ExecutionRole(ServiceRole):
             service="sagemaker.amazonaws.com",
             description="SageMaker execution role of the SDXL endpoint",
             statements=[
-                iam.PolicyStatement(
-                    actions=[
+                allow(
+                    [
                         "logs:CreateLogGroup",
                         "logs:CreateLogStream",
                         "logs:DescribeLogStreams",
                         "logs:PutLogEvents",
                     ],
-                    resources=[log_group.arn, log_group.streams_arn],
+                    [log_group.arn, log_group.streams_arn],
                 ),
                 # Metrics have no resource to name: the condition is the limit.
-                iam.PolicyStatement(
-                    actions=["cloudwatch:PutMetricData"],
-                    resources=["*"],
-                    conditions={"StringEquals": {"cloudwatch:namespace": METRIC_NAMESPACES}},
+                allow(
+                    ["cloudwatch:PutMetricData"],
+                    ["*"],
+                    {"StringEquals": {"cloudwatch:namespace": METRIC_NAMESPACES}},
                 ),
                 *(watching if watched_alarm_arns else ()),
                 *(placement.model_permissions(scope) if placement else ()),

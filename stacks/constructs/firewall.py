@@ -25,6 +25,7 @@ class Firewall(Construct):
         self, scope: Construct, construct_id: str, *, name: str, settings: Waf, log_group: EncryptedLogGroup
     ) -> None:
         super().__init__(scope, construct_id)
+        self._place = place_of(scope)
         self.web_acl = wafv2.CfnWebACL(
             self,
             "WebAcl",
@@ -48,7 +49,7 @@ class Firewall(Construct):
 
     def protect(self, stage: apigateway.CfnStage, *, rest_api_id: str) -> None:
         """Put the firewall before a stage. Called once."""
-        place = place_of(self)
+        place = self._place
         wafv2.CfnWebACLAssociation(
             self,
             "Association",

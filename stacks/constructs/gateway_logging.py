@@ -19,7 +19,7 @@ class GatewayLogging(Construct):
 
     def __init__(self, scope: Construct, construct_id: str) -> None:
         super().__init__(scope, construct_id)
-        policy_arn = f"arn:{partition(self)}:iam::aws:policy/{_POLICY}"
+        policy_arn = f"arn:{partition(scope)}:iam::aws:policy/{_POLICY}"
         role = iam.CfnRole(
             self,
             "Role",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
 from stacks.constructs.authorization import SCOPE
 from stacks.environment import Api
@@ -155,6 +156,7 @@ def _requests() -> tuple[GatewayResponse, ...]:
     )
 
 
+@cache
 def _bounds() -> str:
     """What a body may hold. The gateway's own words name the limit that was broken and not the field."""
     bounds = [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import aws_cdk as cdk
 from aws_cdk import aws_dynamodb as dynamodb
 from constructs import Construct
@@ -48,12 +50,12 @@ class IdempotencyTable(Construct):
             },
         )
 
-    @property
+    @cached_property
     def name(self) -> str:
         """Name of the table."""
         return self.table.ref
 
-    @property
+    @cached_property
     def arn(self) -> str:
         """ARN of the table."""
         return self.table.attr_arn

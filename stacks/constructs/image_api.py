@@ -88,7 +88,7 @@ class ImageApi(Construct):
         self._validator_id = self._add(
             apigateway.CfnRequestValidator, "Validator", validate_request_body=True, validate_request_parameters=True
         ).ref
-        self._integration = self._integration_with(function)
+        self._integration = self._integration_with(invocation_uri(scope, function.alias_arn))
         for route in routes:
             self._add_route(route)
         self._add_preflight(routes)
@@ -103,7 +103,8 @@ class ImageApi(Construct):
             action="lambda:InvokeFunction",
             principal="apigateway.amazonaws.com",
             function_name=function.alias_arn,
-            source_arn=self._invocation_source(),
+            # Every route of the deployed stage, and of no other.
+            source_arn=local_arn(scope, "execute-api", f"{self.rest_api_id}/{ApiStage.NAME}/*"),
         )
         _acknowledge_callers(self, authorization)
 
@@ -172,8 +173,13 @@ class ImageApi(Construct):
     def _add_preflight(self, routes: tuple[Route, ...]) -> None:
         if not self._origins:
             return
+        # Tokens, which the paths share: what they stand for goes through the CDK's engine once.
+        responses = cdk.Token.as_any([cross_origin.preflight_response()])
+        integrations: dict[tuple[str, ...], cdk.IResolvable] = {}
         for path in dict.fromkeys(route.path for route in routes):
-            methods = [route.method for route in routes if route.path == path]
+            methods = tuple(route.method for route in routes if route.path == path)
+            if methods not in integrations:
+                integrations[methods] = cdk.Token.as_any(cross_origin.preflight_integration(self._origins, methods))
             self._add(
                 apigateway.CfnMethod,
                 f"{_construct_id(path)}Preflight",
@@ -181,8 +187,8 @@ class ImageApi(Construct):
                 http_method="OPTIONS",
                 authorization_type="NONE",
                 api_key_required=False,
-                integration=cross_origin.preflight_integration(self._origins, methods),
-                method_responses=[cross_origin.preflight_response()],
+                integration=integrations[methods],
+                method_responses=responses,
             )
 
     def _add_gateway_responses(self) -> None:
@@ -199,17 +205,13 @@ class ImageApi(Construct):
                 response_templates={"application/json": response.template},
             )
 
-    def _integration_with(self, function: ImageFunction) -> apigateway.CfnMethod.IntegrationProperty:
+    def _integration_with(self, uri: str) -> apigateway.CfnMethod.IntegrationProperty:
         return apigateway.CfnMethod.IntegrationProperty(
             type="AWS_PROXY",
             integration_http_method="POST",
-            uri=invocation_uri(self, function.alias_arn),
+            uri=uri,
             timeout_in_millis=self._settings.integration_timeout_seconds * 1000,
         )
-
-    def _invocation_source(self) -> str:
-        """Every route of the deployed stage, and of no other."""
-        return local_arn(self, "execute-api", f"{self.rest_api_id}/{ApiStage.NAME}/*")
 
 
 def _face(settings: Api, authorization: Authorization, routes: tuple[Route, ...]) -> dict[str, Any]:

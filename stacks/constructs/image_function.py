@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
@@ -17,6 +17,7 @@ from stacks.constructs.encrypted_log_group import EncryptedLogGroup
 from stacks.constructs.file_asset import FileAsset
 from stacks.constructs.placement import Placement
 from stacks.constructs.service_role import ServiceRole
+from stacks.constructs.statement import Statement, allow
 
 CODE_DIRECTORY = Path(__file__).resolve().parents[2] / "lambda"
 # By bare name, at any depth. Caches come and go with every test run, and must not make a new version.
@@ -57,7 +58,7 @@ class ImageFunction(Construct):
         settings: FunctionSettings,
         layer_archive: Path,
         log_group: EncryptedLogGroup,
-        statements: list[iam.PolicyStatement],
+        statements: list[Statement],
         placement: Placement | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
@@ -67,9 +68,9 @@ class ImageFunction(Construct):
             "ExecutionRole",
             service="lambda.amazonaws.com",
             description="Execution role of the SDXL image API function",
-            statements=[*statements, *function_permissions(self, log_group, placement)],
+            statements=[*statements, *function_permissions(scope, log_group, placement)],
         )
-        acknowledge_permissions(self.role, log_group, placement)
+        acknowledge_permissions(scope, self.role, log_group, placement)
 
         self.code = code = FileAsset(self, "Code", path=CODE_DIRECTORY, exclude=_NOT_CODE)
         dependencies = FileAsset(self, "Dependencies", path=_existing(layer_archive))
@@ -103,20 +104,20 @@ class ImageFunction(Construct):
         self.function = lambda_.CfnFunction(self, "Function", **configuration)
         _acknowledge_function(self.function, is_in_vpc=placement is not None)
 
-        self.version = lambda_.CfnVersion(self, "Version", function_name=self.function.ref)
+        self.version = lambda_.CfnVersion(self, "Version", function_name=self.name)
         # Lambda publishes a version only when CloudFormation sees a new resource. The layer's reference alone would not
         # show that its content changed.
         rename_with_content(self.version, configuration, dependencies.content_hash)
         self.alias = lambda_.CfnAlias(
-            self, "Alias", name=ALIAS, function_name=self.function.ref, function_version=self.version.attr_version
+            self, "Alias", name=ALIAS, function_name=self.name, function_version=self.version.attr_version
         )
 
-    @property
+    @cached_property
     def name(self) -> str:
         """Name of the function."""
         return self.function.ref
 
-    @property
+    @cached_property
     def alias_arn(self) -> str:
         """ARN of the alias `live`: what callers invoke."""
         return self.alias.ref
@@ -152,17 +153,19 @@ def vpc_config(placement: Placement) -> lambda_.CfnFunction.VpcConfigProperty:
 
 def function_permissions(
     scope: Construct, log_group: EncryptedLogGroup, placement: Placement | None
-) -> list[iam.PolicyStatement]:
+) -> list[Statement]:
     """What every function's role may do: write its own log, and traces; in a VPC, keep network interfaces."""
     return [
         *(placement.function_permissions(scope) if placement else ()),
-        iam.PolicyStatement(actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[log_group.streams_arn]),
+        allow(["logs:CreateLogStream", "logs:PutLogEvents"], [log_group.streams_arn]),
         # X-Ray's trace data has no resource to name.
-        iam.PolicyStatement(actions=["xray:PutTelemetryRecords", "xray:PutTraceSegments"], resources=["*"]),
+        allow(["xray:PutTelemetryRecords", "xray:PutTraceSegments"], ["*"]),
     ]
 
 
-def acknowledge_permissions(role: ServiceRole, log_group: EncryptedLogGroup, placement: Placement | None) -> None:
+def acknowledge_permissions(
+    scope: Construct, role: ServiceRole, log_group: EncryptedLogGroup, placement: Placement | None
+) -> None:
     """Say why the permissions of every function have wildcards."""
     no_level = "X-Ray's trace data has no resource level"
     acknowledge(
@@ -174,7 +177,7 @@ def acknowledge_permissions(role: ServiceRole, log_group: EncryptedLogGroup, pla
             f"AwsSolutions-IAM5[Resource::{log_group.streams_arn}]": (
                 "Lambda names the log streams; the log group is named exactly"
             ),
-            **(placement.function_acknowledgments(role) if placement else {}),
+            **(placement.function_acknowledgments(scope) if placement else {}),
         },
     )
 

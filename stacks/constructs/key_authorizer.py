@@ -41,9 +41,9 @@ class KeyAuthorizer(Construct):
             "ExecutionRole",
             service="lambda.amazonaws.com",
             description="Execution role of the SDXL API key authorizer",
-            statements=function_permissions(self, log_group, placement),
+            statements=function_permissions(scope, log_group, placement),
         )
-        acknowledge_permissions(role, log_group, placement)
+        acknowledge_permissions(scope, role, log_group, placement)
         self.function = lambda_.CfnFunction(
             self,
             "Function",

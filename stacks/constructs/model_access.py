@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
-from aws_cdk import aws_iam as iam
+from stacks.constructs.statement import Statement
 
 
 class ModelAccess(Protocol):
@@ -14,5 +14,5 @@ class ModelAccess(Protocol):
     def environment(self) -> Mapping[str, str]:
         """Environment variables that tell the function where the model is."""
 
-    def grant_invoke(self, grantee: iam.IGrantable) -> None:
-        """Let `grantee` call this model and no other."""
+    def invoke_statements(self) -> Iterable[Statement]:
+        """What calling this model, and no other, takes of a role."""

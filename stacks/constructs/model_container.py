@@ -6,8 +6,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sagemaker as sagemaker
+
+from stacks.constructs.statement import Statement, allow
 
 _IMAGE_URI = re.compile(
     r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/(?P<repository>[^:@]+)[:@].+"
@@ -25,7 +26,7 @@ class ModelPackage:
         """Container definition of the SageMaker model."""
         return sagemaker.CfnModel.ContainerDefinitionProperty(model_package_name=self.arn)
 
-    def read_permissions(self, partition: str) -> list[iam.PolicyStatement]:  # noqa: ARG002 - same face as below
+    def read_permissions(self, partition: str) -> list[Statement]:  # noqa: ARG002 - same face as below
         """Nothing: image and artifacts of a package are the seller's, out of reach of the buyer's roles."""
         return []
 
@@ -54,22 +55,16 @@ class InferenceContainer:
             image=self.image_uri, model_data_url=self.model_data_url, environment=dict(self.environment)
         )
 
-    def read_permissions(self, partition: str) -> list[iam.PolicyStatement]:
+    def read_permissions(self, partition: str) -> list[Statement]:
         """Pull of exactly this repository and read of exactly this artifact."""
         image = _IMAGE_URI.fullmatch(self.image_uri)
         assert image is not None  # noqa: S101 - checked when made
         repository = f"arn:{partition}:ecr:{image['region']}:{image['account']}:repository/{image['repository']}"
         return [
-            iam.PolicyStatement(
-                actions=["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
-                resources=[repository],
-            ),
+            allow(["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"], [repository]),
             # The registry's login has no resource to name.
-            iam.PolicyStatement(actions=["ecr:GetAuthorizationToken"], resources=["*"]),
-            *(
-                iam.PolicyStatement(actions=[action], resources=[resource])
-                for action, resource in self.artifact_permissions(partition)
-            ),
+            allow(["ecr:GetAuthorizationToken"], ["*"]),
+            *(allow([action], [resource]) for action, resource in self.artifact_permissions(partition)),
         ]
 
     def artifact_permissions(self, partition: str) -> list[tuple[str, str]]:

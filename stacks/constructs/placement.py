@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from aws_cdk import aws_iam as iam
 from constructs import IConstruct
 
 from stacks.constructs.arn import local_arn
+from stacks.constructs.statement import Statement, allow, deny
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +17,7 @@ class Placement:
     subnet_ids: tuple[str, ...]
     security_group_ids: tuple[str, ...]
 
-    def function_permissions(self, scope: IConstruct) -> list[iam.PolicyStatement]:
+    def function_permissions(self, scope: IConstruct) -> list[Statement]:
         """What Lambda does with a function's role to keep its interfaces, and the function itself may not do.
 
         Lambda Developer Guide, "Giving Lambda functions access to resources in an Amazon VPC", sections "Required IAM
@@ -26,44 +26,43 @@ class Placement:
         changing = ["ec2:AssignPrivateIpAddresses", "ec2:DeleteNetworkInterface", "ec2:UnassignPrivateIpAddresses"]
         describing = ["ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"]
         return [
-            iam.PolicyStatement(actions=["ec2:CreateNetworkInterface"], resources=self._creation_arns(scope)),
+            allow(["ec2:CreateNetworkInterface"], self._creation_arns(scope)),
             # In the form that the guide asks for. The actions know no other resource than network interfaces.
-            iam.PolicyStatement(actions=changing, resources=[local_arn(scope, "ec2", "*/*")]),
-            iam.PolicyStatement(actions=describing, resources=["*"]),
+            allow(changing, [local_arn(scope, "ec2", "*/*")]),
+            allow(describing, ["*"]),
             # The key is in a request only where the function's code makes it; Lambda's own have none.
-            iam.PolicyStatement(
-                effect=iam.Effect.DENY,
-                actions=["ec2:CreateNetworkInterface", *changing, *describing],
-                resources=["*"],
-                conditions={"ArnLike": {"lambda:SourceFunctionArn": local_arn(scope, "lambda", "function:*")}},
+            deny(
+                ["ec2:CreateNetworkInterface", *changing, *describing],
+                ["*"],
+                {"ArnLike": {"lambda:SourceFunctionArn": local_arn(scope, "lambda", "function:*")}},
             ),
         ]
 
-    def model_permissions(self, scope: IConstruct) -> list[iam.PolicyStatement]:
+    def model_permissions(self, scope: IConstruct) -> list[Statement]:
         """What SageMaker does with an execution role to keep a model's interfaces.
 
         SageMaker Developer Guide, "How to use SageMaker AI execution roles", section "CreateModel API: Execution Role
         Permissions", for a model in a private VPC.
         """
         return [
-            iam.PolicyStatement(actions=["ec2:CreateNetworkInterface"], resources=self._creation_arns(scope)),
-            iam.PolicyStatement(
-                actions=[
+            allow(["ec2:CreateNetworkInterface"], self._creation_arns(scope)),
+            allow(
+                [
                     "ec2:CreateNetworkInterfacePermission",
                     "ec2:DeleteNetworkInterface",
                     "ec2:DeleteNetworkInterfacePermission",
                 ],
-                resources=[local_arn(scope, "ec2", "network-interface/*")],
+                [local_arn(scope, "ec2", "network-interface/*")],
             ),
-            iam.PolicyStatement(
-                actions=[
+            allow(
+                [
                     "ec2:DescribeDhcpOptions",
                     "ec2:DescribeNetworkInterfaces",
                     "ec2:DescribeSecurityGroups",
                     "ec2:DescribeSubnets",
                     "ec2:DescribeVpcs",
                 ],
-                resources=["*"],
+                ["*"],
             ),
         ]
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 from aws_cdk import aws_iam as iam
 from constructs import Construct
+
+from stacks.constructs.statement import Statement
 
 
 class ServiceRole(Construct):
     """Role that `service` assumes, with one managed policy.
 
     The role names the policy, and not the other way round, so CloudFormation creates the policy first: whatever is
-    given the role's ARN finds all its permissions in place. Grants go to `permissions`.
+    given the role's ARN finds all its permissions in place.
     """
 
     def __init__(
@@ -20,10 +24,10 @@ class ServiceRole(Construct):
         *,
         service: str,
         description: str,
-        statements: list[iam.PolicyStatement],
+        statements: list[Statement],
     ) -> None:
         super().__init__(scope, construct_id)
-        self.permissions = iam.ManagedPolicy(self, "Permissions", description=description, statements=statements)
+        self.permissions = managed_policy(self, "Permissions", description=description, statements=statements)
         self.role = iam.CfnRole(
             self,
             "Role",
@@ -32,10 +36,18 @@ class ServiceRole(Construct):
             managed_policy_arns=[self.permissions.managed_policy_arn],
         )
 
-    @property
+    @cached_property
     def arn(self) -> str:
         """ARN of the role."""
         return self.role.attr_arn
+
+
+def managed_policy(
+    scope: Construct, construct_id: str, *, description: str, statements: list[Statement]
+) -> iam.ManagedPolicy:
+    """Managed policy with a generated name. The CDK joins statements that can be one."""
+    document = iam.PolicyDocument.from_json({"Version": "2012-10-17", "Statement": statements})
+    return iam.ManagedPolicy(scope, construct_id, description=description, document=document)
 
 
 def trust_policy(service: str) -> dict[str, object]:

@@ -49,7 +49,8 @@ class VpcEndpoints(Construct):
             security_group_egress=[ec2.CfnSecurityGroup.EgressProperty(**NOTHING_OUT)],
         )
         self.group_id = self.group.attr_group_id
-        prefix = f"com.amazonaws.{place_of(self).region}"
+        place = place_of(scope)
+        prefix = f"com.amazonaws.{place.region}"
         for service, statements in gateways.items():
             ec2.CfnVPCEndpoint(
                 self,
@@ -58,7 +59,7 @@ class VpcEndpoints(Construct):
                 service_name=f"{prefix}.{service}",
                 vpc_endpoint_type="Gateway",
                 route_table_ids=list(route_table_ids),
-                policy_document=self._policy(statements),
+                policy_document=_policy(statements, place.account),
             )
         for service, statements in interfaces.items():
             ec2.CfnVPCEndpoint(
@@ -71,7 +72,7 @@ class VpcEndpoints(Construct):
                 security_group_ids=[self.group_id],
                 # The functions call the services by their usual names.
                 private_dns_enabled=True,
-                policy_document=self._policy(statements),
+                policy_document=_policy(statements, place.account),
             )
 
     def let_in(self, construct_id: str, group_id: str) -> None:
@@ -85,15 +86,15 @@ class VpcEndpoints(Construct):
             **HTTPS,
         )
 
-    def _policy(self, statements: Sequence[Statement]) -> dict[str, Any]:
-        own = {"StringEquals": {"aws:PrincipalAccount": place_of(self).account}}
-        return {
-            "Version": "2012-10-17",
-            "Statement": [
-                {"Effect": "Allow", "Principal": {"AWS": "*"}, **statement, "Condition": own}
-                for statement in statements
-            ],
-        }
+
+def _policy(statements: Sequence[Statement], account: str) -> dict[str, Any]:
+    own = {"StringEquals": {"aws:PrincipalAccount": account}}
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Principal": {"AWS": "*"}, **statement, "Condition": own} for statement in statements
+        ],
+    }
 
 
 def _pascal(service: str) -> str:

@@ -133,7 +133,7 @@ def test_function_role_is_exact(prod: dict[str, Template]) -> None:
     found = permissions_of(template, image_function(template))
 
     assert {statement["Effect"] for statement in found} == {"Allow"}
-    images, key, answers, table_key, logs, tracing, endpoint = found
+    images, key, answers, table_key, endpoint, logs, tracing = found
     assert images["Action"] == ["s3:GetObject", "s3:PutObject"]
     assert images["Resource"]["Fn::Join"][1][-1] == "/generated/*"
     assert key["Action"] == ["kms:Decrypt", "kms:GenerateDataKey"]

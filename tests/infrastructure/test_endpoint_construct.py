@@ -8,7 +8,6 @@ import aws_cdk as cdk
 import pytest
 from aws_cdk import assertions
 from aws_cdk import aws_cloudwatch as cloudwatch
-from aws_cdk import aws_iam as iam
 from infrastructure_synthesis import Synthesis, Template, logical_id, make_app, the
 
 from stacks.constructs.encrypted_log_group import EncryptedLogGroup
@@ -43,26 +42,14 @@ def endpoint() -> SdxlEndpoint:
     )
 
 
-def test_grant_invoke_allows_this_endpoint_only(endpoint: SdxlEndpoint) -> None:
-    caller = iam.User(cdk.Stack.of(endpoint), "Caller")
-
-    endpoint.grant_invoke(caller)
-
-    assertions.Template.from_stack(cdk.Stack.of(endpoint)).has_resource_properties(
-        "AWS::IAM::Policy",
+def test_calling_takes_permissions_on_this_endpoint_only(endpoint: SdxlEndpoint) -> None:
+    assert endpoint.invoke_statements() == [
         {
-            "PolicyDocument": {
-                "Statement": [
-                    {
-                        "Effect": "Allow",
-                        "Action": ["sagemaker:DescribeEndpoint", "sagemaker:InvokeEndpoint"],
-                        "Resource": "arn:aws:sagemaker:us-east-1:111122223333:endpoint/sdxl-test",
-                    }
-                ],
-                "Version": "2012-10-17",
-            }
-        },
-    )
+            "Effect": "Allow",
+            "Action": ["sagemaker:DescribeEndpoint", "sagemaker:InvokeEndpoint"],
+            "Resource": ["arn:aws:sagemaker:us-east-1:111122223333:endpoint/sdxl-test"],
+        }
+    ]
 
 
 METRICS = [
