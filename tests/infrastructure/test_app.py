@@ -37,6 +37,23 @@ def test_app_makes_one_stage_for_each_environment_file(tmp_path: Path) -> None:
     assert stages == ["assembly-sdxl-blue", "assembly-sdxl-green"]
 
 
+@pytest.mark.parametrize(("given", "frames"), [({}, 1), ({"NODE_OPTIONS": "--stack-trace-limit=7"}, 7)])
+def test_app_takes_down_no_call_stacks_unless_the_caller_asks_for_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: dict[str, str], frames: int
+) -> None:
+    for name in ("CDK_DEBUG", "NODE_OPTIONS"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+
+    done = run_app(tmp_path, environment="dev", layer_archive=str(make_layer(tmp_path)))
+
+    assert done.returncode == 0, done.stderr
+    found = [path.read_text() for path in (tmp_path / "cdk.out").glob("assembly-*/*.metadata.json")]
+    assert found
+    assert all(f"no user code in {frames} frames" in text for text in found)
+
+
 @pytest.mark.parametrize(
     ("context", "told"),
     [
