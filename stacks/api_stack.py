@@ -26,7 +26,7 @@ from stacks.constructs.model_access import ModelAccess
 from stacks.constructs.placement import Placement
 from stacks.constructs.sign_in import SignIn
 from stacks.constructs.statement import Statement, allow
-from stacks.environment import CognitoAuth, Environment, IamAuth, fleets_of
+from stacks.environment import API_STAGE, CognitoAuth, Environment, IamAuth, fleets_of
 from stacks.image_prices import price_variable
 from stacks.storage_stack import StorageStack
 from stacks.styles import TeamStyles, load_styles
@@ -114,7 +114,7 @@ class ApiStack(cdk.Stack):
         if authorization.mode == "api_key":
             self._add_keys(environment, stage, rest_api_id)
         elif authorization.mode == "iam":
-            arn = local_arn(self, "execute-api", f"{rest_api_id}/{ApiStage.NAME}/*")
+            arn = local_arn(self, "execute-api", f"{rest_api_id}/{API_STAGE}/*")
             cdk.CfnOutput(self, "ApiArn", value=arn, description="What callers' policies allow execute-api:Invoke on")
         self._add_firewall(environment, storage, stage, rest_api_id)
         self._add_address(environment, stage, rest_api_id)

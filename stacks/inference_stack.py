@@ -17,10 +17,9 @@ from stacks.environment import (
     EndpointModel,
     Environment,
     Fleet,
-    GuardedUpdate,
     OptimizedModel,
-    UnguardedUpdate,
     fleets_of,
+    guarded_update,
 )
 
 
@@ -61,7 +60,7 @@ class InferenceStack(cdk.Stack):
             log_group=log_group,
             # Detached or not: scaling has decided the counts, and will again.
             is_scaled=any(fleet.scaling is not None for fleet in production),
-            update=_guarded_update(environment, fleets),
+            update=guarded_update(environment),
             # A Marketplace package runs in a network of SageMaker's own, isolated from any other ("Run Training and
             # Inference Containers in Internet-Free Mode"), and its seller's artifacts are in no bucket to name.
             placement=None if any(isinstance(fleet.model, OptimizedModel) for fleet in fleets) else placement,
@@ -102,19 +101,6 @@ def _container(region: str, model: EndpointModel) -> ModelContainer:
     return InferenceContainer(
         image_uri=found.image_uri, model_data_url=found.model_data_url, environment=found.environment
     )
-
-
-def _guarded_update(environment: Environment, fleets: tuple[Fleet, ...]) -> GuardedUpdate | None:
-    """How an update is guarded. With a Marketplace package it is not, whatever SageMaker is told.
-
-    "Deployment guardrails: Exclusions": the endpoint falls back to all at once, and no alarm is watched.
-    """
-    update = environment.endpoint.update
-    return None if isinstance(update, UnguardedUpdate) or _has_marketplace_package(fleets) else update
-
-
-def _has_marketplace_package(fleets: tuple[Fleet, ...]) -> bool:
-    return any(isinstance(fleet.model, OptimizedModel) for fleet in fleets)
 
 
 def _any_has_nvme(instance_types: list[str]) -> bool:

@@ -8,6 +8,7 @@ import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
+from stacks.alarms.operations import operations_alarms
 from stacks.api_stack import ApiStack
 from stacks.catalog.bedrock import load_bedrock_catalog
 from stacks.constructs.acknowledgments import acknowledge
@@ -16,7 +17,6 @@ from stacks.constructs.alarm_topic import AlarmTopic
 from stacks.constructs.arn import local_arn
 from stacks.constructs.cost_budget import CostBudget
 from stacks.constructs.dashboard import dashboard_body
-from stacks.constructs.environment_alarms import AlarmSpec, alarm_specs
 from stacks.constructs.saved_queries import SavedQueries
 from stacks.environment import BedrockModel, Environment, Operations
 
@@ -50,8 +50,8 @@ class OperationsStack(cdk.Stack):
             slack=operations.slack,
         )
         function_name = api.function_name
-        specs = [*alarm_specs(environment, function_name, operations.alarms)]
-        alarms = [self._alarm(spec, topic.arn) for spec in specs]
+        specs = [*operations_alarms(environment, function_name, operations.alarms)]
+        alarms = [Alarm(self, prefix=name, spec=spec, topic_arn=None if spec.is_felt else topic.arn) for spec in specs]
         felt = [alarm for alarm, spec in zip(alarms, specs, strict=True) if spec.is_felt]
         self._add_environment_alarm(felt, topic.arn)
         reason = "Part of the environment's composite alarm, which tells of it: one incident, one message"
@@ -82,18 +82,6 @@ class OperationsStack(cdk.Stack):
                 function_role_name=api.function_role_name,
             )
         cdk.CfnOutput(self, "TopicArn", value=topic.arn, description="Topic that alarms and the budget tell")
-
-    def _alarm(self, spec: AlarmSpec, topic_arn: str) -> Alarm:
-        return Alarm(
-            self,
-            spec.construct_id,
-            name=f"{self._name}-{spec.name}",
-            meaning=spec.meaning,
-            runbook=spec.runbook,
-            metric=spec.metric,
-            when=spec.when,
-            topic_arn=None if spec.is_felt else topic_arn,
-        )
 
     def _add_environment_alarm(self, felt: list[Alarm], topic_arn: str) -> None:
         alarm = cloudwatch.CfnCompositeAlarm(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from sdxl.preflight.account import Account, AwsError
 from sdxl.preflight.findings import Finding
-from sdxl.preflight.operations import NAMES, check_operations_names
+from sdxl.preflight.operations import NAMES, check_operations_names, check_rollback_names
 
 STACKS = "stacks"
 SCALING_ROLE = "role of autoscaling"
@@ -62,8 +62,10 @@ def _check_names(account: Account, prefix: str, statuses: Mapping[str, str | Non
     taken = [*_taken_log_groups(account, prefix, statuses)]
     if account.environment.model.source != "bedrock" and statuses["Inference"] in _EMPTY:
         taken += _check_endpoint_name(account, prefix)
-    if account.environment.operations is not None and statuses["Operations"] in _EMPTY:
-        taken += check_operations_names(account, prefix)
+        taken += check_rollback_names(account, prefix)
+    operations = account.environment.operations
+    if operations is not None and statuses["Operations"] in _EMPTY:
+        taken += check_operations_names(account, prefix, operations)
     yield from taken or [Finding(name=NAMES, status="ok", found="free, or this environment's own")]
 
 

@@ -1,21 +1,23 @@
-"""Names of the operations stack that belong to something else: topic, alarms, dashboard."""
+"""Names of topic, dashboard and alarms that belong to something else."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from typing import Any
 
 from sdxl.preflight.account import Account, AwsError
 from sdxl.preflight.findings import Finding
+from stacks.environment import Operations, fleets_of, guarded_update
 
 NAMES = "names"
 
 _NOT_THERE = ("NotFound", "NotFoundException", "ResourceNotFound", "DashboardNotFoundError")
 
 
-def check_operations_names(account: Account, prefix: str) -> Iterator[Finding]:
+def check_operations_names(account: Account, prefix: str, operations: Operations) -> Iterator[Finding]:
     """Yield what is in the way of an operations stack that is not there yet."""
-    from stacks.catalog import partition_of  # noqa: PLC0415 - slow, and seldom needed
+    from stacks.alarms.operations import operations_alarms  # noqa: PLC0415 - slow, and seldom needed
+    from stacks.catalog import partition_of  # noqa: PLC0415
 
     environment, owner = account.environment, f"{prefix}-Operations"
     topic = f"arn:{partition_of(environment.region)}:sns:{environment.region}:{environment.account}:{prefix}-alarms"
@@ -33,7 +35,9 @@ def check_operations_names(account: Account, prefix: str) -> Iterator[Finding]:
         found=f"dashboard {prefix} exists, but no stack {owner} that it belongs to",
         remedy=f"Delete it if nobody uses it: aws cloudwatch delete-dashboards --dashboard-names {prefix}",
     )
-    yield from _taken_alarms(account, prefix, owner)
+    # The function's name is known once it is there; the alarms' names do not take it up.
+    specs = operations_alarms(environment, "", operations.alarms)
+    yield from _taken_alarms(account, prefix, {prefix, *(f"{prefix}-{spec.name}" for spec in specs)}, owner)
 
 
 def _taken(account: Account, action: str, asked: dict[str, Any], *, found: str, remedy: str) -> Iterator[Finding]:
@@ -46,7 +50,19 @@ def _taken(account: Account, action: str, asked: dict[str, Any], *, found: str, 
     yield Finding(name=NAMES, status="failed", found=found, remedy=remedy, details=asked)
 
 
-def _taken_alarms(account: Account, prefix: str, owner: str) -> Iterator[Finding]:
+def check_rollback_names(account: Account, prefix: str) -> Iterator[Finding]:
+    """Yield the alarms that are in the way of those that watch the endpoint's updates."""
+    from stacks.alarms.rollback import rollback_alarms  # noqa: PLC0415 - as above
+
+    update = guarded_update(account.environment)
+    if update is not None:
+        specs = rollback_alarms(
+            prefix, [fleet.variant_name for fleet in fleets_of(account.environment)], update.rollback
+        )
+        yield from _taken_alarms(account, prefix, {f"{prefix}-{spec.name}" for spec in specs}, f"{prefix}-Inference")
+
+
+def _taken_alarms(account: Account, prefix: str, own: Set[str], owner: str) -> Iterator[Finding]:
     try:
         answer = account.call(
             "cloudwatch:DescribeAlarms", AlarmNamePrefix=prefix, AlarmTypes=["CompositeAlarm", "MetricAlarm"]
@@ -54,10 +70,9 @@ def _taken_alarms(account: Account, prefix: str, owner: str) -> Iterator[Finding
     except AwsError as exc:
         yield exc.unknown(NAMES)
         return
-    found = [alarm["AlarmName"] for kind in ("CompositeAlarms", "MetricAlarms") for alarm in answer.get(kind, ())]
+    found = {alarm["AlarmName"] for kind in ("CompositeAlarms", "MetricAlarms") for alarm in answer.get(kind, ())}
     # Those of another environment, whose name begins like this one's, are not in the way.
-    own = _alarm_names(prefix)
-    for name in sorted(set(found) & own):
+    for name in sorted(found & own):
         yield Finding(
             name=NAMES,
             status="failed",
@@ -65,18 +80,3 @@ def _taken_alarms(account: Account, prefix: str, owner: str) -> Iterator[Finding
             remedy=f"Delete it if nobody uses it: aws cloudwatch delete-alarms --alarm-names {name}",
             details={"alarm": name},
         )
-
-
-def _alarm_names(prefix: str) -> set[str]:
-    """The composite alarm, and the names that environment_alarms.py gives to the others."""
-    parts = (
-        "api-errors",
-        "api-latency",
-        "function-errors",
-        "throttled",
-        "model-errors",
-        "model-latency",
-        "model-throttles",
-        "container-crash",
-    )
-    return {prefix, *(f"{prefix}-{part}" for part in parts)}

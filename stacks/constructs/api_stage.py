@@ -11,7 +11,7 @@ from constructs import Construct
 from stacks.constructs.acknowledgments import acknowledge, skip_checkov
 from stacks.constructs.encrypted_log_group import EncryptedLogGroup
 from stacks.constructs.gateway_logging import GatewayLogging
-from stacks.environment import Throttle
+from stacks.environment import API_STAGE, Throttle
 
 # Requests per second, and at once, to a route that anyone may call.
 _OPEN_RATE = 5
@@ -41,8 +41,6 @@ _ACCESS_LOG = {
 class ApiStage(Construct):
     """Stage `api`: access log in JSON, errors in the execution log, X-Ray. Prompts are in neither log."""
 
-    NAME = "api"
-
     def __init__(
         self,
         scope: Construct,
@@ -69,7 +67,7 @@ class ApiStage(Construct):
             self,
             "ExecutionLog",
             # API Gateway writes there and nowhere else. Made here, it has a key and a retention.
-            name=f"API-Gateway-Execution-Logs_{rest_api_id}/{self.NAME}",
+            name=f"API-Gateway-Execution-Logs_{rest_api_id}/{API_STAGE}",
             key_arn=key_arn,
             retention_days=log_retention_days,
         )
@@ -77,7 +75,7 @@ class ApiStage(Construct):
         self.stage = apigateway.CfnStage(
             self,
             "Stage",
-            stage_name=self.NAME,
+            stage_name=API_STAGE,
             rest_api_id=rest_api_id,
             deployment_id=deployment.ref,
             tracing_enabled=True,
@@ -104,7 +102,7 @@ class ApiStage(Construct):
         """
         stack = cdk.Stack.of(self)
         name = rest_api_id if vpc_endpoint_id is None else f"{rest_api_id}-{vpc_endpoint_id}"
-        return f"https://{name}.execute-api.{stack.region}.{stack.url_suffix}/{self.NAME}"
+        return f"https://{name}.execute-api.{stack.region}.{stack.url_suffix}/{API_STAGE}"
 
 
 def _method_setting(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from stacks.constructs.alarm import MetricSource
+from stacks.alarms.metrics import crash_metric
 from stacks.constructs.encrypted_log_group import EncryptedLogGroup
 
 # What the containers' servers and frameworks write when a worker is lost: TorchServe and multi-model-server ("Backend
@@ -21,7 +21,6 @@ CRASH_PATTERN = " ".join(
         "Killed process",
     )
 )
-CRASHES = "ContainerCrashes"
 
 
 class CrashFilter(logs.CfnMetricFilter):
@@ -40,8 +39,3 @@ class CrashFilter(logs.CfnMetricFilter):
                 {"metricNamespace": metric.namespace, "metricName": metric.name, "metricValue": "1"}
             ],
         )
-
-
-def crash_metric(endpoint_name: str) -> MetricSource:
-    """Crashes of an endpoint's containers. A filter of terms has no dimensions: the namespace is the endpoint's own."""
-    return MetricSource(namespace=f"SDXL/{endpoint_name}", name=CRASHES)

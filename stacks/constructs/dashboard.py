@@ -6,8 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from stacks.constructs.api_stage import ApiStage
-from stacks.environment import BedrockModel, Environment, Fleet, fleets_of
+from stacks.environment import API_STAGE, BedrockModel, Environment, Fleet, fleets_of
 
 _WIDTH = 24
 _HEIGHT = 6
@@ -77,7 +76,7 @@ def _requests(environment: Environment, region: str) -> Widget:
         "Answers of the API",
         region,
         [
-            ["AWS/ApiGateway", metric, "ApiName", name, "Stage", ApiStage.NAME, {"stat": "Sum"}]
+            ["AWS/ApiGateway", metric, "ApiName", name, "Stage", API_STAGE, {"stat": "Sum"}]
             for metric in ("Count", "4XXError", "5XXError")
         ],
     )
@@ -89,7 +88,7 @@ def _api_latency(environment: Environment, region: str) -> Widget:
         "Latency of the API (ms)",
         region,
         [
-            ["AWS/ApiGateway", "Latency", "ApiName", name, "Stage", ApiStage.NAME, {"stat": statistic}]
+            ["AWS/ApiGateway", "Latency", "ApiName", name, "Stage", API_STAGE, {"stat": statistic}]
             for statistic in ("p50", "p95", "p99")
         ],
     )

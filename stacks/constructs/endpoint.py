@@ -10,12 +10,13 @@ import aws_cdk as cdk
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
+from stacks.alarms.rollback import rollback_alarms
 from stacks.constructs.acknowledgments import acknowledge
 from stacks.constructs.arn import local_arn
 from stacks.constructs.crash_filter import CrashFilter
 from stacks.constructs.encrypted_log_group import EncryptedLogGroup
 from stacks.constructs.endpoint_metrics import EndpointMetrics
-from stacks.constructs.endpoint_update import RollbackAlarms, alarm_arns, deployment_config
+from stacks.constructs.endpoint_update import RollbackAlarms, deployment_config
 from stacks.constructs.execution_role import ExecutionRole
 from stacks.constructs.model_container import ModelContainer
 from stacks.constructs.placement import Placement
@@ -75,12 +76,14 @@ class SdxlEndpoint(Construct):
         self.endpoint_arn = local_arn(scope, "sagemaker", f"endpoint/{endpoint_name}")
         self.variant_name = variants[0].name
         served = [*variants, *([shadow] if shadow else [])]
+        specs = rollback_alarms(endpoint_name, [one.name for one in variants], update.rollback) if update else []
         self.execution_role = ExecutionRole(
             self,
             "ExecutionRole",
             containers=[variant.container for variant in served],
             log_group=log_group,
-            watched_alarm_arns=alarm_arns(scope, endpoint_name) if update else (),
+            # From their names: known before there are any.
+            watched_alarm_arns=[local_arn(scope, "cloudwatch", f"alarm:{endpoint_name}-{spec.name}") for spec in specs],
             placement=placement,
         )
         self._log_group, self._placement = log_group, placement
@@ -102,13 +105,7 @@ class SdxlEndpoint(Construct):
         CrashFilter(self, "CrashFilter", endpoint_name=endpoint_name, log_group=log_group)
         alarms = None
         if update is not None:
-            alarms = RollbackAlarms(
-                self,
-                "RollbackAlarms",
-                endpoint_name=endpoint_name,
-                variant_names=[one.name for one in variants],
-                rollback=update.rollback,
-            )
+            alarms = RollbackAlarms(self, "RollbackAlarms", endpoint_name=endpoint_name, specs=specs)
         self.endpoint = sagemaker.CfnEndpoint(
             self,
             "Endpoint",

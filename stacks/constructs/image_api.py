@@ -13,14 +13,13 @@ from constructs import Construct
 
 from stacks.constructs import cross_origin
 from stacks.constructs.acknowledgments import acknowledge, skip_checkov
-from stacks.constructs.api_stage import ApiStage
 from stacks.constructs.arn import local_arn
 from stacks.constructs.authorization import Authorization, invocation_uri
 from stacks.constructs.content_id import rename_with_content
 from stacks.constructs.gateway_responses import gateway_responses
 from stacks.constructs.image_function import ImageFunction
 from stacks.constructs.private_access import private_policy
-from stacks.environment import Api
+from stacks.environment import API_STAGE, Api
 
 # What is bytes: images on the way out, and forms with images on the way in. With */* API Gateway would take JSON bodies
 # for bytes too, and validate none.
@@ -104,7 +103,7 @@ class ImageApi(Construct):
             principal="apigateway.amazonaws.com",
             function_name=function.alias_arn,
             # Every route of the deployed stage, and of no other.
-            source_arn=local_arn(scope, "execute-api", f"{self.rest_api_id}/{ApiStage.NAME}/*"),
+            source_arn=local_arn(scope, "execute-api", f"{self.rest_api_id}/{API_STAGE}/*"),
         )
         _acknowledge_callers(self, authorization)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from stacks.constructs.api_stage import ApiStage
 from stacks.constructs.authorization import Authorization
+from stacks.environment import API_STAGE
 
 
 def private_policy(
@@ -20,8 +20,8 @@ def private_policy(
     """
     allowed = ["execute-api:/*"]
     if authorization.mode == "iam":
-        allowed = [f"execute-api:/{ApiStage.NAME}/{method}{path}" for method, path in open_routes]
-        allowed.append(f"execute-api:/{ApiStage.NAME}/OPTIONS/*")
+        allowed = [f"execute-api:/{API_STAGE}/{method}{path}" for method, path in open_routes]
+        allowed.append(f"execute-api:/{API_STAGE}/OPTIONS/*")
     return {
         "Version": "2012-10-17",
         "Statement": [

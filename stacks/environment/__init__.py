@@ -19,7 +19,7 @@ from stacks.environment.access import (
 from stacks.environment.api import Api, Cors
 from stacks.environment.bedrock import BedrockModel, environment_warnings
 from stacks.environment.endpoint import PRIMARY_VARIANT, SHADOW_VARIANT, Endpoint, Shadow, Variant
-from stacks.environment.fleets import Fleet, fleets_of
+from stacks.environment.fleets import Fleet, fleets_of, guarded_update
 from stacks.environment.loader import environment_paths, find_environment, load_environment, load_environments
 from stacks.environment.model import Environment
 from stacks.environment.models import EndpointModel, Model, OpenModel, OptimizedModel
@@ -44,9 +44,10 @@ from stacks.environment.updates import (
     UnguardedUpdate,
     Update,
 )
-from stacks.environment.values import ENVIRONMENT_TAG
+from stacks.environment.values import API_STAGE, ENVIRONMENT_TAG
 
 __all__ = [
+    "API_STAGE",
     "ENVIRONMENT_TAG",
     "PRIMARY_VARIANT",
     "SHADOW_VARIANT",
@@ -98,6 +99,7 @@ __all__ = [
     "environment_warnings",
     "find_environment",
     "fleets_of",
+    "guarded_update",
     "load_environment",
     "load_environments",
 ]

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from stacks.environment.bedrock import BedrockModel
 from stacks.environment.endpoint import PRIMARY_VARIANT, SHADOW_VARIANT
+from stacks.environment.models import OptimizedModel
+from stacks.environment.updates import GuardedUpdate, UnguardedUpdate
 
 if TYPE_CHECKING:
     from stacks.environment.model import Environment
@@ -76,3 +78,13 @@ def fleets_of(environment: Environment) -> tuple[Fleet, ...]:
             )
         )
     return tuple(fleets)
+
+
+def guarded_update(environment: Environment) -> GuardedUpdate | None:
+    """How an update of the endpoint is guarded. With a Marketplace package it is not, whatever SageMaker is told.
+
+    "Deployment guardrails: Exclusions": the endpoint falls back to all at once, and no alarm is watched.
+    """
+    update, fleets = environment.endpoint.update, fleets_of(environment)
+    has_package = any(isinstance(fleet.model, OptimizedModel) for fleet in fleets)
+    return None if isinstance(update, UnguardedUpdate) or has_package or not fleets else update

@@ -73,6 +73,8 @@ PATTERN_WORDS = {
     IMPORTED_MODEL_ARN_PATTERN: "arn:<partition>:bedrock:<region>:<account>:imported-model/<12 characters>",
 }
 
+# Name of the API's stage, with which every path of its address begins.
+API_STAGE = "api"
 # What the resources of an environment are told apart by, in the bill too. Of the 50 tags that AWS allows, one.
 ENVIRONMENT_TAG = "sdxl:environment"
 TAGS_LIMIT = 49

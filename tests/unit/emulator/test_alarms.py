@@ -17,7 +17,8 @@ from emulator.monitoring import clock
 from emulator.monitoring.alarms import UnsupportedExpressionError, alarms_of_rule, calculate, evaluate, in_alarm
 from emulator.monitoring.log_metrics import FilterPatternError, matches, parse_pattern
 from emulator.monitoring.metrics import publish, statistic
-from stacks.constructs.crash_filter import CRASH_PATTERN, crash_metric
+from stacks.alarms.metrics import crash_metric
+from stacks.constructs.crash_filter import CRASH_PATTERN
 
 REGION = "us-east-1"
 NAMESPACE = "AWS/SageMaker"

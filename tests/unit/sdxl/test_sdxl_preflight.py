@@ -668,6 +668,16 @@ FAULTS = {
         environment(),
         ("failed", "names", "alarm sdxl-dev-api-errors exists", "delete-alarms"),
     ),
+    "alarm of an instance of a further variant": (
+        lambda aws: aws.alarms.append("sdxl-dev-disk-challenger"),
+        environment(endpoint={"variants": [{"name": "challenger", "model": {"source": "open"}, "weight": 1}]}),
+        ("failed", "names", "alarm sdxl-dev-disk-challenger exists, but no stack sdxl-dev-Operations", "delete-alarms"),
+    ),
+    "alarm of the endpoint's updates": (
+        lambda aws: aws.alarms.append("sdxl-dev-update-latency"),
+        environment(endpoint={"update": {"traffic": "canary"}, "instance_count": 2}),
+        ("failed", "names", "alarm sdxl-dev-update-latency exists, but no stack sdxl-dev-Inference", "delete-alarms"),
+    ),
     "no role of autoscaling": (
         _answer("GetRole", refused("NoSuchEntity")),
         environment(scaling=SCALING),
@@ -772,7 +782,7 @@ def test_a_quota_that_was_never_raised_is_the_default(aws):
 
 
 def test_a_type_without_a_quota_code_is_unknown(aws):
-    described = environment()
+    described = environment(operations=None)
     endpoint = described.endpoint.model_copy(update={"instance_types": ("ml.g9.xlarge",)})
     finding, cost = bad(check(aws, described.model_copy(update={"endpoint": endpoint})))
     assert (finding.status, finding.name) == ("unknown", "quota of ml.g9.xlarge")

@@ -1,37 +1,19 @@
-"""Which alarms an environment has, on its API, function and model: plain data, made into alarms by the stack."""
+"""The alarms of the operations stack: on the API, its function and the model."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from stacks.alarms.metrics import MetricMath, MetricSource, crash_metric, highest, total
+from stacks.alarms.spec import AlarmSpec, Condition
 from stacks.catalog import load_catalog
 from stacks.catalog.bedrock import load_bedrock_catalog
-from stacks.constructs.alarm import Condition, MetricMath, MetricSource, highest, total
-from stacks.constructs.api_stage import ApiStage
-from stacks.constructs.crash_filter import crash_metric
-from stacks.environment import Alarms, BedrockModel, Environment, Fleet, fleets_of
+from stacks.environment import API_STAGE, Alarms, BedrockModel, Environment, Fleet, fleets_of
 
 FIVE_MINUTES = 300
 
 
-@dataclass(frozen=True, kw_only=True)
-class AlarmSpec:
-    """One alarm. `is_felt` says that callers notice: it is part of the environment's own alarm, which tells of it.
-
-    The others tell by themselves. `name` comes after the environment's.
-    """
-
-    construct_id: str
-    name: str
-    meaning: str
-    runbook: str
-    metric: MetricSource | MetricMath
-    when: Condition
-    is_felt: bool = False
-
-
-def alarm_specs(environment: Environment, function_name: str, thresholds: Alarms) -> Iterator[AlarmSpec]:
+def operations_alarms(environment: Environment, function_name: str, thresholds: Alarms) -> Iterator[AlarmSpec]:
     """The alarms of `environment`; `function_name` is that of the image API's function."""
     latency_seconds = thresholds.latency_seconds(environment.api.integration_timeout_seconds)
     yield from _api(environment, thresholds, latency_seconds)
@@ -50,7 +32,7 @@ def _api(environment: Environment, thresholds: Alarms, latency_seconds: float) -
         return MetricSource(
             namespace="AWS/ApiGateway",
             name=name,
-            dimensions={"ApiName": f"sdxl-{environment.name}", "Stage": ApiStage.NAME},
+            dimensions={"ApiName": f"sdxl-{environment.name}", "Stage": API_STAGE},
             statistic=statistic,
             period_seconds=period_seconds,
         )
