@@ -10,6 +10,8 @@ from sdxl.preflight.findings import Finding
 from stacks.environment import Operations, fleets_of, guarded_update
 
 NAMES = "names"
+# Amazon CloudWatch API reference, DescribeAlarms: names in one call, and alarms in one answer.
+_ALARMS_AT_ONCE = 100
 
 _NOT_THERE = ("NotFound", "NotFoundException", "ResourceNotFound", "DashboardNotFoundError")
 
@@ -37,7 +39,7 @@ def check_operations_names(account: Account, prefix: str, operations: Operations
     )
     # The function's name is known once it is there; the alarms' names do not take it up.
     specs = operations_alarms(environment, "", operations.alarms)
-    yield from _taken_alarms(account, prefix, {prefix, *(f"{prefix}-{spec.name}" for spec in specs)}, owner)
+    yield from _taken_alarms(account, {prefix, *(f"{prefix}-{spec.name}" for spec in specs)}, owner)
 
 
 def _taken(account: Account, action: str, asked: dict[str, Any], *, found: str, remedy: str) -> Iterator[Finding]:
@@ -59,20 +61,27 @@ def check_rollback_names(account: Account, prefix: str) -> Iterator[Finding]:
         specs = rollback_alarms(
             prefix, [fleet.variant_name for fleet in fleets_of(account.environment)], update.rollback
         )
-        yield from _taken_alarms(account, prefix, {f"{prefix}-{spec.name}" for spec in specs}, f"{prefix}-Inference")
+        yield from _taken_alarms(account, {f"{prefix}-{spec.name}" for spec in specs}, f"{prefix}-Inference")
 
 
-def _taken_alarms(account: Account, prefix: str, own: Set[str], owner: str) -> Iterator[Finding]:
+def _taken_alarms(account: Account, names: Set[str], owner: str) -> Iterator[Finding]:
+    asked = sorted(names)
+    found: list[str] = []
     try:
-        answer = account.call(
-            "cloudwatch:DescribeAlarms", AlarmNamePrefix=prefix, AlarmTypes=["CompositeAlarm", "MetricAlarm"]
-        )
+        for start in range(0, len(asked), _ALARMS_AT_ONCE):
+            answer = account.call(
+                "cloudwatch:DescribeAlarms",
+                AlarmNames=asked[start : start + _ALARMS_AT_ONCE],
+                AlarmTypes=["CompositeAlarm", "MetricAlarm"],
+                MaxRecords=_ALARMS_AT_ONCE,
+            )
+            found += [
+                alarm["AlarmName"] for kind in ("CompositeAlarms", "MetricAlarms") for alarm in answer.get(kind, ())
+            ]
     except AwsError as exc:
         yield exc.unknown(NAMES)
         return
-    found = {alarm["AlarmName"] for kind in ("CompositeAlarms", "MetricAlarms") for alarm in answer.get(kind, ())}
-    # Those of another environment, whose name begins like this one's, are not in the way.
-    for name in sorted(found & own):
+    for name in found:
         yield Finding(
             name=NAMES,
             status="failed",

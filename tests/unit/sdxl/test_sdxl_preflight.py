@@ -229,8 +229,9 @@ class FakeAws:
         assert not name.startswith("ml.")
         return {"InstanceTypeOfferings": [{"InstanceType": name, "Location": zone} for zone in self.zones]}
 
-    def DescribeAlarms(self, AlarmNamePrefix, AlarmTypes):  # noqa: N802, N803
-        return {"MetricAlarms": [{"AlarmName": name} for name in self.alarms if name.startswith(AlarmNamePrefix)]}
+    def DescribeAlarms(self, AlarmNames, AlarmTypes, MaxRecords):  # noqa: N802, N803
+        found = [{"AlarmName": name} for name in self.alarms if name in AlarmNames]
+        return {"MetricAlarms": found[:MaxRecords]}
 
     def GetDashboard(self, DashboardName):  # noqa: N802, N803
         return refused("ResourceNotFound")
