@@ -9,7 +9,7 @@ from constructs import Construct
 
 from stacks.catalog import load_catalog
 from stacks.constructs.encrypted_log_group import EncryptedLogGroup
-from stacks.constructs.endpoint import SdxlEndpoint, ServedVariant, pascal
+from stacks.constructs.endpoint import SdxlEndpoint, ServedVariant
 from stacks.constructs.endpoint_scaling import RealTimeScaling
 from stacks.constructs.model_container import InferenceContainer, ModelContainer, ModelPackage
 from stacks.constructs.placement import Placement
@@ -20,6 +20,7 @@ from stacks.environment import (
     OptimizedModel,
     fleets_of,
     guarded_update,
+    pascal,
 )
 
 

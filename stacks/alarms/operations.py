@@ -8,7 +8,7 @@ from stacks.alarms.metrics import MetricMath, MetricSource, crash_metric, highes
 from stacks.alarms.spec import AlarmSpec, Condition
 from stacks.catalog import load_catalog
 from stacks.catalog.bedrock import load_bedrock_catalog
-from stacks.environment import API_STAGE, Alarms, BedrockModel, Environment, Fleet, fleets_of
+from stacks.environment import API_STAGE, Alarms, BedrockModel, Environment, Fleet, fleets_of, pascal
 
 FIVE_MINUTES = 300
 
@@ -140,7 +140,7 @@ def _model(environment: Environment, fleets: list[Fleet], latency_seconds: float
 def _instances(environment: Environment, fleet: Fleet, thresholds: Alarms, *, is_first: bool) -> Iterator[AlarmSpec]:
     endpoint, variant = f"sdxl-{environment.name}", fleet.variant_name
     suffix = "" if is_first else f"-{variant}"
-    id_suffix = "" if is_first else "".join(word.capitalize() for word in variant.split("-"))
+    id_suffix = "" if is_first else pascal(variant)
     # Where several types may be found, the one with the most GPUs: its sum is the highest that is well.
     gpus = max(load_catalog().instance_type(name).gpu_count for name in fleet.instance_types)
 

@@ -21,7 +21,7 @@ from stacks.constructs.execution_role import ExecutionRole
 from stacks.constructs.model_container import ModelContainer
 from stacks.constructs.placement import Placement
 from stacks.constructs.statement import Statement, allow
-from stacks.environment import Endpoint, GuardedUpdate
+from stacks.environment import Endpoint, GuardedUpdate, pascal
 
 if TYPE_CHECKING:
     from aws_cdk import aws_cloudwatch as cloudwatch
@@ -213,11 +213,6 @@ def _production_variant(
         model_data_download_timeout_in_seconds=settings.model_download_timeout_seconds,
         container_startup_health_check_timeout_in_seconds=settings.health_check_timeout_seconds,
     )
-
-
-def pascal(name: str) -> str:
-    """A variant's name as a construct's id."""
-    return "".join(word.capitalize() for word in name.split("-"))
 
 
 def _acknowledge_no_volume_key(config: sagemaker.CfnEndpointConfig, instance_types: Sequence[str]) -> None:

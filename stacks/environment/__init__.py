@@ -44,7 +44,7 @@ from stacks.environment.updates import (
     UnguardedUpdate,
     Update,
 )
-from stacks.environment.values import API_STAGE, ENVIRONMENT_TAG
+from stacks.environment.values import API_STAGE, ENVIRONMENT_TAG, pascal
 
 __all__ = [
     "API_STAGE",
@@ -102,4 +102,5 @@ __all__ = [
     "guarded_update",
     "load_environment",
     "load_environments",
+    "pascal",
 ]

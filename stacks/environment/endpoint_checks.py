@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from stacks.catalog import CatalogError, load_catalog, partition_of
 from stacks.environment.problems import Location, SettingProblem
+from stacks.environment.values import pascal
 
 if TYPE_CHECKING:
     from stacks.environment.endpoint import Endpoint
@@ -38,10 +39,14 @@ def variant_problems(
     names = ["primary", "shadow"]
     for index, variant in enumerate(endpoint.variants):
         location: Location = ("endpoint", "variants", index)
-        if variant.name in names:
+        # What becomes resources must differ there too, where hyphens are left out.
+        same = next((name for name in names if pascal(name) == pascal(variant.name)), None)
+        if same is not None:
             yield SettingProblem(
                 location=(*location, "name"),
-                text=f"{variant.name!r} is taken",
+                text=f"{variant.name!r} is taken"
+                if same == variant.name
+                else f"{variant.name!r} and {same!r} are one name without hyphens, as in the ids of resources",
                 received=variant.name,
                 allowed=f"a name other than {', '.join(names)}",
                 remedy="rename the variant",

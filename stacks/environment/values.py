@@ -195,3 +195,8 @@ def _tag_problems(key: str, value: str) -> Iterator[tuple[str, str, str]]:
         if not _TAG_CHARACTERS.fullmatch(text):
             allowed = "letters, digits, spaces and + - = . _ : / @"
             yield f"the {what} {text!r} has characters that AWS refuses", allowed, f"change the {what}"
+
+
+def pascal(name: str) -> str:
+    """A variant's name as a part of a construct's id: `night-shift` as `NightShift`."""
+    return "".join(word.capitalize() for word in name.split("-"))

@@ -12,6 +12,7 @@ BASE = 'account: "111122223333"\nregion: us-east-1\nmodel: {source: open}\n'
 OPTIMIZED = BASE.replace("open", "optimized")
 TWO = "endpoint:\n  instance_count: 2\n"
 VARIANT = "  variants:\n    - {name: challenger, model: {source: optimized}, weight: 0.2"
+OTHER = "    - {name: other, model: {source: open}, weight: 1}\n"
 TARGET = "target: {metric: concurrent_requests, target: 1}"
 SCALED = f"scaling:\n  min_capacity: 2\n  max_capacity: 4\n  {TARGET}\n"
 NIGHT = "schedules: [{name: night, schedule: rate(1 day), min_capacity: 1}]"
@@ -58,6 +59,10 @@ WRONG = {
     "two variants of one name": (
         f"{BASE}endpoint:\n{VARIANT}}}\n    - {{name: challenger, model: {{source: open}}, weight: 1}}\n",
         ["wrong.yaml:7: endpoint.variants[1].name: 'challenger' is taken", "primary, shadow, challenger"],
+    ),
+    "two variants whose names differ by a hyphen before a digit": (
+        f"{BASE}endpoint:\n{VARIANT.replace('challenger', 'v-2')}}}\n{OTHER.replace('other', 'v2')}",
+        ["endpoint.variants[1].name: 'v2' and 'v-2' are one name without hyphens", "rename"],
     ),
     "a variant without traffic": (
         f"{BASE}endpoint:\n{VARIANT.replace('0.2', '0')}}}\n",
