@@ -14,6 +14,7 @@ from stacks.constructs.arn import local_arn, partition
 from stacks.constructs.bedrock_model import BedrockModelAccess
 from stacks.constructs.model_container import InferenceContainer
 from stacks.constructs.placement import Placement
+from stacks.constructs.statement import resources_of
 from stacks.constructs.vpc_endpoints import HTTPS, VpcEndpoints
 from stacks.environment import BedrockModel, Environment, Network, OpenModel
 from stacks.storage_stack import StorageStack
@@ -112,7 +113,7 @@ class NetworkStack(cdk.Stack):
         model = environment.model
         if isinstance(model, BedrockModel):
             access = BedrockModelAccess(model=model, account=environment.account, region=environment.region)
-            arns = [arn for statement in access.invoke_statements() for arn in statement["Resource"]]
+            arns = [arn for statement in access.invoke_statements() for arn in resources_of(statement)]
             return {"bedrock-runtime": [{"Action": "bedrock:InvokeModel", "Resource": arns}]}
         arn = local_arn(self, "sagemaker", f"endpoint/sdxl-{environment.name}")
         return {

@@ -73,7 +73,7 @@ class CostBudget(Construct):
             "StopPolicy",
             description="Put on the image API's role by the budget: no model is called any more",
             statements=[deny(_STOPPED, ["*"])],
-        ).managed_policy_arn
+        ).ref
         role = ServiceRole(
             self,
             "ActionRole",

@@ -33,7 +33,7 @@ class ServiceRole(Construct):
             "Role",
             description=description,
             assume_role_policy_document=trust_policy(service),
-            managed_policy_arns=[self.permissions.managed_policy_arn],
+            managed_policy_arns=[self.permissions.ref],
         )
 
     @cached_property
@@ -44,10 +44,10 @@ class ServiceRole(Construct):
 
 def managed_policy(
     scope: Construct, construct_id: str, *, description: str, statements: list[Statement]
-) -> iam.ManagedPolicy:
-    """Managed policy with a generated name. The CDK joins statements that can be one."""
-    document = iam.PolicyDocument.from_json({"Version": "2012-10-17", "Statement": statements})
-    return iam.ManagedPolicy(scope, construct_id, description=description, document=document)
+) -> iam.CfnManagedPolicy:
+    """Managed policy with a generated name."""
+    document = {"Version": "2012-10-17", "Statement": statements}
+    return iam.CfnManagedPolicy(scope, construct_id, description=description, policy_document=document)
 
 
 def trust_policy(service: str) -> dict[str, object]:

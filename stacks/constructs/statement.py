@@ -29,7 +29,18 @@ def _statement(
     resources: Sequence[str],
     conditions: Mapping[str, Mapping[str, Any]] | None,
 ) -> Statement:
-    statement: Statement = {"Effect": effect, "Action": list(actions), "Resource": list(resources)}
+    statement: Statement = {"Effect": effect, "Action": _one_or_many(actions), "Resource": _one_or_many(resources)}
     if conditions:
         statement["Condition"] = {operator: dict(keys) for operator, keys in conditions.items()}
     return statement
+
+
+def _one_or_many(values: Sequence[str]) -> str | list[str]:
+    """As IAM's own documents and the CDK's have it."""
+    return values[0] if len(values) == 1 else list(values)
+
+
+def resources_of(statement: Statement) -> list[str]:
+    """What a statement is about."""
+    found = statement["Resource"]
+    return [found] if isinstance(found, str) else list(found)

@@ -47,7 +47,7 @@ def test_calling_takes_permissions_on_this_endpoint_only(endpoint: SdxlEndpoint)
         {
             "Effect": "Allow",
             "Action": ["sagemaker:DescribeEndpoint", "sagemaker:InvokeEndpoint"],
-            "Resource": ["arn:aws:sagemaker:us-east-1:111122223333:endpoint/sdxl-test"],
+            "Resource": "arn:aws:sagemaker:us-east-1:111122223333:endpoint/sdxl-test",
         }
     ]
 

@@ -146,7 +146,7 @@ def test_execution_role_of_the_open_model_is_exact(dev: dict[str, Template]) -> 
     assert statements(dev["Inference"]) == [
         (LOG_ACTIONS, [group, f"{group}:*"], None),
         (["cloudwatch:PutMetricData"], ["*"], METRICS_ONLY),
-        (["cloudwatch:DescribeAlarms"], [f"{alarm}-{what}" for what in ("crashes", "errors", "latency")], None),
+        (["cloudwatch:DescribeAlarms"], [f"{alarm}-{what}" for what in ("errors", "latency", "crashes")], None),
         (["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"], [repository], None),
         (["ecr:GetAuthorizationToken"], ["*"], None),
         (["s3:GetObject"], [f"{bucket}/{key}"], None),
