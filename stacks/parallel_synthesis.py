@@ -12,10 +12,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 # Below this many for each, starting another process takes longer than it saves.
 ENVIRONMENTS_PER_PROCESS = 5
@@ -23,6 +23,8 @@ MOST_PROCESSES = 4
 
 # How a process is told which part is its own: "2/3" is the second of three.
 PART_VARIABLE = "SDXL_SYNTHESIS_PART"
+# What such a process says when it has made its part.
+_MADE = "sdxl: part is made"
 _SETTINGS = ("CDK_OUTDIR", "CDK_CONTEXT_JSON")
 
 
@@ -35,15 +37,33 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True)
 class _Process:
+    """Another process. What it says on standard error is kept, and it says on standard output when its part is made."""
+
     process: subprocess.Popen[str]
     directory: Path
+    errors: IO[str]
+
+    def has_made_its_part(self) -> bool:
+        """Wait until it has, or has ended without. To end properly takes it longer than to join what it made."""
+        assert self.process.stdout is not None  # noqa: S101 - a pipe
+        return any(line.endswith(f"{_MADE}\n") for line in self.process.stdout)
+
+    def end(self) -> int:
+        """Wait until it has ended, pass on what it said, and remove what is left of it; returns its exit status."""
+        with self.process, self.errors:
+            status = self.process.wait()
+            self.errors.seek(0)
+            sys.stderr.write(self.errors.read())
+        shutil.rmtree(self.directory, ignore_errors=True)
+        return status
 
 
 class ParallelSynthesis:
     """The parts of a synthesis: this process's own, and the processes that make the others."""
 
-    def __init__(self, part: Part, output: Path | None, others: list[_Process]) -> None:
+    def __init__(self, part: Part, output: Path | None = None, others: Sequence[_Process] = ()) -> None:
         self.part = part
+        self._is_part = part.number > 0
         self._output = output
         self._others = others
 
@@ -52,25 +72,22 @@ class ParallelSynthesis:
 
         `status` is this process's own. What the others say goes to standard error.
         """
-        statuses = [status]
-        for other in self._others:
-            _, said = other.process.communicate()
-            sys.stderr.write(said)
-            statuses.append(other.process.returncode)
-        worst = max(map(abs, statuses))
-        if self._others and self._output is not None:
-            if not worst:
-                _join(self._output, [other.directory for other in self._others])
-            for other in self._others:
-                shutil.rmtree(other.directory)
+        if self._is_part and not status:
+            print(_MADE, flush=True)  # noqa: T201 - for the process that started this one
+        are_made = all(other.has_made_its_part() for other in self._others)
+        if self._output is not None and are_made and not status:
+            _join(self._output, [other.directory for other in self._others])
+        worst = max([abs(status), *(abs(other.end()) for other in self._others)])
+        if not worst and not are_made:
+            sys.stderr.write("a process of the synthesis ended well, and without its part: run the command again\n")
+            return 1
         return worst
 
     def abandon(self) -> None:
         """End the other processes and remove what they made."""
         for other in self._others:
             other.process.kill()
-            other.process.communicate()
-            shutil.rmtree(other.directory, ignore_errors=True)
+            other.end()
 
 
 def start(environments: Path, variables: Mapping[str, str] = os.environ) -> ParallelSynthesis:
@@ -81,10 +98,10 @@ def start(environments: Path, variables: Mapping[str, str] = os.environ) -> Para
     """
     if PART_VARIABLE in variables:
         number, _, parts = variables[PART_VARIABLE].partition("/")
-        return ParallelSynthesis(Part(int(number) - 1, int(parts)), None, [])
+        return ParallelSynthesis(Part(int(number) - 1, int(parts)))
     count = _parts(environments, variables)
     if count == 1:
-        return ParallelSynthesis(Part(0, 1), None, [])
+        return ParallelSynthesis(Part(0, 1))
     output = Path(variables["CDK_OUTDIR"])
     output.mkdir(parents=True, exist_ok=True)
     return ParallelSynthesis(
@@ -111,6 +128,8 @@ def _processors() -> int:
 def _start(output: Path, part: Part, variables: Mapping[str, str]) -> _Process:
     # Beside the others' folders, so that what is made there can be moved and not copied.
     directory = Path(tempfile.mkdtemp(prefix=f".part-{part.number + 1}-", dir=output))
+    # A file, so that however much it says, it never waits for somebody to read it.
+    errors = tempfile.TemporaryFile("w+", dir=directory)  # noqa: SIM115 - closed when the process has ended
     process = subprocess.Popen(  # noqa: S603 - this program itself
         [sys.executable, *sys.orig_argv[1:]],
         env={
@@ -119,15 +138,19 @@ def _start(output: Path, part: Part, variables: Mapping[str, str]) -> _Process:
             PART_VARIABLE: f"{part.number + 1}/{part.parts}",
         },
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=errors,
         text=True,
     )
-    return _Process(process, directory)
+    return _Process(process, directory, errors)
 
 
 def _join(output: Path, parts: list[Path]) -> None:
     """Move the parts' nested assemblies and assets to `output`, and name them in its manifest and its tree."""
+    # By now the environments' files have loaded it. It takes a third of the standard library's time for a tree of
+    # megabytes, and this is the one thing that is done while the other processors wait.
+    from pydantic_core import to_json  # noqa: PLC0415
+
     manifest, tree = _read(output / "manifest.json"), _read(output / "tree.json")
     nested = {name: item for name, item in manifest["artifacts"].items() if _is_nested(item)}
     rest = {name: item for name, item in manifest["artifacts"].items() if name not in nested}
@@ -146,7 +169,7 @@ def _join(output: Path, parts: list[Path]) -> None:
                 asset.rename(output / asset.name)
     manifest["artifacts"] = {**nested, **rest}
     (output / "manifest.json").write_text(json.dumps(manifest, indent=2))
-    (output / "tree.json").write_text(json.dumps(tree, separators=(",", ":")))
+    (output / "tree.json").write_bytes(to_json(tree))
 
 
 def _merged(children: dict[str, Any], others: dict[str, Any]) -> dict[str, Any]:
@@ -159,5 +182,7 @@ def _is_nested(artifact: dict[str, Any]) -> bool:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(path.read_text())
+    from pydantic_core import from_json  # noqa: PLC0415 - see above
+
+    found: dict[str, Any] = from_json(path.read_bytes())
     return found
