@@ -223,6 +223,7 @@ class ApiStack(cdk.Stack):
         ]
 
 
+# One file for all environments.
 @cache
 def _team_styles() -> TeamStyles:
     return load_styles(STYLES_FILE)
