@@ -125,3 +125,27 @@ def test_errors_of_every_part_are_said_and_nothing_is_left_behind(tmp_path: Path
     assert all(f"blue-{number}.yaml:2: region: received nowhere" in done.stderr for number in (1, 8))
     assert "Traceback" not in done.stderr
     assert list((tmp_path / "cdk.out").glob(".part-*")) == []
+
+
+def test_a_process_that_ends_well_without_its_part_fails_the_whole(tmp_path: Path) -> None:
+    script = tmp_path / "app.py"
+    script.write_text(
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from stacks import parallel_synthesis\n"
+        "parallel_synthesis._processors = lambda: 2\n"
+        f"synthesis = parallel_synthesis.start(Path({str(many_environments(tmp_path))!r}))\n"
+        "sys.exit(0 if synthesis.part.number else synthesis.finish(0))\n"
+    )
+    variables = {
+        **os.environ,
+        "CDK_CONTEXT_JSON": "{}",
+        "CDK_OUTDIR": str(tmp_path / "cdk.out"),
+        "PYTHONPATH": str(ROOT),
+    }
+
+    done = subprocess.run([sys.executable, str(script)], env=variables, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1
+    assert done.stderr == "a process of the synthesis ended well, and without its part: run the command again\n"
+    assert list((tmp_path / "cdk.out").glob(".part-*")) == []
