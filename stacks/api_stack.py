@@ -202,16 +202,13 @@ class ApiStack(cdk.Stack):
     def _storage_permissions(self, storage: StorageStack) -> list[Statement]:
         region = place_of(self).region
         return [
-            allow(["s3:GetObject", "s3:PutObject"], [f"{storage.images.arn}/{IMAGES_PREFIX}*"]),
+            storage.images.access(IMAGES_PREFIX),
             allow(
                 ["kms:Decrypt", "kms:GenerateDataKey"],
                 [storage.key_arn],
                 {"StringEquals": {"kms:ViaService": f"s3.{region}.amazonaws.com"}},
             ),
-            allow(
-                ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
-                [storage.idempotency.arn],
-            ),
+            storage.idempotency.access(),
             # Reading and writing decrypts the table's key as the caller. All else that DynamoDB does with a customer's
             # key it does as the table's creator, or by its grant (DynamoDB Developer Guide, "Monitoring DynamoDB
             # interaction with AWS KMS").
@@ -223,9 +220,9 @@ class ApiStack(cdk.Stack):
         ]
 
 
-# One file for all environments.
 @cache
 def _team_styles() -> TeamStyles:
+    """From one file for all environments."""
     return load_styles(STYLES_FILE)
 
 

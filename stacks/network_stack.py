@@ -14,7 +14,7 @@ from stacks.constructs.arn import local_arn, partition
 from stacks.constructs.bedrock_model import BedrockModelAccess
 from stacks.constructs.model_container import InferenceContainer
 from stacks.constructs.placement import Placement
-from stacks.constructs.statement import resources_of
+from stacks.constructs.statement import Statement, allow, resources_of
 from stacks.constructs.vpc_endpoints import HTTPS, VpcEndpoints
 from stacks.environment import BedrockModel, Environment, Network, OpenModel
 from stacks.storage_stack import StorageStack
@@ -61,17 +61,7 @@ class NetworkStack(cdk.Stack):
                 route_table_ids=network.route_table_ids,
                 gateways={
                     "s3": _s3_statements(environment, storage, images_prefix),
-                    "dynamodb": [
-                        {
-                            "Action": [
-                                "dynamodb:DeleteItem",
-                                "dynamodb:GetItem",
-                                "dynamodb:PutItem",
-                                "dynamodb:UpdateItem",
-                            ],
-                            "Resource": storage.idempotency.arn,
-                        }
-                    ],
+                    "dynamodb": [storage.idempotency.access()],
                 },
                 interfaces=self._model_statements(environment),
             )
@@ -109,25 +99,25 @@ class NetworkStack(cdk.Stack):
         )
         return group.attr_group_id
 
-    def _model_statements(self, environment: Environment) -> dict[str, list[dict[str, Any]]]:
+    def _model_statements(self, environment: Environment) -> dict[str, list[Statement]]:
         model = environment.model
         if isinstance(model, BedrockModel):
             access = BedrockModelAccess(model=model, account=environment.account, region=environment.region)
             arns = [arn for statement in access.invoke_statements() for arn in resources_of(statement)]
-            return {"bedrock-runtime": [{"Action": "bedrock:InvokeModel", "Resource": arns}]}
+            return {"bedrock-runtime": [{"Effect": "Allow", "Action": "bedrock:InvokeModel", "Resource": arns}]}
         arn = local_arn(self, "sagemaker", f"endpoint/sdxl-{environment.name}")
         return {
-            "sagemaker.runtime": [{"Action": "sagemaker:InvokeEndpoint", "Resource": arn}],
-            "sagemaker.api": [{"Action": "sagemaker:DescribeEndpoint", "Resource": arn}],
+            "sagemaker.runtime": [allow(["sagemaker:InvokeEndpoint"], [arn])],
+            "sagemaker.api": [allow(["sagemaker:DescribeEndpoint"], [arn])],
         }
 
 
-def _s3_statements(environment: Environment, storage: StorageStack, images_prefix: str) -> list[dict[str, Any]]:
+def _s3_statements(environment: Environment, storage: StorageStack, images_prefix: str) -> list[Statement]:
     """The function's images, and the artifact of a model that SageMaker fetches through the subnets."""
-    images = {"Action": ["s3:GetObject", "s3:PutObject"], "Resource": f"{storage.images.arn}/{images_prefix}*"}
+    images = storage.images.access(images_prefix)
     if not isinstance(environment.model, OpenModel):
         return [images]
     found = load_catalog().open_container(environment.region)
     container = InferenceContainer(image_uri=found.image_uri, model_data_url=found.model_data_url)
     reads = container.artifact_permissions(partition(storage))
-    return [images, *({"Action": action, "Resource": resource} for action, resource in reads)]
+    return [images, *(allow([action], [resource]) for action, resource in reads)]

@@ -63,7 +63,6 @@ class ParallelSynthesis:
 
     def __init__(self, part: Part, output: Path | None = None, others: Sequence[_Process] = ()) -> None:
         self.part = part
-        self._is_part = part.number > 0
         self._output = output
         self._others = others
 
@@ -72,7 +71,7 @@ class ParallelSynthesis:
 
         `status` is this process's own. What the others say goes to standard error.
         """
-        if self._is_part and not status:
+        if self.part.number and not status:
             print(_MADE, flush=True)  # noqa: T201 - for the process that started this one
         are_made = all(other.has_made_its_part() for other in self._others)
         if self._output is not None and are_made and not status:

@@ -7,20 +7,21 @@ from typing import Any
 
 from sdxl.preflight.account import Account, AwsError
 from sdxl.preflight.findings import Finding
+from stacks.alarms.operations import operations_alarms
+from stacks.alarms.rollback import rollback_alarms
+from stacks.catalog import partition_of
 from stacks.environment import Operations, fleets_of, guarded_update
 
 NAMES = "names"
-# Amazon CloudWatch API reference, DescribeAlarms: names in one call, and alarms in one answer.
-_ALARMS_AT_ONCE = 100
+# Amazon CloudWatch API reference, DescribeAlarms: names in one call, and alarms in one answer. With ten variants, as
+# many as there can be, an environment has fewer than 70.
+_MOST_ALARMS = 100
 
 _NOT_THERE = ("NotFound", "NotFoundException", "ResourceNotFound", "DashboardNotFoundError")
 
 
 def check_operations_names(account: Account, prefix: str, operations: Operations) -> Iterator[Finding]:
     """Yield what is in the way of an operations stack that is not there yet."""
-    from stacks.alarms.operations import operations_alarms  # noqa: PLC0415 - slow, and seldom needed
-    from stacks.catalog import partition_of  # noqa: PLC0415
-
     environment, owner = account.environment, f"{prefix}-Operations"
     topic = f"arn:{partition_of(environment.region)}:sns:{environment.region}:{environment.account}:{prefix}-alarms"
     yield from _taken(
@@ -54,8 +55,6 @@ def _taken(account: Account, action: str, asked: dict[str, Any], *, found: str, 
 
 def check_rollback_names(account: Account, prefix: str) -> Iterator[Finding]:
     """Yield the alarms that are in the way of those that watch the endpoint's updates."""
-    from stacks.alarms.rollback import rollback_alarms  # noqa: PLC0415 - as above
-
     update = guarded_update(account.environment)
     if update is not None:
         specs = rollback_alarms(
@@ -65,22 +64,17 @@ def check_rollback_names(account: Account, prefix: str) -> Iterator[Finding]:
 
 
 def _taken_alarms(account: Account, names: Set[str], owner: str) -> Iterator[Finding]:
-    asked = sorted(names)
-    found: list[str] = []
     try:
-        for start in range(0, len(asked), _ALARMS_AT_ONCE):
-            answer = account.call(
-                "cloudwatch:DescribeAlarms",
-                AlarmNames=asked[start : start + _ALARMS_AT_ONCE],
-                AlarmTypes=["CompositeAlarm", "MetricAlarm"],
-                MaxRecords=_ALARMS_AT_ONCE,
-            )
-            found += [
-                alarm["AlarmName"] for kind in ("CompositeAlarms", "MetricAlarms") for alarm in answer.get(kind, ())
-            ]
+        answer = account.call(
+            "cloudwatch:DescribeAlarms",
+            AlarmNames=sorted(names),
+            AlarmTypes=["CompositeAlarm", "MetricAlarm"],
+            MaxRecords=_MOST_ALARMS,
+        )
     except AwsError as exc:
         yield exc.unknown(NAMES)
         return
+    found = [alarm["AlarmName"] for kind in ("CompositeAlarms", "MetricAlarms") for alarm in answer.get(kind, ())]
     for name in found:
         yield Finding(
             name=NAMES,

@@ -70,6 +70,22 @@ class MetricMath:
         }
 
 
+def of_variants(
+    endpoint_name: str, variant_names: Sequence[str], name: str, statistic: str, period_seconds: int = 60
+) -> list[MetricSource]:
+    """The metric `name` that SageMaker publishes of each variant's requests."""
+    return [
+        MetricSource(
+            namespace="AWS/SageMaker",
+            name=name,
+            dimensions={"EndpointName": endpoint_name, "VariantName": variant},
+            statistic=statistic,
+            period_seconds=period_seconds,
+        )
+        for variant in variant_names
+    ]
+
+
 def total(metrics: Sequence[MetricSource]) -> MetricSource | MetricMath:
     """The sum of metrics; data that is missing counts as zero."""
     if len(metrics) == 1:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
-from stacks.alarms.metrics import MetricMath, MetricSource, crash_metric, highest, total
+from stacks.alarms.metrics import MetricMath, MetricSource, crash_metric, highest, of_variants, total
 from stacks.alarms.spec import AlarmSpec, Condition
 from stacks.catalog import load_catalog
 from stacks.catalog.bedrock import load_bedrock_catalog
@@ -28,21 +29,17 @@ def operations_alarms(environment: Environment, function_name: str, thresholds: 
 
 
 def _api(environment: Environment, thresholds: Alarms, latency_seconds: float) -> Iterator[AlarmSpec]:
-    def metric(name: str, statistic: str, period_seconds: int = 60) -> MetricSource:
-        return MetricSource(
-            namespace="AWS/ApiGateway",
-            name=name,
-            dimensions={"ApiName": f"sdxl-{environment.name}", "Stage": API_STAGE},
-            statistic=statistic,
-            period_seconds=period_seconds,
-        )
-
+    metric = partial(
+        MetricSource,
+        namespace="AWS/ApiGateway",
+        dimensions={"ApiName": f"sdxl-{environment.name}", "Stage": API_STAGE},
+    )
     yield AlarmSpec(
         construct_id="ApiErrors",
         name="api-errors",
         meaning=f"The API answered {thresholds.api_errors} requests or more with 5xx within 5 minutes.",
         runbook="api-errors",
-        metric=metric("5XXError", "Sum", FIVE_MINUTES),
+        metric=metric(name="5XXError", period_seconds=FIVE_MINUTES),
         when=Condition(threshold=thresholds.api_errors),
         is_felt=True,
     )
@@ -51,7 +48,7 @@ def _api(environment: Environment, thresholds: Alarms, latency_seconds: float) -
         name="api-latency",
         meaning=f"Of 20 answers of the API, one takes longer than {latency_seconds:g} s.",
         runbook="latency",
-        metric=metric("Latency", "p95"),
+        metric=metric(name="Latency", statistic="p95"),
         # API Gateway publishes milliseconds.
         when=_in_most_of_five_minutes(latency_seconds * 1000),
         is_felt=True,
@@ -59,20 +56,18 @@ def _api(environment: Environment, thresholds: Alarms, latency_seconds: float) -
 
 
 def _function(environment: Environment, function_name: str, thresholds: Alarms) -> Iterator[AlarmSpec]:
-    def metric(name: str) -> MetricSource:
-        return MetricSource(
-            namespace="AWS/Lambda",
-            name=name,
-            dimensions={"FunctionName": function_name},
-            period_seconds=FIVE_MINUTES,
-        )
-
+    metric = partial(
+        MetricSource,
+        namespace="AWS/Lambda",
+        dimensions={"FunctionName": function_name},
+        period_seconds=FIVE_MINUTES,
+    )
     yield AlarmSpec(
         construct_id="FunctionErrors",
         name="function-errors",
         meaning="The image API's function failed: it crashed, ran out of memory or out of time.",
         runbook="api-errors",
-        metric=metric("Errors"),
+        metric=metric(name="Errors"),
         when=Condition(threshold=1),
         is_felt=True,
     )
@@ -88,7 +83,7 @@ def _function(environment: Environment, function_name: str, thresholds: Alarms) 
         meaning=f"{thresholds.throttled_requests} requests or more were refused within 5 minutes, by Lambda or by the "
         "model's service, for want of capacity.",
         runbook="throttled",
-        metric=total([metric("Throttles"), throttled]),
+        metric=total([metric(name="Throttles"), throttled]),
         when=Condition(threshold=thresholds.throttled_requests),
     )
 
@@ -96,24 +91,13 @@ def _function(environment: Environment, function_name: str, thresholds: Alarms) 
 def _model(environment: Environment, fleets: list[Fleet], latency_seconds: float) -> Iterator[AlarmSpec]:
     endpoint = f"sdxl-{environment.name}"
 
-    def of_variants(name: str, statistic: str, period_seconds: int = 60) -> list[MetricSource]:
-        return [
-            MetricSource(
-                namespace="AWS/SageMaker",
-                name=name,
-                dimensions={"EndpointName": endpoint, "VariantName": fleet.variant_name},
-                statistic=statistic,
-                period_seconds=period_seconds,
-            )
-            for fleet in fleets
-        ]
-
+    variants = [fleet.variant_name for fleet in fleets]
     yield AlarmSpec(
         construct_id="ModelErrors",
         name="model-errors",
         meaning="The model answered 5 requests or more with an error within 5 minutes.",
         runbook="model-errors",
-        metric=total(of_variants("Invocation5XXErrors", "Sum", FIVE_MINUTES)),
+        metric=total(of_variants(endpoint, variants, "Invocation5XXErrors", "Sum", FIVE_MINUTES)),
         when=Condition(threshold=5),
         is_felt=True,
     )
@@ -122,7 +106,7 @@ def _model(environment: Environment, fleets: list[Fleet], latency_seconds: float
         name="model-latency",
         meaning=f"Of 20 images, one takes the model longer than {latency_seconds:g} s.",
         runbook="latency",
-        metric=highest(of_variants("ModelLatency", "p95")),
+        metric=highest(of_variants(endpoint, variants, "ModelLatency", "p95")),
         # SageMaker publishes microseconds.
         when=_in_most_of_five_minutes(latency_seconds * 1_000_000),
         is_felt=True,
@@ -144,21 +128,18 @@ def _instances(environment: Environment, fleet: Fleet, thresholds: Alarms, *, is
     # Where several types may be found, the one with the most GPUs: its sum is the highest that is well.
     gpus = max(load_catalog().instance_type(name).gpu_count for name in fleet.instance_types)
 
-    def metric(name: str, statistic: str, namespace: str = "/aws/sagemaker/Endpoints") -> MetricSource:
-        return MetricSource(
-            namespace=namespace,
-            name=name,
-            dimensions={"EndpointName": endpoint, "VariantName": variant},
-            statistic=statistic,
-        )
-
+    metric = partial(
+        MetricSource,
+        namespace="/aws/sagemaker/Endpoints",
+        dimensions={"EndpointName": endpoint, "VariantName": variant},
+    )
     yield AlarmSpec(
         construct_id=f"NoHealthyInstance{id_suffix}",
         name=f"no-healthy-instance{suffix}",
         meaning=f"No instance of the variant {variant} has reported for 5 minutes: there is none, or none that lives.",
         runbook="no-healthy-instance",
         # Every instance reports once a minute. There is no count of instances to watch.
-        metric=metric("CPUUtilization", "SampleCount"),
+        metric=metric(name="CPUUtilization", statistic="SampleCount"),
         when=Condition(threshold=1, comparison="LessThanThreshold", periods=5, missing_data="breaching"),
         is_felt=is_first,
     )
@@ -175,8 +156,8 @@ def _instances(environment: Environment, fleet: Fleet, thresholds: Alarms, *, is
             metric=MetricMath(
                 expression="invocations / per_instance",
                 inputs={
-                    "invocations": metric("Invocations", "Sum", "AWS/SageMaker"),
-                    "per_instance": metric("InvocationsPerInstance", "Sum", "AWS/SageMaker"),
+                    "invocations": metric(namespace="AWS/SageMaker", name="Invocations"),
+                    "per_instance": metric(namespace="AWS/SageMaker", name="InvocationsPerInstance"),
                 },
             ),
             when=Condition(
@@ -203,7 +184,7 @@ def _instances(environment: Environment, fleet: Fleet, thresholds: Alarms, *, is
             meaning=f"The GPUs of the variant {variant} have had {percent} % of their {what} in use for {minutes} "
             "minutes.",
             runbook=name,
-            metric=metric(source, statistic),
+            metric=metric(name=source, statistic=statistic),
             # SageMaker sums over the GPUs of an instance: 0 to 100 times their number.
             when=Condition(threshold=percent * gpus, comparison="GreaterThanThreshold", periods=minutes),
         )
@@ -212,7 +193,7 @@ def _instances(environment: Environment, fleet: Fleet, thresholds: Alarms, *, is
         name=f"disk{suffix}",
         meaning=f"The disk of an instance of the variant {variant} is {thresholds.disk_percent} % full.",
         runbook="disk",
-        metric=metric("DiskUtilization", "Maximum"),
+        metric=metric(name="DiskUtilization", statistic="Maximum"),
         when=Condition(threshold=thresholds.disk_percent, comparison="GreaterThanThreshold", periods=5),
     )
 
@@ -231,21 +212,13 @@ def _bedrock(
         return
     model_id = model.model_arn or load_bedrock_catalog().model(model.model_id).invocation_id
 
-    def metric(name: str, statistic: str, period_seconds: int = 60) -> MetricSource:
-        return MetricSource(
-            namespace="AWS/Bedrock",
-            name=name,
-            dimensions={"ModelId": model_id},
-            statistic=statistic,
-            period_seconds=period_seconds,
-        )
-
+    metric = partial(MetricSource, namespace="AWS/Bedrock", dimensions={"ModelId": model_id})
     yield AlarmSpec(
         construct_id="ModelErrors",
         name="model-errors",
         meaning="Amazon Bedrock answered 5 calls or more with an error of its own within 5 minutes.",
         runbook="bedrock",
-        metric=metric("InvocationServerErrors", "Sum", FIVE_MINUTES),
+        metric=metric(name="InvocationServerErrors", period_seconds=FIVE_MINUTES),
         when=Condition(threshold=5),
         is_felt=True,
     )
@@ -254,7 +227,7 @@ def _bedrock(
         name="model-throttles",
         meaning=f"Amazon Bedrock throttled {thresholds.throttled_requests} calls or more within 5 minutes.",
         runbook="throttled",
-        metric=metric("InvocationThrottles", "Sum", FIVE_MINUTES),
+        metric=metric(name="InvocationThrottles", period_seconds=FIVE_MINUTES),
         when=Condition(threshold=thresholds.throttled_requests),
     )
     yield AlarmSpec(
@@ -262,7 +235,7 @@ def _bedrock(
         name="model-latency",
         meaning=f"Of 20 calls, one takes Amazon Bedrock longer than {latency_seconds:g} s.",
         runbook="latency",
-        metric=metric("InvocationLatency", "p95"),
+        metric=metric(name="InvocationLatency", statistic="p95"),
         # Bedrock publishes milliseconds.
         when=_in_most_of_five_minutes(latency_seconds * 1000),
         is_felt=True,

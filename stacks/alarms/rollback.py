@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from stacks.alarms.metrics import MetricSource, crash_metric, highest, total
+from stacks.alarms.metrics import crash_metric, highest, of_variants, total
 from stacks.alarms.spec import AlarmSpec, Condition
 from stacks.environment import Rollback
 
@@ -15,25 +15,13 @@ def rollback_alarms(endpoint_name: str, variant_names: Sequence[str], rollback: 
     Both the old and the new instances publish under the same names, so each alarm sees what callers see. Three alarms
     however many variants there are: SageMaker watches 10 at most (API reference, AutoRollbackConfig).
     """
-
-    def of_variants(name: str, statistic: str) -> list[MetricSource]:
-        return [
-            MetricSource(
-                namespace="AWS/SageMaker",
-                name=name,
-                dimensions={"EndpointName": endpoint_name, "VariantName": variant},
-                statistic=statistic,
-            )
-            for variant in variant_names
-        ]
-
     return [
         AlarmSpec(
             construct_id="Errors",
             name="update-errors",
             meaning="The endpoint answers requests with 5xx. An update that is under way is taken back.",
             runbook="update-rolled-back",
-            metric=total(of_variants("Invocation5XXErrors", "Sum")),
+            metric=total(of_variants(endpoint_name, variant_names, "Invocation5XXErrors", "Sum")),
             when=Condition(threshold=rollback.server_errors),
         ),
         AlarmSpec(
@@ -41,7 +29,7 @@ def rollback_alarms(endpoint_name: str, variant_names: Sequence[str], rollback: 
             name="update-latency",
             meaning="The model takes too long for an image. An update that is under way is taken back.",
             runbook="update-rolled-back",
-            metric=highest(of_variants("ModelLatency", "p95")),
+            metric=highest(of_variants(endpoint_name, variant_names, "ModelLatency", "p95")),
             # SageMaker publishes it in microseconds.
             when=Condition(threshold=rollback.latency_p95_seconds * 1_000_000, comparison="GreaterThanThreshold"),
         ),

@@ -49,11 +49,10 @@ class Firewall(Construct):
 
     def protect(self, stage: apigateway.CfnStage, *, rest_api_id: str) -> None:
         """Put the firewall before a stage. Called once."""
-        place = self._place
         wafv2.CfnWebACLAssociation(
             self,
             "Association",
-            resource_arn=f"arn:{place.partition}:apigateway:{place.region}::/restapis/{rest_api_id}/stages/{stage.ref}",
+            resource_arn=f"arn:{self._place.partition}:apigateway:{self._place.region}::/restapis/{rest_api_id}/stages/{stage.ref}",
             web_acl_arn=self.web_acl.attr_arn,
         )
 

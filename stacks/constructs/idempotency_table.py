@@ -9,6 +9,7 @@ from aws_cdk import aws_dynamodb as dynamodb
 from constructs import Construct
 
 from stacks.constructs.acknowledgments import acknowledge
+from stacks.constructs.statement import Statement, allow
 
 KEY_ATTRIBUTE = "id"
 EXPIRY_ATTRIBUTE = "expiration"
@@ -59,3 +60,8 @@ class IdempotencyTable(Construct):
     def arn(self) -> str:
         """ARN of the table."""
         return self.table.attr_arn
+
+    def access(self) -> Statement:
+        """What keeping and finding answers takes."""
+        actions = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
+        return allow(actions, [self.arn])

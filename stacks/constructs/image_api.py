@@ -19,7 +19,7 @@ from stacks.constructs.content_id import rename_with_content
 from stacks.constructs.gateway_responses import gateway_responses
 from stacks.constructs.image_function import ImageFunction
 from stacks.constructs.private_access import private_policy
-from stacks.environment import API_STAGE, Api
+from stacks.environment import API_STAGE, Api, pascal
 
 # What is bytes: images on the way out, and forms with images on the way in. With */* API Gateway would take JSON bodies
 # for bytes too, and validate none.
@@ -196,7 +196,7 @@ class ImageApi(Construct):
             headers = {**cors, **response.headers}
             self._add(
                 apigateway.CfnGatewayResponse,
-                _pascal(response.response_type.lower().split("_")),
+                pascal(response.response_type),
                 response_type=response.response_type,
                 status_code=None if response.status is None else str(response.status),
                 response_parameters={f"gatewayresponse.header.{name}": value for name, value in headers.items()}
@@ -237,9 +237,4 @@ def _acknowledge_callers(api: ImageApi, authorization: Authorization) -> None:
 
 
 def _construct_id(path: str) -> str:
-    words = path.replace("{", "").replace("}", "").replace("-", "/").replace("_", "/").replace(".", "/").split("/")
-    return _pascal([word for word in words if word]) + "Path"
-
-
-def _pascal(words: list[str]) -> str:
-    return "".join(word.capitalize() for word in words)
+    return f"{pascal(path)}Path"

@@ -9,6 +9,8 @@ import aws_cdk as cdk
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from stacks.constructs.statement import Statement, allow
+
 
 class PrivateBucket(Construct):
     """Bucket with generated name whose objects expire after `expiration_days`.
@@ -67,6 +69,10 @@ class PrivateBucket(Construct):
         )
         # A bucket that is kept must not lose its protection with the stack.
         policy.apply_removal_policy(self._removal_policy)
+
+    def access(self, prefix: str) -> Statement:
+        """What reading and writing the objects under `prefix` takes, beside their key."""
+        return allow(["s3:GetObject", "s3:PutObject"], [f"{self.arn}/{prefix}*"])
 
     @property
     def logical_id(self) -> str:

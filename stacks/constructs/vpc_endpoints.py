@@ -9,8 +9,9 @@ from aws_cdk import aws_ec2 as ec2
 from constructs import Construct
 
 from stacks.constructs.arn import place_of
+from stacks.constructs.statement import Statement
+from stacks.environment import pascal
 
-Statement = Mapping[str, Any]
 HTTPS: dict[str, Any] = {"ip_protocol": "tcp", "from_port": 443, "to_port": 443}
 # A group without rules for what goes out lets everything out. This is CloudFormation's way to let nothing out.
 NOTHING_OUT: dict[str, Any] = {
@@ -54,7 +55,7 @@ class VpcEndpoints(Construct):
         for service, statements in gateways.items():
             ec2.CfnVPCEndpoint(
                 self,
-                _pascal(service),
+                pascal(service),
                 vpc_id=vpc_id,
                 service_name=f"{prefix}.{service}",
                 vpc_endpoint_type="Gateway",
@@ -64,7 +65,7 @@ class VpcEndpoints(Construct):
         for service, statements in interfaces.items():
             ec2.CfnVPCEndpoint(
                 self,
-                _pascal(service),
+                pascal(service),
                 vpc_id=vpc_id,
                 service_name=f"{prefix}.{service}",
                 vpc_endpoint_type="Interface",
@@ -91,11 +92,5 @@ def _policy(statements: Sequence[Statement], account: str) -> dict[str, Any]:
     own = {"StringEquals": {"aws:PrincipalAccount": account}}
     return {
         "Version": "2012-10-17",
-        "Statement": [
-            {"Effect": "Allow", "Principal": {"AWS": "*"}, **statement, "Condition": own} for statement in statements
-        ],
+        "Statement": [{**statement, "Principal": {"AWS": "*"}, "Condition": own} for statement in statements],
     }
-
-
-def _pascal(service: str) -> str:
-    return "".join(word.capitalize() for word in service.replace(".", "-").split("-"))

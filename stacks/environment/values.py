@@ -198,5 +198,5 @@ def _tag_problems(key: str, value: str) -> Iterator[tuple[str, str, str]]:
 
 
 def pascal(name: str) -> str:
-    """A variant's name as a part of a construct's id: `night-shift` as `NightShift`."""
-    return "".join(word.capitalize() for word in name.split("-"))
+    """A name as a part of a construct's id: `night-shift`, `NIGHT_SHIFT` and `night/{shift}` as `NightShift`."""
+    return "".join(word.capitalize() for word in re.split(r"[^A-Za-z0-9]+", name))
