@@ -194,7 +194,7 @@ def test_destroying_leaves_the_images_and_their_key(life: Life) -> None:
     assert result.returncode == 0, result.stdout + result.stderr
     left = {stack["StackName"] for stack in life.client("cloudformation").describe_stacks()["Stacks"]}
     assert left == {"CDKToolkit"}
-    # What README's "Clean-up" names, and nothing else.
+    # What docs/clean-up.md names, and nothing else.
     assert life.kept_resources() == [
         "AWS::ApiGateway::Account",
         "AWS::IAM::Role",
