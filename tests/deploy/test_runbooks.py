@@ -24,7 +24,7 @@ VARIABLES = {
     "SINCE": "1767225600000",
     "CONFIG": "configuration",
 }
-SECTIONS = ["First look", "Likely causes, in this order", "Mend", "It is over when"]
+SECTIONS = ["First look", "Likely causes, in this order", "Fix", "It is over when"]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
