@@ -1,18 +1,25 @@
-"""The pages for creators and developers say what the API does, and the notebook holds no one's results."""
+"""The pages say what the API and the commands do, and the notebook holds no one's results."""
 
 import json
 import re
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import typer
 from image_api import request
+from typer.core import TyperGroup
 
 from sdxl import errors
+from sdxl.cli import app
 from tools import creators_page
 
 ROOT = Path(__file__).resolve().parents[3]
 CREATORS = (ROOT / "docs" / "creators.md").read_text()
 DEVELOPERS = (ROOT / "docs" / "developers.md").read_text()
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("**/*.md")])
+CONSOLE = re.compile(r"^ *```console\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
 
 
 def test_the_creators_tables_and_picture_are_the_apis_own():
@@ -63,3 +70,57 @@ def test_the_notebook_in_the_repository_has_no_outputs():
     code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
     assert code
     assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in code)
+
+
+def console_lines(page: Path) -> Iterator[list[str]]:
+    """The commands that a page shows behind a `$`, as words, without comments and redirections."""
+    for block in CONSOLE.finditer(page.read_text()):
+        for line in re.findall(r"^ *\$ (.*)$", block[1], re.MULTILINE):
+            # A line that goes on below, or a quote that ends there, belongs to curl and not to us.
+            if re.search(r"\b(sdxl|make) ", line) and not line.endswith("\\"):
+                yield shlex.split(line, comments=True)
+
+
+def documented_commands(program: str) -> list[list[str]]:
+    """What the pages call `program` with, from the program's own arguments on."""
+    return [
+        words[index + 1 :]
+        for page in PAGES
+        for words in console_lines(page)
+        for index, word in enumerate(words)
+        if Path(word).name == program
+    ]
+
+
+def test_every_documented_sdxl_command_has_its_options():
+    commands = documented_commands("sdxl")
+
+    assert len(commands) > 20
+    assert [problem for words in commands if (problem := wrong_in(words)) is not None] == []
+
+
+@pytest.mark.parametrize(
+    "line", ["generate --sise square puppy", "envs check", "environments chek", "preflight --request-quotas"]
+)
+def test_a_wrong_sdxl_command_would_be_found(line):
+    assert wrong_in(line.split()) is not None
+
+
+def wrong_in(words: list[str]) -> str | None:
+    command = typer.main.get_command(app)
+    rest = list(words)
+    while isinstance(command, TyperGroup):
+        found = command.get_command(typer.Context(command), rest.pop(0)) if rest else None
+        if found is None:
+            return f"no such command: {' '.join(words)}"
+        command = found
+    options = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+    unknown = [word for word in rest if word.startswith("--") and word.partition("=")[0] not in options]
+    return f"{' '.join(words)}: {unknown}" if unknown else None
+
+
+def test_every_documented_make_target_exists():
+    targets = re.search(r"^\.PHONY: (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1].split()
+    documented = {words[0] for words in documented_commands("make")}
+    assert {"setup", "up"} <= documented
+    assert documented <= set(targets)
