@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from deploy_harness import QUIET, ROOT, Account, running_emulator
 
@@ -95,12 +95,12 @@ class Place:
     def describe(self, name: str, facts: dict[str, Any] | None) -> None:
         """Say what the account is like, or that it is clean again."""
         url = f"{self.tooling.emulator.aws_endpoint_url}/_emulator/account?id={ACCOUNTS[name]}"
-        answer = httpx.put(url, json=facts) if facts else httpx.delete(url)
+        answer = httpx2.put(url, json=facts) if facts else httpx2.delete(url)
         assert answer.status_code < 300, answer.text
 
     def fault(self, fault: dict[str, Any] | None) -> None:
         url = f"{self.tooling.emulator.aws_endpoint_url}/_emulator/faults"
-        answer = httpx.put(url, json=fault) if fault else httpx.delete(url)
+        answer = httpx2.put(url, json=fault) if fault else httpx2.delete(url)
         assert answer.status_code < 300, answer.text
 
 

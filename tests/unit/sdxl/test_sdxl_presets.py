@@ -3,7 +3,7 @@
 import json
 from functools import partial
 
-import httpx
+import httpx2
 import pytest
 from typer.testing import CliRunner
 
@@ -28,7 +28,7 @@ ANSWER = {
 
 @pytest.fixture
 def run(monkeypatch):
-    transport = httpx.MockTransport(lambda _: httpx.Response(200, json=ANSWER))
+    transport = httpx2.MockTransport(lambda _: httpx2.Response(200, json=ANSWER))
     monkeypatch.setattr(presets, "choose_deployment", lambda target, note: LOCAL)
     monkeypatch.setattr(presets, "Client", partial(Client, transport=transport))
     return partial(CliRunner().invoke, app)

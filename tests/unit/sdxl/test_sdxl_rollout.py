@@ -7,7 +7,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 import yaml
 from botocore.exceptions import ClientError
@@ -159,7 +159,7 @@ def client(*health: int) -> Client:
         DEPLOYMENT.api_url,
         "key",
         retries=Retries.none(),
-        transport=httpx.MockTransport(lambda _: httpx.Response(next(answers), json={"status": "starting"})),
+        transport=httpx2.MockTransport(lambda _: httpx2.Response(next(answers), json={"status": "starting"})),
     )
 
 
