@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx2
 
-from sdxl.cdk_cli import last_log_lines
+from sdxl.deployment.cdk import last_log_lines
 from sdxl.errors import SdxlError, UsageError
 from sdxl.local import processes
 from sdxl.project import LOCAL, ROOT, child_environment

@@ -6,15 +6,13 @@ import dataclasses
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from sdxl.preflight.account import Account, AwsError
-from sdxl.preflight.findings import Finding
-from sdxl.preflight.names import is_missing_endpoint
+from sdxl.preflight.account import Account, AwsError, Finding
+from sdxl.preflight.deployed import is_missing_endpoint
 from sdxl.preflight.quotas import Quota, find_quota, quota_details, short_quota
-
-if TYPE_CHECKING:
-    from stacks.environment import Fleet
+from stacks.catalog import load_catalog
+from stacks.environment import Fleet, fleets_of
 
 SAGEMAKER = "sagemaker"
 
@@ -30,8 +28,6 @@ class Need:
 
 def check_endpoint_quotas(account: Account) -> Iterator[Finding]:
     """Every instance type may run as often as the environment may want it, beside all other endpoints."""
-    from stacks.environment import fleets_of  # noqa: PLC0415 - slow, and seldom needed
-
     needs = instances_needed(fleets_of(account.environment))
     if not needs:
         return
@@ -45,8 +41,6 @@ def check_endpoint_quotas(account: Account) -> Iterator[Finding]:
 
 
 def _check_type(account: Account, need: Need, usage: Counter[str] | AwsError) -> Finding:
-    from stacks.catalog import load_catalog  # noqa: PLC0415 - slow, and seldom needed
-
     instance_type = need.instance_type
     name = f"quota of {instance_type}"
     known = load_catalog().instances.get(instance_type)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from sdxl.preflight.account import Account, AwsError
-from sdxl.preflight.findings import Finding, Status
-
-if TYPE_CHECKING:
-    from stacks.environment.models import OptimizedModel
+from sdxl.preflight.account import Account, AwsError, Finding, Status
+from stacks.catalog import CatalogError, load_catalog
+from stacks.catalog.bedrock import load_bedrock_catalog
+from stacks.environment import fleets_of
+from stacks.environment.models import OptimizedModel
 
 ARTIFACT = "artifact"
 IMAGE = "container image"
@@ -28,8 +28,6 @@ _NOT_THERE = ("ResourceNotFoundException", "ResourceNotFound", "ValidationExcept
 
 def check_model(account: Account) -> Iterator[Finding]:
     """Every model of the environment is there, and the account may use it."""
-    from stacks.environment import fleets_of  # noqa: PLC0415 - slow, and seldom needed
-
     fleets = fleets_of(account.environment)
     if not fleets:
         yield from _check_bedrock(account)
@@ -43,8 +41,6 @@ def check_model(account: Account) -> Iterator[Finding]:
 
 
 def _check_open(account: Account) -> Iterator[Finding]:
-    from stacks.catalog import CatalogError, load_catalog  # noqa: PLC0415 - slow, and seldom needed
-
     region = account.environment.region
     try:
         container = load_catalog().open_container(region)
@@ -104,8 +100,6 @@ def _check_image(account: Account, image_uri: str) -> Finding:
 
 
 def _check_optimized(account: Account, model: OptimizedModel, types: tuple[str, ...]) -> Iterator[Finding]:
-    from stacks.catalog import CatalogError, load_catalog  # noqa: PLC0415 - slow, and seldom needed
-
     environment = account.environment
     catalog = load_catalog()
     try:
@@ -227,9 +221,6 @@ def _check_own_model(account: Account, model: Any, region: str) -> Finding:
 
 
 def _check_bedrock_model(account: Account, model_id: str, region: str) -> Iterator[Finding]:
-    from stacks.catalog import CatalogError  # noqa: PLC0415 - slow, and seldom needed
-    from stacks.catalog.bedrock import load_bedrock_catalog  # noqa: PLC0415
-
     profile = None
     try:
         known = load_bedrock_catalog().model(model_id)

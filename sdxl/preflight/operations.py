@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Set
 from typing import Any
 
-from sdxl.preflight.account import Account, AwsError
-from sdxl.preflight.findings import Finding
+from sdxl.preflight.account import Account, AwsError, Finding
 from stacks.alarms.operations import operations_alarms
 from stacks.alarms.rollback import rollback_alarms
 from stacks.catalog import partition_of

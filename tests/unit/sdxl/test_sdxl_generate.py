@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from sdxl.cli import app
 from sdxl.client import Client
 from sdxl.commands import generate
-from sdxl.deployments import Deployment
+from sdxl.deployment.record import Deployment
 
 LOCAL = Deployment(kind="local", api_url="http://127.0.0.1:4580", api_key="secret-key", environment="dev")
 
@@ -225,7 +225,7 @@ def test_an_interruption_ends_with_130(run, monkeypatch):
 
 
 def test_nothing_deployed_ends_with_5(monkeypatch):
-    monkeypatch.setattr("sdxl.target.read_local_deployment", lambda: None)
+    monkeypatch.setattr("sdxl.deployment.choose.read_local_deployment", lambda: None)
     done = CliRunner().invoke(app, ["generate", "a fox", "--local"])
     assert done.exit_code == 5
     assert "does not run on this machine" in done.stderr
