@@ -11,7 +11,7 @@ from sdxl.preflight.account import Account, AwsError
 from sdxl.preflight.findings import Finding, Status
 
 if TYPE_CHECKING:
-    from stacks.environment.models import OptimizedModel
+    from stacks.environment import OptimizedModel
 
 ARTIFACT = "artifact"
 IMAGE = "container image"
@@ -28,17 +28,15 @@ _NOT_THERE = ("ResourceNotFoundException", "ResourceNotFound", "ValidationExcept
 
 def check_model(account: Account) -> Iterator[Finding]:
     """Every model of the environment is there, and the account may use it."""
-    from stacks.environment import fleets_of  # noqa: PLC0415 - slow, and seldom needed
-
-    fleets = fleets_of(account.environment)
-    if not fleets:
+    variants = account.environment.all_variants
+    if not variants:
         yield from _check_bedrock(account)
     # Variants that share a model differ in their instance types alone.
-    for model in dict.fromkeys(fleet.model for fleet in fleets):
+    for model in dict.fromkeys(variant.model for variant in variants):
         if model.source == "open":
             yield from _check_open(account)
         else:
-            types = [name for fleet in fleets if fleet.model == model for name in fleet.instance_types]
+            types = [name for variant in variants if variant.model == model for name in variant.instance_types]
             yield from _check_optimized(account, model, tuple(dict.fromkeys(types)))
 
 

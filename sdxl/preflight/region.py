@@ -16,9 +16,7 @@ def check_offerings(account: Account) -> Iterator[Finding]:
     EC2 offers them without `ml.`. SageMaker has a list of its own, which no API shows: a type that EC2 has nowhere in
     the region cannot be there for SageMaker either, but one that it has is not sure to be.
     """
-    from stacks.environment import fleets_of  # noqa: PLC0415 - slow, and seldom needed
-
-    types = dict.fromkeys(name for fleet in fleets_of(account.environment) for name in fleet.instance_types)
+    types = dict.fromkeys(name for variant in account.environment.all_variants for name in variant.instance_types)
     for instance_type in types:
         name = f"zones of {instance_type}"
         try:
