@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_group
 
-from sdxl import __version__
+from sdxl._version import __version__
 from sdxl.console import print_result, say
 from sdxl.errors import EXIT_CODES_HELP, EXIT_INTERRUPTED, SdxlError
 from sdxl.project import require_clone

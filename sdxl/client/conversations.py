@@ -17,7 +17,7 @@ from typing import TypeAlias, TypeVar
 
 import httpx2
 
-from sdxl import __version__
+from sdxl._version import __version__
 from sdxl.client import answers
 from sdxl.client.requests import GenerationRequest, Operation
 from sdxl.client.results import Engine, GenerationResult, Health, Image, Presets

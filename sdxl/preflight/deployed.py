@@ -7,7 +7,6 @@ from typing import Any
 
 from sdxl.preflight.account import Account, AwsError, Finding
 from sdxl.preflight.operations import NAMES, check_operations_names, check_rollback_names
-from stacks.environment import fleets_of
 
 STACKS = "stacks"
 SCALING_ROLE = "role of autoscaling"
@@ -159,8 +158,8 @@ def check_deployed_instance_types(account: Account) -> Iterator[Finding]:
 
     SageMaker Developer Guide, "Update endpoints that use auto scaling". It refuses the removal of such a variant too.
     """
-    fleets = {fleet.variant_name: fleet.instance_types for fleet in fleets_of(account.environment)}
-    if not fleets:
+    wanted_types = {variant.name: variant.instance_types for variant in account.environment.all_variants}
+    if not wanted_types:
         return
     name = f"sdxl-{account.environment.name}"
     try:
@@ -168,13 +167,13 @@ def check_deployed_instance_types(account: Account) -> Iterator[Finding]:
         changed = [
             variant
             for variant, types in deployed.items()
-            if variant in fleets and fleets[variant] != types and _is_scaled(account, name, variant)
+            if variant in wanted_types and wanted_types[variant] != types and _is_scaled(account, name, variant)
         ]
     except AwsError as exc:
         yield exc.unknown(CHANGE)
         return
     for variant in changed:
-        now, wanted = ", ".join(deployed[variant]), ", ".join(fleets[variant])
+        now, wanted = ", ".join(deployed[variant]), ", ".join(wanted_types[variant])
         yield Finding(
             name=CHANGE,
             status="failed",
@@ -182,7 +181,7 @@ def check_deployed_instance_types(account: Account) -> Iterator[Finding]:
             "SageMaker refuses to change the two at once",
             remedy=f"In two steps: deploy with {now} and `scaling.detached: true`; then with {wanted} and without "
             "`detached`.",
-            details={"variant": variant, "deployed": list(deployed[variant]), "wanted": list(fleets[variant])},
+            details={"variant": variant, "deployed": list(deployed[variant]), "wanted": list(wanted_types[variant])},
         )
     if not changed:
         found = "as the file says, or not scaled" if deployed else "none yet"

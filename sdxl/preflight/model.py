@@ -10,8 +10,7 @@ from typing import Any
 from sdxl.preflight.account import Account, AwsError, Finding, Status
 from stacks.catalog import CatalogError, load_catalog
 from stacks.catalog.bedrock import load_bedrock_catalog
-from stacks.environment import fleets_of
-from stacks.environment.models import OptimizedModel
+from stacks.environment import OptimizedModel
 
 ARTIFACT = "artifact"
 IMAGE = "container image"
@@ -28,15 +27,15 @@ _NOT_THERE = ("ResourceNotFoundException", "ResourceNotFound", "ValidationExcept
 
 def check_model(account: Account) -> Iterator[Finding]:
     """Every model of the environment is there, and the account may use it."""
-    fleets = fleets_of(account.environment)
-    if not fleets:
+    variants = account.environment.all_variants
+    if not variants:
         yield from _check_bedrock(account)
     # Variants that share a model differ in their instance types alone.
-    for model in dict.fromkeys(fleet.model for fleet in fleets):
+    for model in dict.fromkeys(variant.model for variant in variants):
         if model.source == "open":
             yield from _check_open(account)
         else:
-            types = [name for fleet in fleets if fleet.model == model for name in fleet.instance_types]
+            types = [name for variant in variants if variant.model == model for name in variant.instance_types]
             yield from _check_optimized(account, model, tuple(dict.fromkeys(types)))
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from sdxl.preflight.account import Account, AwsError, Finding
 from stacks.catalog import partition_of
 from stacks.catalog.snapstart import load_snapstart_catalog
-from stacks.environment import fleets_of
 
 SNAPSTART = "SnapStart"
 
@@ -18,7 +17,7 @@ def check_offerings(account: Account) -> Iterator[Finding]:
     EC2 offers them without `ml.`. SageMaker has a list of its own, which no API shows: a type that EC2 has nowhere in
     the region cannot be there for SageMaker either, but one that it has is not sure to be.
     """
-    types = dict.fromkeys(name for fleet in fleets_of(account.environment) for name in fleet.instance_types)
+    types = dict.fromkeys(name for variant in account.environment.all_variants for name in variant.instance_types)
     for instance_type in types:
         name = f"zones of {instance_type}"
         try:

@@ -411,7 +411,7 @@ def destroy(examples: Examples, name: str, confirm: str) -> subprocess.Completed
     folder = examples.folder / "environments"
     command = [sdxl, "environments", "destroy", name, "--dir", str(folder), "--confirm", confirm]
     return subprocess.run(
-        [*command, "--assembly", examples.assembly],
+        command,
         env=examples.account.variables(),
         capture_output=True,
         text=True,
