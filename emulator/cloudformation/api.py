@@ -233,11 +233,11 @@ class CloudFormationApi(BaseResponse):  # type: ignore[misc]
         name = self._get_param("StackName")
         stack = self._region.get(name) if name else None
         template = stack.target.template if stack and stack.target else Template(self._template_body())
-        return ActionResult(descriptions.template_summary(template))
+        return ActionResult(descriptions.template_summary(template, self.region))
 
     def validate_template(self) -> ActionResult:
         """Whether a template can be read; strictness comes with the change set."""
-        summary = descriptions.template_summary(Template(self._template_body()))
+        summary = descriptions.template_summary(Template(self._template_body()), self.region)
         wanted = ("Description", "Parameters", "Capabilities", "CapabilitiesReason")
         return ActionResult({key: summary[key] for key in wanted if key in summary})
 

@@ -73,7 +73,7 @@ class Deployment:
                 self._steps.create(definition, properties, dependencies)
         elif properties != existing.properties:
             kind = ResourceType.registry[existing.type]
-            if kind.replaced_by(existing.properties, properties):
+            if kind.replaced_by(existing.properties, properties, self._stack.region):
                 self._refuse_same_name(kind, existing, properties)
                 self._steps.create(definition, properties, dependencies, replaced=existing)
             else:

@@ -155,7 +155,7 @@ def change_set_summary(stack: Stack, change_set: ChangeSet) -> dict[str, Any]:
     )
 
 
-def template_summary(template: Template) -> dict[str, Any]:
+def template_summary(template: Template, region: str) -> dict[str, Any]:
     """The answer of GetTemplateSummary, which ValidateTemplate's is a part of."""
     kinds = [definition.type for definition in template.resources.values()]
     iam = any(kind.startswith("AWS::IAM::") for kind in kinds)
@@ -169,12 +169,12 @@ def template_summary(template: Template) -> dict[str, Any]:
             "ResourceTypes": kinds,
             "Version": template.document.get("AWSTemplateFormatVersion"),
             "Metadata": json.dumps(metadata) if metadata else None,
-            "ResourceIdentifierSummaries": _import_identifiers(template),
+            "ResourceIdentifierSummaries": _import_identifiers(template, region),
         }
     )
 
 
-def _import_identifiers(template: Template) -> list[dict[str, Any]]:
+def _import_identifiers(template: Template, region: str) -> list[dict[str, Any]]:
     """For each type that can be imported: its logical ids, and the property that identifies an existing resource."""
     by_type: dict[str, list[str]] = {}
     for definition in template.resources.values():
@@ -182,9 +182,9 @@ def _import_identifiers(template: Template) -> list[dict[str, Any]]:
     summaries: list[dict[str, Any]] = []
     for kind, ids in by_type.items():
         known = ResourceType.registry.get(kind)
-        if known is not None and known.import_identifier:
-            summary: dict[str, Any] = {"ResourceType": kind, "LogicalResourceIds": ids}
-            summaries.append({**summary, "ResourceIdentifiers": [known.import_identifier]})
+        if known is not None and known.importable:
+            identifiers = list(known.schema(region).primary_identifier)
+            summaries.append({"ResourceType": kind, "LogicalResourceIds": ids, "ResourceIdentifiers": identifiers})
     return summaries
 
 

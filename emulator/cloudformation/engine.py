@@ -65,7 +65,7 @@ class Engine:
             stack = self.region.find(stack_name)
             self._check_change_set_type(stack, stack_name, change_set_type)
             target = make_target(stack)
-            strictness.check(target.template)
+            strictness.check(target.template, self.region.region)
             strictness.check_capabilities(target.template, target.capabilities)
             new = stack is None
             stack = stack or self.region.new_stack(stack_name, REVIEW)
@@ -128,7 +128,7 @@ class Engine:
             if self.region.find(stack_name) is not None:
                 message = f"Stack [{stack_name}] already exists"
                 raise AlreadyExistsError(message)
-            strictness.check(target.template)
+            strictness.check(target.template, self.region.region)
             strictness.check_capabilities(target.template, target.capabilities)
             stack = self.region.new_stack(stack_name, "CREATE_IN_PROGRESS")
             try:
@@ -153,7 +153,7 @@ class Engine:
             stack = self.region.get(stack_name)
             self._refuse_in_progress(stack, "updated")
             target = make_target(stack)
-            strictness.check(target.template)
+            strictness.check(target.template, self.region.region)
             strictness.check_capabilities(target.template, target.capabilities)
             _, anything = plan(self.region, self._clients, stack, target)
             if not anything:

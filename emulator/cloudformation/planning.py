@@ -32,7 +32,7 @@ def plan(region: Region, clients: Clients, stack: Stack, target: Target) -> tupl
             if existing is None:
                 surroundings.unknown.add(logical_id)
             properties = values.value(dict(definition.properties))
-            change = _change(definition, existing, properties, target)
+            change = _change(definition, existing, properties, target, stack.region)
             if change is None:
                 continue
             changes.append(change)
@@ -47,7 +47,11 @@ def plan(region: Region, clients: Clients, stack: Stack, target: Target) -> tupl
 
 
 def _change(
-    definition: ResourceDefinition, existing: StackResource | None, properties: dict[str, Any], target: Target
+    definition: ResourceDefinition,
+    existing: StackResource | None,
+    properties: dict[str, Any],
+    target: Target,
+    region: str,
 ) -> ResourceChange | None:
     logical_id, kind = definition.logical_id, definition.type
     if existing is None:
@@ -69,7 +73,7 @@ def _change(
     scope = _scope(definition, existing, changed)
     if not scope:
         return None
-    replaced_by = ResourceType.registry[kind].replaced_by(existing.properties, properties)
+    replaced_by = ResourceType.registry[kind].replaced_by(existing.properties, properties, region)
     return ResourceChange(
         "Modify",
         logical_id,

@@ -96,6 +96,7 @@ class ResourceSteps:
         # Noted before it is tried: a change that fails half way is taken back too.
         self._stack.undo.append(UndoStep(before=existing, after=replace(after, properties=properties)))
         try:
+            ResourceType.registry[existing.type].refuse_fixed(dict(existing.properties), properties)
             made = self._changed(existing, properties)
         except ResourceError as exc:
             self._event(definition, "UPDATE_FAILED", existing.physical_id, str(exc))

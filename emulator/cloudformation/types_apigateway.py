@@ -39,11 +39,10 @@ class RestApi(ResourceType):
     """A REST API, made from resources of their own; a Body is not emulated."""
 
     name = "AWS::ApiGateway::RestApi"
-    mutable = words(
+    carried = words(
         "ApiKeySourceType BinaryMediaTypes Description DisableExecuteApiEndpoint EndpointConfiguration "
         "MinimumCompressionSize Name Policy Tags"
     )
-    attributes = words("RestApiId RootResourceId")
 
     def create(self, context: Context, properties: Properties) -> Made:
         """Make the API."""
@@ -89,8 +88,7 @@ class Resource(ResourceType):
     """A part of a path."""
 
     name = "AWS::ApiGateway::Resource"
-    replacing = words("ParentId PathPart RestApiId")
-    attributes = words("ResourceId")
+    carried = words("ParentId PathPart RestApiId")
 
     def create(self, context: Context, properties: Properties) -> Made:
         """Make the resource."""
@@ -107,11 +105,10 @@ class Method(ResourceType):
     """A method with its integration and responses."""
 
     name = "AWS::ApiGateway::Method"
-    mutable = words(
-        "ApiKeyRequired AuthorizationScopes AuthorizationType AuthorizerId Integration MethodResponses OperationName "
-        "RequestModels RequestParameters RequestValidatorId"
+    carried = words(
+        "ApiKeyRequired AuthorizationScopes AuthorizationType AuthorizerId HttpMethod Integration MethodResponses "
+        "OperationName RequestModels RequestParameters RequestValidatorId ResourceId RestApiId"
     )
-    replacing = words("HttpMethod ResourceId RestApiId")
     integration = words(
         "ConnectionType ContentHandling Credentials IntegrationHttpMethod IntegrationResponses PassthroughBehavior "
         "RequestParameters RequestTemplates TimeoutInMillis Type Uri"
@@ -121,7 +118,7 @@ class Method(ResourceType):
     def create(self, context: Context, properties: Properties) -> Made:
         """Put the method, its integration and its responses."""
         client, key = context.client("apigateway"), self._key(properties)
-        own = {name: properties[name] for name in self.mutable & set(properties) - {"Integration", "MethodResponses"}}
+        own = {name: properties[name] for name in set(properties) - {"Integration", "MethodResponses"}}
         call(client, "PutMethod", {"AuthorizationType": "NONE", **own, **key}, of=self.name)
         integration = properties.get("Integration")
         if integration:
@@ -167,8 +164,7 @@ class Model(ResourceType):
     """A JSON schema that requests are validated with."""
 
     name = "AWS::ApiGateway::Model"
-    mutable = words("Description Schema")
-    replacing = words("ContentType Name RestApiId")
+    carried = words("ContentType Description Name RestApiId Schema")
     name_property = "Name"
 
     def create(self, context: Context, properties: Properties) -> Made:
@@ -201,9 +197,7 @@ class RequestValidator(ResourceType):
     """What of a request is validated."""
 
     name = "AWS::ApiGateway::RequestValidator"
-    mutable = words("ValidateRequestBody ValidateRequestParameters")
-    replacing = words("Name RestApiId")
-    attributes = words("RequestValidatorId")
+    carried = words("Name RestApiId ValidateRequestBody ValidateRequestParameters")
 
     def create(self, context: Context, properties: Properties) -> Made:
         """Make the validator."""
@@ -229,9 +223,7 @@ class GatewayResponse(ResourceType):
     """An answer that the gateway gives by itself."""
 
     name = "AWS::ApiGateway::GatewayResponse"
-    mutable = words("ResponseParameters ResponseTemplates StatusCode")
-    replacing = words("ResponseType RestApiId")
-    attributes = words("Id")
+    carried = words("ResponseParameters ResponseTemplates ResponseType RestApiId StatusCode")
 
     def create(self, context: Context, properties: Properties) -> Made:
         """Put the response."""

@@ -29,9 +29,7 @@ class Deployment(ResourceType):
     """A deployment: a snapshot of the API as it is at that moment."""
 
     name = "AWS::ApiGateway::Deployment"
-    mutable = words("Description")
-    replacing = words("RestApiId")
-    attributes = words("DeploymentId")
+    carried = words("Description RestApiId")
 
     def create(self, context: Context, properties: Properties) -> Made:
         """Deploy."""
@@ -54,8 +52,9 @@ class Stage(ResourceType):
     """A stage: a deployment under a name, with its logs, throttling and tracing."""
 
     name = "AWS::ApiGateway::Stage"
-    mutable = words("AccessLogSetting DeploymentId Description MethodSettings Tags TracingEnabled Variables")
-    replacing = words("RestApiId StageName")
+    carried = words(
+        "AccessLogSetting DeploymentId Description MethodSettings RestApiId StageName Tags TracingEnabled Variables"
+    )
 
     def create(self, context: Context, properties: Properties) -> Made:
         """Make the stage, then set it up."""
@@ -93,9 +92,7 @@ class ApiKey(ResourceType):
     """An API key."""
 
     name = "AWS::ApiGateway::ApiKey"
-    mutable = words("CustomerId Description Enabled Tags")
-    replacing = words("GenerateDistinctId Name Value")
-    attributes = words("APIKeyId")
+    carried = words("CustomerId Description Enabled GenerateDistinctId Name Tags Value")
 
     def create(self, context: Context, properties: Properties) -> Made:
         """Make the key."""
@@ -119,8 +116,7 @@ class UsagePlan(ResourceType):
     """A usage plan: who may call which stages, how fast and how often."""
 
     name = "AWS::ApiGateway::UsagePlan"
-    mutable = words("ApiStages Description Quota Tags Throttle UsagePlanName")
-    attributes = words("Id")
+    carried = words("ApiStages Description Quota Tags Throttle UsagePlanName")
 
     def create(self, context: Context, properties: Properties) -> Made:
         """Make the plan."""
@@ -153,8 +149,7 @@ class UsagePlanKey(ResourceType):
     """A key's place in a usage plan."""
 
     name = "AWS::ApiGateway::UsagePlanKey"
-    replacing = words("KeyId KeyType UsagePlanId")
-    attributes = words("Id")
+    carried = words("KeyId KeyType UsagePlanId")
 
     def create(self, context: Context, properties: Properties) -> Made:
         """Put the key into the plan."""
@@ -171,8 +166,7 @@ class Account(ResourceType):
     """The role with which API Gateway writes logs, for a whole account and region."""
 
     name = "AWS::ApiGateway::Account"
-    mutable = words("CloudWatchRoleArn")
-    attributes = words("Id")
+    carried = words("CloudWatchRoleArn")
 
     def create(self, context: Context, properties: Properties) -> Made:
         """Set the role."""

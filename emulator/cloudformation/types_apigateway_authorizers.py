@@ -17,12 +17,10 @@ class Authorizer(ResourceType):
     """A function or user pools that decide on callers."""
 
     name = "AWS::ApiGateway::Authorizer"
-    mutable = words(
+    carried = words(
         "AuthType AuthorizerCredentials AuthorizerResultTtlInSeconds AuthorizerUri IdentitySource "
-        "IdentityValidationExpression Name ProviderARNs Type"
+        "IdentityValidationExpression Name ProviderARNs RestApiId Type"
     )
-    replacing = words("RestApiId")
-    attributes = words("AuthorizerId")
 
     def create(self, context: Context, properties: Properties) -> Made:
         """Make the authorizer."""
@@ -51,11 +49,7 @@ class DomainName(ResourceType):
     """A name of one's own for APIs. The gateway serves it to whoever sends it as the Host header."""
 
     name = "AWS::ApiGateway::DomainName"
-    mutable = words("CertificateArn EndpointConfiguration RegionalCertificateArn SecurityPolicy Tags")
-    replacing = words("DomainName")
-    attributes = words(
-        "DistributionDomainName DistributionHostedZoneId DomainNameArn RegionalDomainName RegionalHostedZoneId"
-    )
+    carried = words("CertificateArn DomainName EndpointConfiguration RegionalCertificateArn SecurityPolicy Tags")
     name_property = "DomainName"
 
     def create(self, context: Context, properties: Properties) -> Made:
@@ -99,8 +93,7 @@ class BasePathMapping(ResourceType):
     """The stage that a domain name leads to."""
 
     name = "AWS::ApiGateway::BasePathMapping"
-    mutable = words("RestApiId Stage")
-    replacing = words("BasePath DomainName")
+    carried = words("BasePath DomainName RestApiId Stage")
 
     def create(self, context: Context, properties: Properties) -> Made:
         """Make the mapping."""

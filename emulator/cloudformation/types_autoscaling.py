@@ -18,9 +18,9 @@ class ScalableTarget(ResourceType):
     """A scalable target and its scheduled actions."""
 
     name = "AWS::ApplicationAutoScaling::ScalableTarget"
-    mutable = words("MaxCapacity MinCapacity RoleARN ScheduledActions SuspendedState")
-    replacing = frozenset(TARGET_KEYS)
-    attributes = words("Id")
+    carried = words(
+        "MaxCapacity MinCapacity ResourceId RoleARN ScalableDimension ScheduledActions ServiceNamespace SuspendedState"
+    )
 
     def create(self, context: Context, properties: Properties) -> Made:
         """Register the target, then put its scheduled actions."""
@@ -63,12 +63,10 @@ class ScalingPolicy(ResourceType):
     """A scaling policy."""
 
     name = "AWS::ApplicationAutoScaling::ScalingPolicy"
-    mutable = words(
-        "PolicyType PredictiveScalingPolicyConfiguration StepScalingPolicyConfiguration "
-        "TargetTrackingScalingPolicyConfiguration"
+    carried = words(
+        "PolicyName PolicyType PredictiveScalingPolicyConfiguration ResourceId ScalableDimension ScalingTargetId "
+        "ServiceNamespace StepScalingPolicyConfiguration TargetTrackingScalingPolicyConfiguration"
     )
-    replacing = words("PolicyName ResourceId ScalableDimension ScalingTargetId ServiceNamespace")
-    attributes = words("Arn")
 
     def create(self, context: Context, properties: Properties) -> Made:
         """Put the policy."""

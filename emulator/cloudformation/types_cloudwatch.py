@@ -20,13 +20,11 @@ class Alarm(ResourceType):
     """A CloudWatch alarm."""
 
     name = "AWS::CloudWatch::Alarm"
-    mutable = words(
-        "ActionsEnabled AlarmActions AlarmDescription ComparisonOperator DatapointsToAlarm Dimensions "
+    carried = words(
+        "ActionsEnabled AlarmActions AlarmDescription AlarmName ComparisonOperator DatapointsToAlarm Dimensions "
         "EvaluateLowSampleCountPercentile EvaluationPeriods ExtendedStatistic InsufficientDataActions MetricName "
         "Metrics Namespace OKActions Period Statistic Tags Threshold ThresholdMetricId TreatMissingData Unit"
     )
-    replacing = words("AlarmName")
-    attributes = words("Arn")
     name_property = "AlarmName"
 
     def create(self, context: Context, properties: Properties) -> Made:
@@ -50,12 +48,10 @@ class CompositeAlarm(ResourceType):
     """An alarm on other alarms, which have to be there, as CloudWatch demands."""
 
     name = "AWS::CloudWatch::CompositeAlarm"
-    mutable = words(
+    carried = words(
         "ActionsEnabled ActionsSuppressor ActionsSuppressorExtensionPeriod ActionsSuppressorWaitPeriod AlarmActions "
-        "AlarmDescription AlarmRule InsufficientDataActions OKActions Tags"
+        "AlarmDescription AlarmName AlarmRule InsufficientDataActions OKActions Tags"
     )
-    replacing = words("AlarmName")
-    attributes = words("Arn")
     name_property = "AlarmName"
 
     def create(self, context: Context, properties: Properties) -> Made:
@@ -86,8 +82,7 @@ class Dashboard(ResourceType):
     """A dashboard. CloudWatch refuses a body that is no JSON."""
 
     name = "AWS::CloudWatch::Dashboard"
-    mutable = words("DashboardBody")
-    replacing = words("DashboardName")
+    carried = words("DashboardBody DashboardName")
     name_property = "DashboardName"
 
     def create(self, context: Context, properties: Properties) -> Made:
@@ -122,8 +117,7 @@ class MetricFilter(ResourceType):
     """A metric out of a log group's lines."""
 
     name = "AWS::Logs::MetricFilter"
-    mutable = words("FilterPattern MetricTransformations")
-    replacing = words("FilterName LogGroupName")
+    carried = words("FilterName FilterPattern LogGroupName MetricTransformations")
     name_property = "FilterName"
 
     def create(self, context: Context, properties: Properties) -> Made:
@@ -155,9 +149,7 @@ class QueryDefinition(ResourceType):
     """A saved query of Logs Insights. moto has none: the stack alone knows it."""
 
     name = "AWS::Logs::QueryDefinition"
-    mutable = words("LogGroupNames Name Parameters QueryString")
-    replacing = words("QueryLanguage")
-    attributes = words("QueryDefinitionId")
+    carried = words("LogGroupNames Name Parameters QueryLanguage QueryString")
 
     def create(self, context: Context, properties: Properties) -> Made:
         """Check what the service checks, and give it an id."""

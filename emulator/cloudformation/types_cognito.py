@@ -22,14 +22,20 @@ class UserPool(ResourceType):
     """A user pool. Users are made through the API."""
 
     name = "AWS::Cognito::UserPool"
-    mutable = words(
-        "AccountRecoverySetting AdminCreateUserConfig AutoVerifiedAttributes DeletionProtection DeviceConfiguration "
-        "EmailConfiguration EmailVerificationMessage EmailVerificationSubject EnabledMfas LambdaConfig "
-        "MfaConfiguration Policies UserAttributeUpdateSettings UserPoolAddOns UserPoolName UserPoolTags "
-        "UserPoolTier VerificationMessageTemplate"
+    carried = words(
+        "AccountRecoverySetting AdminCreateUserConfig AliasAttributes AutoVerifiedAttributes DeletionProtection "
+        "DeviceConfiguration EmailConfiguration EmailVerificationMessage EmailVerificationSubject EnabledMfas "
+        "LambdaConfig MfaConfiguration Policies Schema UserAttributeUpdateSettings UserPoolAddOns UserPoolName "
+        "UserPoolTags UserPoolTier UsernameAttributes UsernameConfiguration VerificationMessageTemplate"
     )
-    replacing = words("AliasAttributes Schema UsernameAttributes UsernameConfiguration")
-    attributes = words("Arn ProviderName ProviderURL UserPoolId")
+    # Cognito's own words, which CloudFormation hands on.
+    fixed: ClassVar[dict[str, str]] = {
+        **{
+            name: f"Invalid request provided: Updates are not allowed for property - {name}."
+            for name in ("AliasAttributes", "UsernameAttributes", "UsernameConfiguration")
+        },
+        "Schema": "AWS::Cognito::UserPool.Schema: attributes can only be added, which is not emulated",
+    }
 
     def create(self, context: Context, properties: Properties) -> Made:
         """Make the pool, then set its second factors."""
@@ -87,14 +93,13 @@ class UserPoolClient(ResourceType):
     """An app client of a pool."""
 
     name = "AWS::Cognito::UserPoolClient"
-    mutable = words(
-        "AccessTokenValidity AllowedOAuthFlows AllowedOAuthFlowsUserPoolClient AllowedOAuthScopes AuthSessionValidity "
-        "CallbackURLs ClientName DefaultRedirectURI EnablePropagateAdditionalUserContextData EnableTokenRevocation "
-        "ExplicitAuthFlows IdTokenValidity LogoutURLs PreventUserExistenceErrors ReadAttributes RefreshTokenValidity "
-        "SupportedIdentityProviders TokenValidityUnits WriteAttributes"
+    carried = words(
+        "AccessTokenValidity AllowedOAuthFlows AllowedOAuthFlowsUserPoolClient AllowedOAuthScopes "
+        "AuthSessionValidity CallbackURLs ClientName DefaultRedirectURI EnablePropagateAdditionalUserContextData "
+        "EnableTokenRevocation ExplicitAuthFlows GenerateSecret IdTokenValidity LogoutURLs "
+        "PreventUserExistenceErrors ReadAttributes RefreshTokenValidity SupportedIdentityProviders "
+        "TokenValidityUnits UserPoolId WriteAttributes"
     )
-    replacing = words("GenerateSecret UserPoolId")
-    attributes = words("ClientId ClientSecret Name")
 
     def create(self, context: Context, properties: Properties) -> Made:
         """Make the client."""
@@ -127,8 +132,7 @@ class UserPoolResourceServer(ResourceType):
     """Scopes that a pool's tokens may carry."""
 
     name = "AWS::Cognito::UserPoolResourceServer"
-    mutable = words("Name Scopes")
-    replacing = words("Identifier UserPoolId")
+    carried = words("Identifier Name Scopes UserPoolId")
 
     def create(self, context: Context, properties: Properties) -> Made:
         """Make the server."""
@@ -154,9 +158,7 @@ class UserPoolDomain(ResourceType):
     """The host of a pool's sign-in pages. Nothing serves them here."""
 
     name = "AWS::Cognito::UserPoolDomain"
-    mutable = words("CustomDomainConfig")
-    replacing = words("Domain UserPoolId")
-    attributes = words("CloudFrontDistribution")
+    carried = words("CustomDomainConfig Domain UserPoolId")
     without_effect: ClassVar[dict[str, str]] = {
         "ManagedLoginVersion": "the look of the sign-in pages, which the emulator does not serve"
     }

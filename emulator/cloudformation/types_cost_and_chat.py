@@ -13,16 +13,19 @@ from emulator.cloudformation.shapes import call
 
 
 class Budget(ResourceType):
-    """A budget with its notifications. Nothing is ever spent here."""
+    """A budget with its notifications. Nothing is ever spent here.
+
+    Other notifications make another budget, which AWS Budgets refuses under the name of the one that is there.
+    """
 
     name = "AWS::Budgets::Budget"
-    mutable = words("Budget NotificationsWithSubscribers ResourceTags")
+    carried = words("Budget NotificationsWithSubscribers ResourceTags")
 
     def create(self, context: Context, properties: Properties) -> Made:
         """Make the budget."""
         name = properties["Budget"].get("BudgetName") or context.physical_name(100)
         self._create(context, name, properties)
-        return Made(name)
+        return Made(name, {"Id": name})
 
     def update(self, context: Context, made: Made, before: Properties, after: Properties) -> Made:
         """Make it anew: moto cannot change one."""
@@ -80,11 +83,10 @@ class BudgetsAction(_KnownToTheStack):
     """What a budget does when its threshold is passed, which never happens here."""
 
     name = "AWS::Budgets::BudgetsAction"
-    mutable = words(
-        "ActionThreshold ApprovalModel Definition ExecutionRoleArn NotificationType ResourceTags Subscribers"
+    carried = words(
+        "ActionThreshold ActionType ApprovalModel BudgetName Definition ExecutionRoleArn NotificationType "
+        "ResourceTags Subscribers"
     )
-    replacing = words("ActionType BudgetName")
-    attributes = words("ActionId")
 
     def check(self, context: Context, properties: Properties) -> None:
         """The budget, the policy and the roles have to be there."""
@@ -106,12 +108,10 @@ class SlackChannelConfiguration(_KnownToTheStack):
     """A Slack channel that topics tell. Nothing is sent from here."""
 
     name = "AWS::Chatbot::SlackChannelConfiguration"
-    mutable = words(
-        "CustomizationResourceArns GuardrailPolicies IamRoleArn LoggingLevel SlackChannelId SnsTopicArns Tags "
-        "UserRoleRequired"
+    carried = words(
+        "ConfigurationName CustomizationResourceArns GuardrailPolicies IamRoleArn LoggingLevel SlackChannelId "
+        "SlackWorkspaceId SnsTopicArns Tags UserRoleRequired"
     )
-    replacing = words("ConfigurationName SlackWorkspaceId")
-    attributes = words("Arn")
     name_property = "ConfigurationName"
 
     def check(self, context: Context, properties: Properties) -> None:

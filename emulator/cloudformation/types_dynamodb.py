@@ -19,12 +19,13 @@ class Table(ResourceType):
     """A table without indexes or streams, which no stack uses."""
 
     name = "AWS::DynamoDB::Table"
-    mutable = words(
-        "AttributeDefinitions BillingMode DeletionProtectionEnabled PointInTimeRecoverySpecification "
-        "ProvisionedThroughput SSESpecification Tags TimeToLiveSpecification"
+    carried = words(
+        "AttributeDefinitions BillingMode DeletionProtectionEnabled KeySchema PointInTimeRecoverySpecification "
+        "ProvisionedThroughput SSESpecification TableName Tags TimeToLiveSpecification"
     )
-    replacing = words("KeySchema TableName")
-    attributes = words("Arn")
+    # AWS CloudFormation User Guide, AWS::DynamoDB::Table, KeySchema: "Update requires: Replacement".
+    also_replacing: ClassVar[dict[str, str]] = {"KeySchema": "the registry calls it create-only on conditions"}
+    missing_attributes: ClassVar[dict[str, str]] = {"StreamArn": "streams are not emulated"}
     without_effect: ClassVar[dict[str, str]] = {
         "TableClass": "a price class: moto keeps none, and nothing else depends on it"
     }

@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, ClassVar
 
 from botocore.exceptions import ClientError
 
 from emulator.cloudformation.errors import ResourceError
-from emulator.cloudformation.resource_type import Context, Made, Properties, ResourceType, words
+from emulator.cloudformation.resource_type import DOCUMENTED, Context, Made, Properties, ResourceType, words
 from emulator.cloudformation.shapes import boolean
 from emulator.cloudformation.tags import removed_keys, tag_list
 
@@ -27,9 +27,8 @@ class SecurityGroup(ResourceType):
     """A security group with its rules; without rules for what goes out, everything goes out."""
 
     name = "AWS::EC2::SecurityGroup"
-    mutable = words("SecurityGroupEgress SecurityGroupIngress Tags")
-    replacing = words("GroupDescription GroupName VpcId")
-    attributes = words("GroupId VpcId")
+    carried = words("GroupDescription GroupName SecurityGroupEgress SecurityGroupIngress Tags VpcId")
+    more_attributes: ClassVar[dict[str, str]] = {"VpcId": DOCUMENTED}
     name_property = "GroupName"
 
     def create(self, context: Context, properties: Properties) -> Made:
@@ -42,7 +41,7 @@ class SecurityGroup(ResourceType):
             VpcId=vpc_id,
             **_tagged("security-group", properties),
         )["GroupId"]
-        made = Made(group_id, {"GroupId": group_id, "VpcId": vpc_id})
+        made = Made(group_id, {"GroupId": group_id, "Id": group_id, "VpcId": vpc_id})
         context.initiated(made)
         self._set_rules(ec2, group_id, {}, properties)
         return made
@@ -76,10 +75,9 @@ class SecurityGroupIngress(ResourceType):
     """One rule for what comes into a group."""
 
     name = "AWS::EC2::SecurityGroupIngress"
-    replacing = words(
+    carried = words(
         "CidrIp CidrIpv6 Description FromPort GroupId IpProtocol SourcePrefixListId SourceSecurityGroupId ToPort"
     )
-    attributes = words("Id")
 
     def create(self, context: Context, properties: Properties) -> Made:
         """Add the rule."""
@@ -88,6 +86,12 @@ class SecurityGroupIngress(ResourceType):
         )
         rule_id = answer["SecurityGroupRules"][0]["SecurityGroupRuleId"]
         return Made(rule_id, {"Id": rule_id})
+
+    def update(self, context: Context, made: Made, before: Properties, after: Properties) -> Made:
+        """Change the description."""
+        update = context.client("ec2").update_security_group_rule_descriptions_ingress
+        update(GroupId=after["GroupId"], IpPermissions=[_rule(after)])
+        return made
 
     def delete(self, context: Context, made: Made, properties: Properties) -> None:
         """Take the rule away."""
@@ -99,9 +103,13 @@ class VpcEndpoint(ResourceType):
     """A gateway or interface endpoint in subnets, route tables and security groups that are there."""
 
     name = "AWS::EC2::VPCEndpoint"
-    mutable = words("PolicyDocument PrivateDnsEnabled RouteTableIds SecurityGroupIds SubnetIds Tags")
-    replacing = words("ServiceName VpcEndpointType VpcId")
-    attributes = words("Id")
+    carried = words(
+        "PolicyDocument PrivateDnsEnabled RouteTableIds SecurityGroupIds ServiceName SubnetIds Tags VpcEndpointType "
+        "VpcId"
+    )
+    missing_attributes: ClassVar[dict[str, str]] = dict.fromkeys(
+        ("CreationTimestamp", "DnsEntries", "NetworkInterfaceIds"), "moto's endpoints have no network behind them"
+    )
 
     def create(self, context: Context, properties: Properties) -> Made:
         """Make the endpoint."""

@@ -21,13 +21,15 @@ class Function(ResourceType):
     """A function."""
 
     name = "AWS::Lambda::Function"
-    mutable = words(
-        "Architectures Code DeadLetterConfig Description Environment EphemeralStorage Handler KmsKeyArn Layers "
-        "LoggingConfig MemorySize ReservedConcurrentExecutions Role Runtime SnapStart Tags Timeout TracingConfig "
-        "VpcConfig"
+    carried = words(
+        "Architectures Code DeadLetterConfig Description Environment EphemeralStorage FunctionName Handler KmsKeyArn "
+        "Layers LoggingConfig MemorySize PackageType ReservedConcurrentExecutions Role Runtime SnapStart Tags "
+        "Timeout TracingConfig VpcConfig"
     )
-    replacing = words("FunctionName PackageType")
-    attributes = words("Arn")
+    missing_attributes: ClassVar[dict[str, str]] = dict.fromkeys(
+        ("SnapStartResponse", "SnapStartResponse.ApplyOn", "SnapStartResponse.OptimizationStatus"),
+        "moto takes no snapshots",
+    )
     name_property = "FunctionName"
 
     not_configuration = words("Code Architectures ReservedConcurrentExecutions Tags FunctionName PackageType")
@@ -91,8 +93,7 @@ class Version(ResourceType):
     """A published version: the function's code and configuration at that moment."""
 
     name = "AWS::Lambda::Version"
-    replacing = words("CodeSha256 Description FunctionName")
-    attributes = words("FunctionArn Version")
+    carried = words("CodeSha256 Description FunctionName")
     without_effect: ClassVar[dict[str, str]] = {
         "ProvisionedConcurrencyConfig": "a worker starts at its first call here, and stays",
         "RuntimePolicy": "functions run on the machine's own Python",
@@ -106,10 +107,6 @@ class Version(ResourceType):
         arn = version["FunctionArn"]
         return Made(arn, {"Version": version["Version"], "FunctionArn": arn})
 
-    def update(self, context: Context, made: Made, before: Properties, after: Properties) -> Made:
-        """Only what has no effect can differ."""
-        return made
-
     def delete(self, context: Context, made: Made, properties: Properties) -> None:
         """Delete the version."""
         name, _, qualifier = made.physical_id.rpartition(":")
@@ -120,9 +117,7 @@ class Alias(ResourceType):
     """An alias that points to a version."""
 
     name = "AWS::Lambda::Alias"
-    mutable = words("Description FunctionVersion RoutingConfig")
-    replacing = words("FunctionName Name")
-    attributes = words("AliasArn")
+    carried = words("Description FunctionName FunctionVersion Name RoutingConfig")
     without_effect: ClassVar[dict[str, str]] = {
         "ProvisionedConcurrencyConfig": "a worker starts at its first call here, and stays"
     }
@@ -156,8 +151,7 @@ class LayerVersion(ResourceType):
     """A version of a layer."""
 
     name = "AWS::Lambda::LayerVersion"
-    replacing = words("CompatibleArchitectures CompatibleRuntimes Content Description LayerName LicenseInfo")
-    attributes = words("LayerVersionArn")
+    carried = words("CompatibleArchitectures CompatibleRuntimes Content Description LayerName LicenseInfo")
 
     def create(self, context: Context, properties: Properties) -> Made:
         """Publish the layer."""
@@ -176,10 +170,9 @@ class Permission(ResourceType):
     """A statement of a function's resource policy."""
 
     name = "AWS::Lambda::Permission"
-    replacing = words(
+    carried = words(
         "Action EventSourceToken FunctionName FunctionUrlAuthType Principal PrincipalOrgID SourceAccount SourceArn"
     )
-    attributes = words("Id")
 
     def create(self, context: Context, properties: Properties) -> Made:
         """Add the statement."""
@@ -198,8 +191,7 @@ class EventInvokeConfig(ResourceType):
     """How asynchronous invocations are retried and where they end."""
 
     name = "AWS::Lambda::EventInvokeConfig"
-    mutable = words("DestinationConfig MaximumEventAgeInSeconds MaximumRetryAttempts")
-    replacing = words("FunctionName Qualifier")
+    carried = words("DestinationConfig FunctionName MaximumEventAgeInSeconds MaximumRetryAttempts Qualifier")
 
     def create(self, context: Context, properties: Properties) -> Made:
         """Put the configuration."""

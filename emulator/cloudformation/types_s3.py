@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from botocore.exceptions import ClientError
 
@@ -21,14 +21,24 @@ class Bucket(ResourceType):
     """A bucket with its settings."""
 
     name = "AWS::S3::Bucket"
-    mutable = words(
-        "AccessControl BucketEncryption CorsConfiguration LifecycleConfiguration LoggingConfiguration "
+    carried = words(
+        "AccessControl BucketEncryption BucketName CorsConfiguration LifecycleConfiguration LoggingConfiguration "
         "OwnershipControls PublicAccessBlockConfiguration Tags VersioningConfiguration"
     )
-    replacing = words("BucketName")
-    attributes = words("Arn DomainName DualStackDomainName RegionalDomainName WebsiteURL")
+    missing_attributes: ClassVar[dict[str, str]] = dict.fromkeys(
+        (
+            *(
+                f"MetadataConfiguration.{table}TableConfiguration.Table{field}"
+                for table in ("Annotation", "Inventory", "Journal")
+                for field in ("Arn", "Name")
+            ),
+            "MetadataConfiguration.Destination",
+            "MetadataTableConfiguration.S3TablesDestination.TableArn",
+            "MetadataTableConfiguration.S3TablesDestination.TableNamespace",
+        ),
+        "metadata tables are not emulated",
+    )
     name_property = "BucketName"
-    import_identifier = "BucketName"
 
     def create(self, context: Context, properties: Properties) -> Made:
         """Make the bucket, then put its settings one by one."""
@@ -66,8 +76,7 @@ class BucketPolicy(ResourceType):
     """The policy of a bucket."""
 
     name = "AWS::S3::BucketPolicy"
-    mutable = words("PolicyDocument")
-    replacing = words("Bucket")
+    carried = words("Bucket PolicyDocument")
 
     def create(self, context: Context, properties: Properties) -> Made:
         """Put the policy."""

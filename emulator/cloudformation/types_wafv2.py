@@ -3,7 +3,7 @@
 # ruff: noqa: ARG002 - all types have one interface, and few need every argument
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from botocore.exceptions import ClientError
 from moto.wafv2.models import FakeWebACL, wafv2_backends
@@ -22,10 +22,10 @@ class WebACL(ResourceType):
     """A web ACL. The gateway honours its rate rules by address; what else it has is kept and has no effect."""
 
     name = "AWS::WAFv2::WebACL"
-    mutable = words("CaptchaConfig ChallengeConfig CustomResponseBodies DefaultAction Description Rules Tags")
-    mutable |= words("AssociationConfig TokenDomains VisibilityConfig")
-    replacing = words("Name Scope")
-    attributes = words("Arn Capacity Id LabelNamespace")
+    carried = words(
+        "AssociationConfig CaptchaConfig ChallengeConfig CustomResponseBodies DefaultAction Description Name Rules "
+        "Scope Tags TokenDomains VisibilityConfig"
+    )
     name_property = "Name"
 
     def create(self, context: Context, properties: Properties) -> Made:
@@ -79,7 +79,7 @@ class WebACLAssociation(ResourceType):
     """What a web ACL protects: a stage of an API."""
 
     name = "AWS::WAFv2::WebACLAssociation"
-    replacing = words("ResourceArn WebACLArn")
+    carried = words("ResourceArn WebACLArn")
 
     def create(self, context: Context, properties: Properties) -> Made:
         """Put the ACL in front of the stage."""
@@ -99,8 +99,8 @@ class LoggingConfiguration(ResourceType):
     """Where a web ACL logs. Nothing is written there: the emulator's rules log nothing."""
 
     name = "AWS::WAFv2::LoggingConfiguration"
-    mutable = words("LogDestinationConfigs LoggingFilter RedactedFields")
-    replacing = words("ResourceArn")
+    carried = words("LogDestinationConfigs LoggingFilter RedactedFields ResourceArn")
+    missing_attributes: ClassVar[dict[str, str]] = {"ManagedByFirewallManager": "there is no Firewall Manager here"}
 
     def create(self, context: Context, properties: Properties) -> Made:
         """Set the destination."""

@@ -11,18 +11,6 @@ import pytest
 from botocore.exceptions import ClientError
 from cloudformation_support import ROLE, Stacks
 
-from emulator.aws import load_resource_types
-from emulator.cloudformation.resource_type import ResourceType
-
-
-def test_no_type_lists_a_property_twice_and_every_ignored_one_has_its_reason() -> None:
-    load_resource_types()
-    for kind in ResourceType.registry.values():
-        assert not kind.mutable & kind.replacing, kind.name
-        assert not (kind.mutable | kind.replacing) & set(kind.without_effect), kind.name
-        assert all(kind.without_effect.values()), kind.name
-        assert kind.name_property is None or kind.name_property in kind.replacing, kind.name
-
 
 def test_a_buckets_settings_arrive_change_and_go(stacks: Stacks, client: Any) -> None:
     settings = {
