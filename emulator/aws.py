@@ -16,7 +16,9 @@ from moto.moto_server.werkzeug_app import BackendRequest, DomainDispatcherApplic
 from werkzeug.wrappers import Response
 
 from emulator import bedrock_runtime, cloudformation, instance_metrics, sagemaker_runtime
-from emulator.account import AccountServices, create_account_app
+from emulator.account.facts import AwsFacts
+from emulator.account.services import AccountServices
+from emulator.account.settings import create_account_app
 from emulator.cloudformation.api import CloudFormationApi
 from emulator.cloudformation.clients import Clients
 from emulator.cloudformation.store import Store
@@ -53,7 +55,7 @@ TOKENS_PATH = "/_emulator/tokens"
 class AwsApplication:
     """WSGI application of the AWS endpoint, for every account and region."""
 
-    def __init__(self, default_account: str, containers: Containers = CONTAINERS) -> None:
+    def __init__(self, default_account: str, facts: AwsFacts, containers: Containers = CONTAINERS) -> None:
         credentials.install(default_account)
         s3.install()
         awslambda.install()
@@ -73,7 +75,7 @@ class AwsApplication:
         self._tokens = create_tokens_app()
         self._iam = create_iam_app()
         self._account = create_account_app()
-        self._guarded = Guard(AccountServices(self._answer_aws, credentials.account_of_key))
+        self._guarded = Guard(AccountServices(self._answer_aws, credentials.account_of_key, facts))
         self._bedrock = bedrock_runtime.create_bedrock_app(credentials.account_of_key)
         self._cloudformation = _cloudformation_api(self)
 

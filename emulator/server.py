@@ -8,11 +8,12 @@ import os
 import socket
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emulator import state_file
+from emulator.account.facts import AwsFacts
 from emulator.state_file import RunningEmulator
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class Settings:
 
     account: str
     port: int = DEFAULT_PORT
+    facts: AwsFacts = field(default_factory=AwsFacts)
     state_path: Path = state_file.DEFAULT_PATH
 
 
@@ -71,7 +73,8 @@ class Emulator:
 
         functions.install(self.aws_endpoint_url)
         gateway, aws = self._sockets
-        self._servers = [_serve(aws, AwsApplication(self._settings.account)), _serve(gateway, create_gateway_app())]
+        application = AwsApplication(self._settings.account, self._settings.facts)
+        self._servers = [_serve(aws, application), _serve(gateway, create_gateway_app())]
         running = RunningEmulator(os.getpid(), self.gateway_url, self.aws_endpoint_url, self._settings.account)
         state_file.write(self._settings.state_path, running)
         log.info("gateway %s, AWS endpoint %s, account %s", self.gateway_url, self.aws_endpoint_url, running.account)

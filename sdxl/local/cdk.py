@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sdxl.cdk_cli import CLI, Show, run, show_progress, silent
-from sdxl.local.emulator import Emulator
+from sdxl.local.emulator import Emulator, aws_environment
 from sdxl.project import LOCAL, child_environment
 
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ def cli_environment(
     emulator: Emulator, environment: Environment, inherited: Mapping[str, str] = os.environ
 ) -> dict[str, str]:
     """Return the variables for the CLI and boto3: the emulator's address and keys, and no one else's."""
-    from emulator.client import aws_environment  # noqa: PLC0415 - one of several packages beside this one
-
     kept = {
         name: value
         for name, value in child_environment(inherited).items()
@@ -48,9 +46,7 @@ def cli_environment(
         "PYTHONUNBUFFERED": "1",
         **{
             name: value
-            for name, value in aws_environment(
-                emulator.aws_endpoint_url, environment.account, environment.region
-            ).items()
+            for name, value in aws_environment(emulator, environment.account, environment.region).items()
             # boto3 takes an empty variable for a value
             if value
         },

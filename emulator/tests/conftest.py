@@ -15,6 +15,7 @@ from emulator_support import ACCOUNT, LAMBDA_TRUST, LOG_POLICY, REGION, Clients,
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
 from emulator import functions, sagemaker_runtime
+from emulator.account.facts import AwsFacts
 from emulator.aws import AwsApplication
 from emulator.client import access_key_id
 from emulator.cloudformation.clients import Clients as InProcessClients
@@ -84,7 +85,7 @@ def no_faults() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def in_process() -> InProcessClients:
-    return InProcessClients(AwsApplication(ACCOUNT, NoContainers()))
+    return InProcessClients(AwsApplication(ACCOUNT, AwsFacts(), NoContainers()))
 
 
 @pytest.fixture

@@ -85,6 +85,7 @@ def test_a_key_rotates_is_described_and_its_deletion_is_scheduled(stacks: Stacks
     assert kms.describe_key(KeyId=key_id)["KeyMetadata"]["KeyState"] == "PendingDeletion"
 
 
+@pytest.mark.usefixtures("managed_policies")
 def test_roles_and_policies_follow_the_template(stacks: Stacks, client: Any) -> None:
     def statement(action: str) -> dict[str, Any]:
         return {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": action, "Resource": "*"}]}
