@@ -1,4 +1,4 @@
-"""Command line of the emulator: runs in the foreground until it is told to stop."""
+"""Command line of the emulator: runs in the foreground until a signal stops it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     def on_signal(number: int, _: FrameType | None) -> None:
         if stop.is_set():
-            # Asked twice: do not wait for what would not stop. The children end with this process.
+            # The second signal: do not wait for what would not stop. The children end with this process.
             os._exit(128 + number)
         stop.set()
 

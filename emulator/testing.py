@@ -1,4 +1,4 @@
-"""An emulator in a process of its own, for tests."""
+"""An emulator in another process, for tests."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def _imported(request: ServiceRequest, account: Account) -> Answer:
 
 
 def _own(request: ServiceRequest, account: Account, kind: str) -> str:
-    """The ARN that is asked for. The runtime serves every such ARN of the account and region, so each exists."""
+    """The requested ARN. The runtime serves every such ARN of the account and region, so each exists."""
     arn = str(request.parameters["id"])
     if kind in account.facts.missing or arn.split(":")[3:5] != [request.region, account.id]:
         raise ServiceError("ResourceNotFoundException", f"The resource {arn} could not be found.", 404)

@@ -76,7 +76,7 @@ class AwsFacts:
 class AccountFacts:
     """One account in every region. The defaults are those of an account that has everything.
 
-    `quotas` are by quota code, None where Service Quotas has no such quota; others have the emulator's values.
+    `quotas` are by quota code, None where Service Quotas does not have the quota; others have the emulator's values.
     `bedrock_models` are, by model id, the states that differ from the usual ones (`MODEL_STATES`, `end_of_life`).
     `not_offered` are EC2 instance types by availability zone, or by `*` for all zones of a region. `denied` are IAM
     actions that are refused to everyone.

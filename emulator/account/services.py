@@ -82,7 +82,7 @@ def _denied(request: ServiceRequest, account: str) -> refusals.Refusal:
 
 
 def _refuse(refusal: refusals.Refusal, request: ServiceRequest, method: str) -> Response:
-    # EC2 writes errors in a shape of its own.
+    # EC2 writes errors in another shape.
     if request.action.startswith("ec2:"):
         body = (
             f"<Response><Errors><Error><Code>{refusal.xml_code}</Code><Message>{refusal.message}</Message></Error>"

@@ -114,7 +114,7 @@ class Engine:
         thread.join(PATIENCE_SECONDS)
 
     def delete_change_set(self, name_or_id: str, stack_name: str | None) -> None:
-        """Drop a change set; that there is none is no error, unless its ARN names a missing stack."""
+        """Drop a change set; a change set that does not exist is no error, unless its ARN names a missing stack."""
         with self.region.lock:
             try:
                 stack, change_set = self.change_set(name_or_id, stack_name)
@@ -190,7 +190,7 @@ class Engine:
         thread.join(PATIENCE_SECONDS)
 
     def roll_back_stack(self, stack_name: str, *, token: str | None) -> Stack:
-        """Take back an operation that failed with rollback disabled, or go on with a rollback that failed."""
+        """Roll back an operation that failed with rollback disabled, or go on with a rollback that failed."""
         rollbacks = {
             "CREATE_FAILED": "ROLLBACK",
             "UPDATE_FAILED": "UPDATE_ROLLBACK",

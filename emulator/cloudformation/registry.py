@@ -44,7 +44,7 @@ def schema_of(type_name: str, region: str) -> Schema | None:
     """A type's schema, or None where the region does not have the type.
 
     Raises:
-        LookupError: the registry has no such region.
+        LookupError: the registry does not know the region.
     """
     key = _types_of(region).get(type_name)
     return None if key is None else _read_schema(key)

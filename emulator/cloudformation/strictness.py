@@ -1,4 +1,4 @@
-"""Refuses a template that asks for anything the emulator would otherwise skip in silence."""
+"""Refuses a template that has anything which the emulator would otherwise skip silently."""
 
 from __future__ import annotations
 

@@ -7,16 +7,13 @@ moto's patch operations cover a part of what can change, so changes are put into
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
-from botocore.exceptions import ClientError
 from moto.apigateway.models import APIGatewayBackend, RestAPI, apigateway_backends
 
 from emulator.cloudformation.errors import ResourceError
 from emulator.cloudformation.resource_type import Context, Made, Properties, ResourceType, words
-from emulator.cloudformation.shapes import boolean, call
-from emulator.cloudformation.tags import tag_map
+from emulator.cloudformation.shapes import boolean, call, tag_map, unless
 
 GONE = "NotFoundException"
 
@@ -24,15 +21,6 @@ GONE = "NotFoundException"
 def backend(context: Context) -> APIGatewayBackend:
     """Moto's API Gateway of the stack's account and region."""
     return apigateway_backends[context.account][context.region]
-
-
-def unless_gone(delete: Callable[..., Any], **parameters: Any) -> None:
-    """Call an API's delete, which may find nothing to delete."""
-    try:
-        delete(**parameters)
-    except ClientError as exc:
-        if exc.response["Error"]["Code"] != GONE:
-            raise
 
 
 class RestApi(ResourceType):
@@ -53,7 +41,7 @@ class RestApi(ResourceType):
 
     def update(self, context: Context, made: Made, before: Properties, after: Properties) -> Made:
         """Change the API's settings."""
-        # An API that is never served tells what the settings mean to moto.
+        # An API that is never served shows what the settings mean to moto.
         client = context.client("apigateway")
         wanted_id = call(client, "CreateRestApi", self._fields(after), of=self.name)["id"]
         apis = backend(context).apis
@@ -69,7 +57,7 @@ class RestApi(ResourceType):
 
     def delete(self, context: Context, made: Made, properties: Properties) -> None:
         """Delete the API with everything in it."""
-        unless_gone(context.client("apigateway").delete_rest_api, restApiId=made.physical_id)
+        unless(GONE, context.client("apigateway").delete_rest_api, restApiId=made.physical_id)
 
     def _fields(self, properties: Properties) -> Properties:
         if "Name" not in properties:
@@ -98,7 +86,7 @@ class Resource(ResourceType):
     def delete(self, context: Context, made: Made, properties: Properties) -> None:
         """Delete the resource, unless its API is gone already."""
         delete = context.client("apigateway").delete_resource
-        unless_gone(delete, restApiId=properties["RestApiId"], resourceId=made.physical_id)
+        unless(GONE, delete, restApiId=properties["RestApiId"], resourceId=made.physical_id)
 
 
 class Method(ResourceType):
@@ -134,7 +122,7 @@ class Method(ResourceType):
 
     def delete(self, context: Context, made: Made, properties: Properties) -> None:
         """Delete the method, unless its API is gone already."""
-        unless_gone(context.client("apigateway").delete_method, **self._key(properties))
+        unless(GONE, context.client("apigateway").delete_method, **self._key(properties))
 
     @staticmethod
     def _key(properties: Properties) -> dict[str, str]:

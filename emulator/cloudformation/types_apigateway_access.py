@@ -7,9 +7,8 @@ from typing import Any
 
 from emulator.cloudformation.errors import ResourceError
 from emulator.cloudformation.resource_type import Context, Made, Properties, ResourceType, words
-from emulator.cloudformation.shapes import boolean, call
-from emulator.cloudformation.tags import tag_map
-from emulator.cloudformation.types_apigateway import backend, unless_gone
+from emulator.cloudformation.shapes import boolean, call, tag_map, unless
+from emulator.cloudformation.types_apigateway import GONE, backend
 
 METHOD_SETTINGS: dict[str, tuple[str, Any]] = {
     "CacheDataEncrypted": ("cacheDataEncrypted", boolean),
@@ -45,7 +44,7 @@ class Deployment(ResourceType):
     def delete(self, context: Context, made: Made, properties: Properties) -> None:
         """Delete the deployment, which API Gateway refuses while a stage serves it."""
         delete = context.client("apigateway").delete_deployment
-        unless_gone(delete, restApiId=properties["RestApiId"], deploymentId=made.physical_id)
+        unless(GONE, delete, restApiId=properties["RestApiId"], deploymentId=made.physical_id)
 
 
 class Stage(ResourceType):
@@ -75,7 +74,7 @@ class Stage(ResourceType):
     def delete(self, context: Context, made: Made, properties: Properties) -> None:
         """Delete the stage."""
         delete = context.client("apigateway").delete_stage
-        unless_gone(delete, restApiId=properties["RestApiId"], stageName=made.physical_id)
+        unless(GONE, delete, restApiId=properties["RestApiId"], stageName=made.physical_id)
 
     def _set(self, context: Context, properties: Properties) -> None:
         stage = backend(context).get_stage(properties["RestApiId"], properties["StageName"])
@@ -109,7 +108,7 @@ class ApiKey(ResourceType):
 
     def delete(self, context: Context, made: Made, properties: Properties) -> None:
         """Delete the key."""
-        unless_gone(context.client("apigateway").delete_api_key, apiKey=made.physical_id)
+        unless(GONE, context.client("apigateway").delete_api_key, apiKey=made.physical_id)
 
 
 class UsagePlan(ResourceType):

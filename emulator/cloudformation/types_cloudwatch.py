@@ -6,14 +6,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from botocore.exceptions import ClientError
 from moto.cloudwatch.models import cloudwatch_backends
 
 from emulator.cloudformation.errors import ResourceError
 from emulator.cloudformation.resource_type import Context, Made, Properties, ResourceType, words
-from emulator.cloudformation.shapes import call
+from emulator.cloudformation.shapes import call, unless
 from emulator.monitoring.alarms import alarms_of_rule
-from emulator.monitoring.log_metrics import FilterPatternError, parse_pattern
+from emulator.monitoring.logs import FilterPatternError, parse_pattern
 
 
 class Alarm(ResourceType):
@@ -96,11 +95,7 @@ class Dashboard(ResourceType):
 
     def delete(self, context: Context, made: Made, properties: Properties) -> None:
         """Delete the dashboard."""
-        try:
-            context.client("cloudwatch").delete_dashboards(DashboardNames=[made.physical_id])
-        except ClientError as exc:
-            if exc.response["Error"]["Code"] != "ResourceNotFound":
-                raise
+        unless("ResourceNotFound", context.client("cloudwatch").delete_dashboards, DashboardNames=[made.physical_id])
 
     @staticmethod
     def _put(context: Context, name: str, properties: Properties) -> Made:

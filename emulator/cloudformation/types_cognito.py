@@ -3,15 +3,13 @@
 # ruff: noqa: ARG002 - all types have one interface, and few need every argument
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, ClassVar
 
-from botocore.exceptions import ClientError
 from moto.cognitoidp.models import CognitoIdpUserPool, cognitoidp_backends
 
 from emulator.cloudformation.errors import ResourceError
 from emulator.cloudformation.resource_type import Context, Made, Properties, ResourceType, words
-from emulator.cloudformation.shapes import api_value, boolean, call
+from emulator.cloudformation.shapes import api_value, boolean, call, unless
 
 GONE = "ResourceNotFoundException"
 OWN_SCOPES = frozenset({"aws.cognito.signin.user.admin", "email", "openid", "phone", "profile"})
@@ -69,7 +67,7 @@ class UserPool(ResourceType):
                 "be inactivated first."
             )
             raise ResourceError(message)
-        _unless_gone(context.client("cognito-idp").delete_user_pool, UserPoolId=made.physical_id)
+        unless(GONE, context.client("cognito-idp").delete_user_pool, UserPoolId=made.physical_id)
 
     @staticmethod
     def _fields(properties: Properties, pool_name: str) -> Properties:
@@ -125,7 +123,7 @@ class UserPoolClient(ResourceType):
     def delete(self, context: Context, made: Made, properties: Properties) -> None:
         """Delete the client, unless its pool is gone already."""
         delete = context.client("cognito-idp").delete_user_pool_client
-        _unless_gone(delete, UserPoolId=properties["UserPoolId"], ClientId=made.physical_id)
+        unless(GONE, delete, UserPoolId=properties["UserPoolId"], ClientId=made.physical_id)
 
 
 class UserPoolResourceServer(ResourceType):
@@ -170,13 +168,13 @@ class UserPoolDomain(ResourceType):
         return self._put(context, "CreateUserPoolDomain", properties)
 
     def update(self, context: Context, made: Made, before: Properties, after: Properties) -> Made:
-        """Change the certificate of a domain of one's own."""
+        """Change the certificate of a custom domain."""
         return self._put(context, "UpdateUserPoolDomain", {"CustomDomainConfig": {}, **after})
 
     def delete(self, context: Context, made: Made, properties: Properties) -> None:
         """Delete the domain."""
         delete = context.client("cognito-idp").delete_user_pool_domain
-        _unless_gone(delete, UserPoolId=properties["UserPoolId"], Domain=made.physical_id)
+        unless(GONE, delete, UserPoolId=properties["UserPoolId"], Domain=made.physical_id)
 
     def _put(self, context: Context, operation: str, properties: Properties) -> Made:
         fields = {key: value for key, value in properties.items() if key not in self.without_effect}
@@ -203,11 +201,3 @@ def _check_scopes(context: Context, properties: Properties) -> None:
 def _client_attributes(client: Properties) -> dict[str, str]:
     secret = {"ClientSecret": client["ClientSecret"]} if "ClientSecret" in client else {}
     return {"ClientId": client["ClientId"], "Name": client["ClientName"], **secret}
-
-
-def _unless_gone(delete: Callable[..., Any], **parameters: Any) -> None:
-    try:
-        delete(**parameters)
-    except ClientError as exc:
-        if exc.response["Error"]["Code"] != GONE:
-            raise

@@ -1,4 +1,4 @@
-"""AWS::Budgets and AWS::Chatbot. Budgets are moto's, without any cost; actions and channels the stack alone knows."""
+"""AWS::Budgets and AWS::Chatbot. Budgets are moto's, without any cost. Only the stack knows actions and channels."""
 
 # ruff: noqa: ARG002 - all types have one interface, and few need every argument
 from __future__ import annotations
@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from emulator.cloudformation.errors import ResourceError
 from emulator.cloudformation.resource_type import Context, Made, Properties, ResourceType, words
-from emulator.cloudformation.shapes import call
+from emulator.cloudformation.shapes import call, unless
 
 
 class Budget(ResourceType):
@@ -28,18 +28,19 @@ class Budget(ResourceType):
         return Made(name, {"Id": name})
 
     def update(self, context: Context, made: Made, before: Properties, after: Properties) -> Made:
-        """Make it anew: moto cannot change one."""
+        """Delete the budget and make it again: moto cannot change one."""
         self.delete(context, made, before)
         self._create(context, made.physical_id, after)
         return made
 
     def delete(self, context: Context, made: Made, properties: Properties) -> None:
         """Delete the budget."""
-        try:
-            context.client("budgets").delete_budget(AccountId=context.account, BudgetName=made.physical_id)
-        except ClientError as exc:
-            if exc.response["Error"]["Code"] != "NotFoundException":
-                raise
+        unless(
+            "NotFoundException",
+            context.client("budgets").delete_budget,
+            AccountId=context.account,
+            BudgetName=made.physical_id,
+        )
 
     def _create(self, context: Context, name: str, properties: Properties) -> None:
         budget = {**properties["Budget"], "BudgetName": name}
@@ -105,7 +106,7 @@ class BudgetsAction(_KnownToTheStack):
 
 
 class SlackChannelConfiguration(_KnownToTheStack):
-    """A Slack channel that topics tell. Nothing is sent from here."""
+    """A Slack channel that topics notify. Nothing is sent from here."""
 
     name = "AWS::Chatbot::SlackChannelConfiguration"
     carried = words(

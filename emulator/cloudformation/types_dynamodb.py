@@ -5,12 +5,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from botocore.exceptions import ClientError
-
 from emulator.cloudformation.errors import ResourceError
 from emulator.cloudformation.resource_type import Context, Made, Properties, ResourceType, words
-from emulator.cloudformation.shapes import boolean, call
-from emulator.cloudformation.tags import removed_keys, tag_list
+from emulator.cloudformation.shapes import boolean, call, removed_keys, tag_list, unless
 
 GONE = "ResourceNotFoundException"
 ON_DEMAND = "PAY_PER_REQUEST"
@@ -64,11 +61,7 @@ class Table(ResourceType):
 
     def delete(self, context: Context, made: Made, properties: Properties) -> None:
         """Delete the table, which DynamoDB refuses while it is protected."""
-        try:
-            context.client("dynamodb").delete_table(TableName=made.physical_id)
-        except ClientError as exc:
-            if exc.response["Error"]["Code"] != GONE:
-                raise
+        unless(GONE, context.client("dynamodb").delete_table, TableName=made.physical_id)
 
     @staticmethod
     def _encrypt(context: Context, table: str, properties: Properties) -> None:

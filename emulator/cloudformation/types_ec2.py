@@ -10,15 +10,9 @@ from botocore.exceptions import ClientError
 
 from emulator.cloudformation.errors import ResourceError
 from emulator.cloudformation.resource_type import DOCUMENTED, Context, Made, Properties, ResourceType, words
-from emulator.cloudformation.shapes import boolean
-from emulator.cloudformation.tags import removed_keys, tag_list
+from emulator.cloudformation.shapes import boolean, removed_keys, tag_list, unless
 
-_GONE = {
-    "InvalidGroup.NotFound",
-    "InvalidGroupId.NotFound",
-    "InvalidPermission.NotFound",
-    "InvalidVpcEndpointId.NotFound",
-}
+_GONE = "InvalidGroup.NotFound InvalidGroupId.NotFound InvalidPermission.NotFound InvalidVpcEndpointId.NotFound"
 # What AWS gives a group that is made without rules for what goes out.
 _EVERYTHING_OUT = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
 
@@ -54,7 +48,7 @@ class SecurityGroup(ResourceType):
 
     def delete(self, context: Context, made: Made, properties: Properties) -> None:
         """Delete the group."""
-        _unless_gone(context.client("ec2").delete_security_group, GroupId=made.physical_id)
+        unless(_GONE, context.client("ec2").delete_security_group, GroupId=made.physical_id)
 
     @staticmethod
     def _set_rules(ec2: Any, group_id: str, before: Properties, after: Properties) -> None:
@@ -96,7 +90,7 @@ class SecurityGroupIngress(ResourceType):
     def delete(self, context: Context, made: Made, properties: Properties) -> None:
         """Take the rule away."""
         revoke = context.client("ec2").revoke_security_group_ingress
-        _unless_gone(revoke, GroupId=properties["GroupId"], IpPermissions=[_rule(properties)])
+        unless(_GONE, revoke, GroupId=properties["GroupId"], IpPermissions=[_rule(properties)])
 
 
 class VpcEndpoint(ResourceType):
@@ -146,7 +140,7 @@ class VpcEndpoint(ResourceType):
 
     def delete(self, context: Context, made: Made, properties: Properties) -> None:
         """Delete the endpoint."""
-        _unless_gone(context.client("ec2").delete_vpc_endpoints, VpcEndpointIds=[made.physical_id])
+        unless(_GONE, context.client("ec2").delete_vpc_endpoints, VpcEndpointIds=[made.physical_id])
 
     @staticmethod
     def _check(ec2: Any, properties: Properties) -> None:
@@ -193,11 +187,3 @@ def _retag(context: Context, made: Made, before: Properties, after: Properties) 
         ec2.delete_tags(Resources=[made.physical_id], Tags=[{"Key": key} for key in removed_keys(before, after)])
     if tag_list(after):
         ec2.create_tags(Resources=[made.physical_id], Tags=tag_list(after))
-
-
-def _unless_gone(delete: Any, **parameters: Any) -> None:
-    try:
-        delete(**parameters)
-    except ClientError as exc:
-        if exc.response["Error"]["Code"] not in _GONE:
-            raise

@@ -9,8 +9,7 @@ from typing import Any, ClassVar
 from botocore.exceptions import ClientError
 
 from emulator.cloudformation.resource_type import Context, Made, Properties, ResourceType, words
-from emulator.cloudformation.shapes import call
-from emulator.cloudformation.tags import removed_keys, tag_list
+from emulator.cloudformation.shapes import call, removed_keys, tag_list
 
 GONE = "NoSuchEntity"
 

@@ -6,11 +6,8 @@ from __future__ import annotations
 import json
 from typing import ClassVar
 
-from botocore.exceptions import ClientError
-
 from emulator.cloudformation.resource_type import Context, Made, Properties, ResourceType, words
-from emulator.cloudformation.shapes import boolean, call
-from emulator.cloudformation.tags import removed_keys, tag_list
+from emulator.cloudformation.shapes import boolean, call, removed_keys, tag_list, unless
 
 DEFAULT_WINDOW_DAYS = 30
 
@@ -99,8 +96,4 @@ class Alias(ResourceType):
 
     def delete(self, context: Context, made: Made, properties: Properties) -> None:
         """Take the alias away."""
-        try:
-            context.client("kms").delete_alias(AliasName=made.physical_id)
-        except ClientError as exc:
-            if exc.response["Error"]["Code"] != "NotFoundException":
-                raise
+        unless("NotFoundException", context.client("kms").delete_alias, AliasName=made.physical_id)

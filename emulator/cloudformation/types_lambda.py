@@ -5,14 +5,10 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Callable
 from typing import Any, ClassVar
 
-from botocore.exceptions import ClientError
-
 from emulator.cloudformation.resource_type import Context, Made, Properties, ResourceType, words
-from emulator.cloudformation.shapes import call
-from emulator.cloudformation.tags import removed_keys, tag_map
+from emulator.cloudformation.shapes import call, removed_keys, tag_map, unless
 
 GONE = "ResourceNotFoundException"
 
@@ -74,7 +70,7 @@ class Function(ResourceType):
 
     def delete(self, context: Context, made: Made, properties: Properties) -> None:
         """Delete the function with all its versions."""
-        _unless_gone(context.client("lambda").delete_function, FunctionName=made.physical_id)
+        unless(GONE, context.client("lambda").delete_function, FunctionName=made.physical_id)
 
     def _configuration(self, properties: Properties) -> Properties:
         settings = {key: value for key, value in properties.items() if key not in self.not_configuration}
@@ -110,7 +106,7 @@ class Version(ResourceType):
     def delete(self, context: Context, made: Made, properties: Properties) -> None:
         """Delete the version."""
         name, _, qualifier = made.physical_id.rpartition(":")
-        _unless_gone(context.client("lambda").delete_function, FunctionName=name, Qualifier=qualifier)
+        unless(GONE, context.client("lambda").delete_function, FunctionName=name, Qualifier=qualifier)
 
 
 class Alias(ResourceType):
@@ -135,7 +131,7 @@ class Alias(ResourceType):
     def delete(self, context: Context, made: Made, properties: Properties) -> None:
         """Delete the alias."""
         delete = context.client("lambda").delete_alias
-        _unless_gone(delete, FunctionName=properties["FunctionName"], Name=properties["Name"])
+        unless(GONE, delete, FunctionName=properties["FunctionName"], Name=properties["Name"])
 
     def _fields(self, properties: Properties) -> Properties:
         fields = {key: value for key, value in properties.items() if key not in self.without_effect}
@@ -163,7 +159,7 @@ class LayerVersion(ResourceType):
         """Delete the layer's version."""
         name, _, number = made.physical_id.rpartition(":")
         delete = context.client("lambda").delete_layer_version
-        _unless_gone(delete, LayerName=name.rpartition(":")[2], VersionNumber=int(number))
+        unless(GONE, delete, LayerName=name.rpartition(":")[2], VersionNumber=int(number))
 
 
 class Permission(ResourceType):
@@ -184,7 +180,7 @@ class Permission(ResourceType):
     def delete(self, context: Context, made: Made, properties: Properties) -> None:
         """Remove the statement."""
         target = _function_and_qualifier(properties["FunctionName"])
-        _unless_gone(context.client("lambda").remove_permission, StatementId=made.physical_id, **target)
+        unless(GONE, context.client("lambda").remove_permission, StatementId=made.physical_id, **target)
 
 
 class EventInvokeConfig(ResourceType):
@@ -207,7 +203,7 @@ class EventInvokeConfig(ResourceType):
     def delete(self, context: Context, made: Made, properties: Properties) -> None:
         """Delete the configuration."""
         target = {"FunctionName": properties["FunctionName"], "Qualifier": properties["Qualifier"]}
-        _unless_gone(context.client("lambda").delete_function_event_invoke_config, **target)
+        unless(GONE, context.client("lambda").delete_function_event_invoke_config, **target)
 
 
 def _function_and_qualifier(name_or_arn: str) -> dict[str, str]:
@@ -231,11 +227,3 @@ def _code(properties: Properties) -> dict[str, Any]:
     with zipfile.ZipFile(archive, "w") as packed:
         packed.writestr(zipfile.ZipInfo(file_name), code["ZipFile"])
     return {**code, "ZipFile": archive.getvalue()}
-
-
-def _unless_gone(delete: Callable[..., Any], **parameters: Any) -> None:
-    try:
-        delete(**parameters)
-    except ClientError as exc:
-        if exc.response["Error"]["Code"] != GONE:
-            raise

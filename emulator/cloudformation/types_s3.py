@@ -7,11 +7,8 @@ import json
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from botocore.exceptions import ClientError
-
 from emulator.cloudformation.resource_type import Context, Made, Properties, ResourceType, words
-from emulator.cloudformation.shapes import call
-from emulator.cloudformation.tags import tag_list
+from emulator.cloudformation.shapes import call, tag_list, unless
 
 FIRST_REGION = "us-east-1"
 """The one region that S3 does not accept as a location constraint."""
@@ -60,11 +57,7 @@ class Bucket(ResourceType):
 
     def delete(self, context: Context, made: Made, properties: Properties) -> None:
         """Delete the bucket, which S3 refuses unless it is empty."""
-        try:
-            context.client("s3").delete_bucket(Bucket=made.physical_id)
-        except ClientError as exc:
-            if exc.response["Error"]["Code"] != "NoSuchBucket":
-                raise
+        unless("NoSuchBucket", context.client("s3").delete_bucket, Bucket=made.physical_id)
 
     def adopt(self, context: Context, physical_id: str, properties: Properties) -> Made:
         """An existing bucket, as it is."""

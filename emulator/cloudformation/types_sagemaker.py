@@ -9,8 +9,7 @@ from botocore.exceptions import ClientError
 
 from emulator.cloudformation.errors import ResourceError
 from emulator.cloudformation.resource_type import DOCUMENTED, Context, Made, Properties, ResourceType, words
-from emulator.cloudformation.shapes import boolean, call
-from emulator.cloudformation.tags import removed_keys, tag_list
+from emulator.cloudformation.shapes import boolean, call, removed_keys, tag_list
 
 NAME_LENGTH = 63
 
@@ -138,6 +137,6 @@ def _unless_missing(delete: Any, **parameters: Any) -> None:
     try:
         delete(**parameters)
     except ClientError as exc:
-        # SageMaker has no error of its own for what is not there.
+        # SageMaker has no error code for what does not exist.
         if "Could not find" not in str(exc):
             raise

@@ -6,11 +6,8 @@ from __future__ import annotations
 import json
 from typing import Any, ClassVar
 
-from botocore.exceptions import ClientError
-
 from emulator.cloudformation.resource_type import DOCUMENTED, Context, Made, Properties, ResourceType, words
-from emulator.cloudformation.shapes import boolean, call
-from emulator.cloudformation.tags import removed_keys, tag_list, tag_map
+from emulator.cloudformation.shapes import boolean, call, removed_keys, tag_list, tag_map, unless
 
 
 class LogGroup(ResourceType):
@@ -54,9 +51,7 @@ class LogGroup(ResourceType):
 
     def delete(self, context: Context, made: Made, properties: Properties) -> None:
         """Delete the group with its streams."""
-        _unless_gone(
-            "ResourceNotFoundException", context.client("logs").delete_log_group, logGroupName=made.physical_id
-        )
+        unless("ResourceNotFoundException", context.client("logs").delete_log_group, logGroupName=made.physical_id)
 
     @staticmethod
     def _set_retention(logs: Any, group: str, properties: Properties) -> None:
@@ -85,7 +80,7 @@ class Parameter(ResourceType):
 
     def delete(self, context: Context, made: Made, properties: Properties) -> None:
         """Delete the parameter."""
-        _unless_gone("ParameterNotFound", context.client("ssm").delete_parameter, Name=made.physical_id)
+        unless("ParameterNotFound", context.client("ssm").delete_parameter, Name=made.physical_id)
 
     def _put(self, context: Context, name: str, properties: Properties, *, overwrite: bool) -> Made:
         # Tags may come with a new parameter only.
@@ -136,7 +131,7 @@ class Repository(ResourceType):
     def delete(self, context: Context, made: Made, properties: Properties) -> None:
         """Delete the repository."""
         ecr = context.client("ecr")
-        _unless_gone("RepositoryNotFoundException", ecr.delete_repository, repositoryName=made.physical_id)
+        unless("RepositoryNotFoundException", ecr.delete_repository, repositoryName=made.physical_id)
 
     @staticmethod
     def _put_policies(ecr: Any, name: str, properties: Properties) -> None:
@@ -188,7 +183,7 @@ class Topic(ResourceType):
 
     def delete(self, context: Context, made: Made, properties: Properties) -> None:
         """Delete the topic."""
-        _unless_gone("NotFound", context.client("sns").delete_topic, TopicArn=made.physical_id)
+        unless("NotFound", context.client("sns").delete_topic, TopicArn=made.physical_id)
 
 
 class TopicPolicy(ResourceType):
@@ -231,11 +226,3 @@ class CdkMetadata(ResourceType):
 
     def delete(self, context: Context, made: Made, properties: Properties) -> None:
         """Nothing."""
-
-
-def _unless_gone(code: str, delete: Any, **parameters: Any) -> None:
-    try:
-        delete(**parameters)
-    except ClientError as exc:
-        if exc.response["Error"]["Code"] != code:
-            raise

@@ -5,13 +5,11 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from botocore.exceptions import ClientError
 from moto.wafv2.models import FakeWebACL, wafv2_backends
 
 from emulator.cloudformation.errors import ResourceError
 from emulator.cloudformation.resource_type import Context, Made, Properties, ResourceType, words
-from emulator.cloudformation.shapes import api_value, call
-from emulator.cloudformation.tags import removed_keys, tag_list
+from emulator.cloudformation.shapes import api_value, call, removed_keys, tag_list, unless
 from emulator.cloudformation.types_apigateway import backend as apigateway
 
 GONE = "WAFNonexistentItemException"
@@ -46,7 +44,7 @@ class WebACL(ResourceType):
         client = context.client("wafv2")
         acl = _acl(context, made.attributes["Arn"])
         fields = {key: value for key, value in after.items() if key != "Tags"}
-        # Under a name of its own for the moment, which leaves room for a suffix.
+        # Under another name for the moment, which leaves room for a suffix.
         trial_name = f"{acl.name[:100]}-changed"
         trial = call(client, "CreateWebACL", {**fields, "Name": trial_name}, of=self.name)["Summary"]
         wanted = wafv2_backends[context.account][context.region].wacls.pop(trial["ARN"])
@@ -114,11 +112,7 @@ class LoggingConfiguration(ResourceType):
 
     def delete(self, context: Context, made: Made, properties: Properties) -> None:
         """Stop logging."""
-        try:
-            context.client("wafv2").delete_logging_configuration(ResourceArn=made.physical_id)
-        except ClientError as exc:
-            if exc.response["Error"]["Code"] != GONE:
-                raise
+        unless(GONE, context.client("wafv2").delete_logging_configuration, ResourceArn=made.physical_id)
 
     def _put(self, context: Context, properties: Properties) -> None:
         _acl(context, properties["ResourceArn"])

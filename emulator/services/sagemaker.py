@@ -42,7 +42,7 @@ class Containers(StagedContainers, Protocol):
 
 
 def install(containers: Containers) -> None:
-    """Mend moto's SageMaker and let `containers` serve its endpoints."""
+    """Change moto's SageMaker, and let `containers` serve its endpoints."""
     if getattr(SageMakerResponse, "emulated_containers", None) is not None:
         SageMakerResponse.emulated_containers = containers
         return
@@ -118,7 +118,7 @@ def _update_endpoint(self: SageMakerResponse) -> ActionResult:
     deployment = self._get_param("DeploymentConfig")
     endpoint.failure_reason = None
     if config_name == before[0]:
-        # What CloudFormation asks for when it rolls back after SageMaker did: those containers serve already.
+        # What CloudFormation requests when it rolls back after SageMaker did: those containers serve already.
         pass
     elif deployment:
         _refuse_other_variants(backend, endpoint, before[0])
@@ -170,7 +170,7 @@ def _serve(self: SageMakerResponse, endpoint: FakeEndpoint) -> None:
 
 
 def _serve_guarded(self: SageMakerResponse, endpoint: FakeEndpoint, deployment: Mapping[str, Any]) -> None:
-    """Move to new containers as the deployment's policy says; what takes it back is the endpoint's failure reason."""
+    """Move to new containers by the deployment's policy; the cause of a rollback is the endpoint's failure reason."""
     endpoint.failure_reason = None
     models = _models(self, endpoint)
     instances = min(int(variant.get("CurrentInstanceCount", 1)) for variant in endpoint.production_variants)
@@ -262,7 +262,7 @@ def _variant_summaries(_: FakeEndpoint, production_variants: list[dict[str, Any]
 def instance_types() -> frozenset[str]:
     """The instance types that SageMaker's own API model allows for a production variant.
 
-    moto carries a list of its own that ends before the G5 family.
+    moto carries a list that ends before the G5 family.
     """
     model = botocore.session.get_session().get_service_model("sagemaker")
     return frozenset(model.shape_for("ProductionVariantInstanceType").enum)

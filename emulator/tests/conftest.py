@@ -23,7 +23,7 @@ from emulator.containers import CONTAINERS
 from emulator.faults import FAULTS
 from emulator.iam import lambda_use
 from emulator.iam.guard import Guard
-from emulator.services import apigateway_authorizers, apigateway_deployments, awslambda, credentials
+from emulator.services import apigateway, awslambda, credentials
 
 # AWS's managed policies take a second in every account that uses IAM, and no test here needs one.
 os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "false"
@@ -34,8 +34,7 @@ _accounts = itertools.count(400_000_000_000)
 def aws_url() -> Iterator[str]:
     # Before anything is made: an `AwsApplication` of another test installs it too, and would look elsewhere.
     credentials.install(ACCOUNT)
-    apigateway_authorizers.install()
-    apigateway_deployments.install()
+    apigateway.install()
     sagemaker_runtime.install()
     awslambda.install()
     lambda_use.install()

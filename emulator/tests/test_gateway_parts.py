@@ -10,10 +10,10 @@ import pytest
 
 from emulator.gateway import vtl
 from emulator.gateway.deployed import Method, Throttle, throttle
-from emulator.gateway.media_types import is_binary
-from emulator.gateway.metering import Meter, period_start
+from emulator.gateway.lambda_proxy import is_binary
 from emulator.gateway.routing import find_method
 from emulator.gateway.schema_messages import UNREADABLE, validation_errors
+from emulator.gateway.usage import Meter, period_start
 
 SCHEMA = {
     "type": "object",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 from deploy_harness import running_emulator
 
 from emulator.state_file import RunningEmulator
+
+_accounts = itertools.count(300_000_000_000)
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +25,9 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningEmulat
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The home folder of the CDK CLI, so that it leaves the user's alone."""
     return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture
+def account() -> str:
+    """An account that no other test uses."""
+    return str(next(_accounts))

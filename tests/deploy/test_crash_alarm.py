@@ -9,9 +9,9 @@ from moto.cloudwatch.models import cloudwatch_backends
 from moto.core.utils import utcnow
 from moto.logs.models import logs_backends
 
-from emulator import cloudwatch_logs
 from emulator.monitoring import clock
 from emulator.monitoring.alarms import evaluate
+from emulator.monitoring.logs import put_lines
 from stacks.alarms.metrics import crash_metric
 from stacks.constructs.crash_filter import CRASH_PATTERN
 
@@ -47,8 +47,8 @@ def test_a_crash_in_the_containers_log_sets_the_stacks_alarm_off(monkeypatch: py
     def state() -> str:
         return evaluate(cloudwatch, cloudwatch.alarms["crashes"], utcnow())
 
-    cloudwatch_logs.put_lines(ACCOUNT, REGION, group, "primary/i-1", ["model loaded", "0 workers died"])
+    put_lines(ACCOUNT, REGION, group, "primary/i-1", ["model loaded", "0 workers died"])
     assert state() == "OK"
-    cloudwatch_logs.put_lines(ACCOUNT, REGION, group, "primary/i-1", ["RuntimeError: CUDA out of memory. Tried to"])
+    put_lines(ACCOUNT, REGION, group, "primary/i-1", ["RuntimeError: CUDA out of memory. Tried to"])
 
     assert state() == "ALARM"
