@@ -5,9 +5,8 @@ from __future__ import annotations
 
 from emulator.cloudformation.errors import ResourceError
 from emulator.cloudformation.resource_type import Context, Made, Properties, ResourceType, words
-from emulator.cloudformation.shapes import call
-from emulator.cloudformation.tags import tag_map
-from emulator.cloudformation.types_apigateway import backend, unless_gone
+from emulator.cloudformation.shapes import call, tag_map, unless
+from emulator.cloudformation.types_apigateway import GONE, backend
 
 DEFAULT_TTL_SECONDS = 300
 MAX_TTL_SECONDS = 3600
@@ -17,12 +16,10 @@ class Authorizer(ResourceType):
     """A function or user pools that decide on callers."""
 
     name = "AWS::ApiGateway::Authorizer"
-    mutable = words(
+    carried = words(
         "AuthType AuthorizerCredentials AuthorizerResultTtlInSeconds AuthorizerUri IdentitySource "
-        "IdentityValidationExpression Name ProviderARNs Type"
+        "IdentityValidationExpression Name ProviderARNs RestApiId Type"
     )
-    replacing = words("RestApiId")
-    attributes = words("AuthorizerId")
 
     def create(self, context: Context, properties: Properties) -> Made:
         """Make the authorizer."""
@@ -48,14 +45,10 @@ class Authorizer(ResourceType):
 
 
 class DomainName(ResourceType):
-    """A name of one's own for APIs. The gateway serves it to whoever sends it as the Host header."""
+    """A custom domain name of APIs. The gateway serves it to requests that have it as their Host header."""
 
     name = "AWS::ApiGateway::DomainName"
-    mutable = words("CertificateArn EndpointConfiguration RegionalCertificateArn SecurityPolicy Tags")
-    replacing = words("DomainName")
-    attributes = words(
-        "DistributionDomainName DistributionHostedZoneId DomainNameArn RegionalDomainName RegionalHostedZoneId"
-    )
+    carried = words("CertificateArn DomainName EndpointConfiguration RegionalCertificateArn SecurityPolicy Tags")
     name_property = "DomainName"
 
     def create(self, context: Context, properties: Properties) -> Made:
@@ -92,15 +85,14 @@ class DomainName(ResourceType):
 
     def delete(self, context: Context, made: Made, properties: Properties) -> None:
         """Delete the name."""
-        unless_gone(context.client("apigateway").delete_domain_name, domainName=made.physical_id)
+        unless(GONE, context.client("apigateway").delete_domain_name, domainName=made.physical_id)
 
 
 class BasePathMapping(ResourceType):
     """The stage that a domain name leads to."""
 
     name = "AWS::ApiGateway::BasePathMapping"
-    mutable = words("RestApiId Stage")
-    replacing = words("BasePath DomainName")
+    carried = words("BasePath DomainName RestApiId Stage")
 
     def create(self, context: Context, properties: Properties) -> Made:
         """Make the mapping."""

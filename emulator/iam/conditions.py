@@ -56,7 +56,7 @@ class Condition:
 
 
 def parse_conditions(element: object) -> Iterator[Condition]:
-    """The conditions of a statement's Condition element; raises PolicyError for what is none."""
+    """The conditions of a statement's Condition element; raises PolicyError for anything else."""
     if not isinstance(element, Mapping):
         raise PolicyError(f"Condition must be an object, not {element!r}")
     for operator, keys in element.items():

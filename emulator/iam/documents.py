@@ -134,7 +134,7 @@ def _statement(statement: Mapping[str, Any], place: str, kind: Kind) -> Statemen
 
 
 def _present(statement: Mapping[str, Any], element: str, name: str) -> str:
-    """Whichever of an element and its negation the statement has."""
+    """The element or its negation, whichever of them the statement has."""
     present = [choice for choice in (element, f"Not{element}") if choice in statement]
     if len(present) != 1:
         has = "both" if present else "neither"

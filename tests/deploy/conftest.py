@@ -1,22 +1,16 @@
-"""The engine in this process for its own tests, and one emulator in a process of its own for everything else."""
+"""One emulator in a process of its own, and the home folder of the CDK CLI."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from cloudformation_support import FakeContainers, Stacks
 from deploy_harness import running_emulator
-from moto.sagemaker.responses import SageMakerResponse
 
-from emulator.aws import AwsApplication
-from emulator.cloudformation.clients import Clients
 from emulator.state_file import RunningEmulator
 
-REGION = "eu-west-1"
 _accounts = itertools.count(300_000_000_000)
 
 
@@ -33,36 +27,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("home")
 
 
-@pytest.fixture(scope="session")
-def application() -> AwsApplication:
-    return AwsApplication("000000000000", FakeContainers())
-
-
-@pytest.fixture
-def containers(application: AwsApplication) -> FakeContainers:
-    """What the in-process emulator starts behind endpoints."""
-    containers = FakeContainers()
-    SageMakerResponse.mended_for = containers
-    return containers
-
-
 @pytest.fixture
 def account() -> str:
     """An account that no other test uses."""
     return str(next(_accounts))
-
-
-@pytest.fixture(scope="session")
-def clients(application: AwsApplication) -> Clients:
-    return Clients(application)
-
-
-@pytest.fixture
-def client(clients: Clients, account: str) -> Callable[[str], Any]:
-    """boto3 clients of the test's account, in-process."""
-    return lambda service: clients.client(service, account, REGION)
-
-
-@pytest.fixture
-def stacks(client: Callable[[str], Any]) -> Stacks:
-    return Stacks(client("cloudformation"))

@@ -15,6 +15,7 @@ from emulator_support import ACCOUNT, LAMBDA_TRUST, LOG_POLICY, REGION, Clients,
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
 from emulator import functions, sagemaker_runtime
+from emulator.account.facts import AwsFacts
 from emulator.aws import AwsApplication
 from emulator.client import access_key_id
 from emulator.cloudformation.clients import Clients as InProcessClients
@@ -22,7 +23,7 @@ from emulator.containers import CONTAINERS
 from emulator.faults import FAULTS
 from emulator.iam import lambda_use
 from emulator.iam.guard import Guard
-from emulator.services import apigateway_authorizers, apigateway_deployments, awslambda, credentials
+from emulator.services import apigateway, awslambda, credentials
 
 # AWS's managed policies take a second in every account that uses IAM, and no test here needs one.
 os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "false"
@@ -33,8 +34,7 @@ _accounts = itertools.count(400_000_000_000)
 def aws_url() -> Iterator[str]:
     # Before anything is made: an `AwsApplication` of another test installs it too, and would look elsewhere.
     credentials.install(ACCOUNT)
-    apigateway_authorizers.install()
-    apigateway_deployments.install()
+    apigateway.install()
     sagemaker_runtime.install()
     awslambda.install()
     lambda_use.install()
@@ -84,7 +84,7 @@ def no_faults() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def in_process() -> InProcessClients:
-    return InProcessClients(AwsApplication(ACCOUNT, NoContainers()))
+    return InProcessClients(AwsApplication(ACCOUNT, AwsFacts(), NoContainers()))
 
 
 @pytest.fixture

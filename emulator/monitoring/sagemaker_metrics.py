@@ -1,12 +1,16 @@
-"""What SageMaker publishes of an invocation, by variant: "SageMaker AI metrics in Amazon CloudWatch"."""
+"""SageMaker's metrics: of each invocation by variant, and of the instances of endpoints, which are idle.
+
+Source: Amazon SageMaker AI Developer Guide, "SageMaker AI metrics in Amazon CloudWatch".
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from moto.cloudwatch.models import CloudWatchBackend
 from moto.sagemaker.models import sagemaker_backends
 
-from emulator.monitoring.metrics import publish
+from emulator.monitoring.metrics import SOURCES, MetricKey, publish
 
 NAMESPACE = "AWS/SageMaker"
 
@@ -51,3 +55,33 @@ def _instances(account: str, region: str, endpoint_name: str, variant: str) -> i
         if item["VariantName"] == variant
     ]
     return max(counts[0], 1) if counts else 1
+
+
+INSTANCE_NAMESPACE = "/aws/sagemaker/Endpoints"
+# A stand-in draws in a moment, on no GPU.
+IDLE_PERCENT = {
+    "CPUUtilization": 1.0,
+    "MemoryUtilization": 1.0,
+    "GPUUtilization": 0.0,
+    "GPUMemoryUtilization": 0.0,
+    "DiskUtilization": 1.0,
+}
+
+
+def install() -> None:
+    """Let alarms see the instances' metrics. None is stored: they follow from how many instances there are now."""
+    SOURCES[INSTANCE_NAMESPACE] = reported
+
+
+def reported(backend: CloudWatchBackend, metric: MetricKey) -> list[float]:
+    """A value for each instance of a variant that serves; none where the endpoint or the metric does not exist."""
+    endpoints = sagemaker_backends[backend.account_id][backend.region_name].endpoints
+    endpoint = endpoints.get(metric.dimensions.get("EndpointName"))
+    if endpoint is None or endpoint.endpoint_status not in {"InService", "Updating"}:
+        return []
+    return [
+        IDLE_PERCENT[metric.name]
+        for variant in endpoint.production_variants
+        if variant["VariantName"] == metric.dimensions.get("VariantName") and metric.name in IDLE_PERCENT
+        for _ in range(int(variant.get("CurrentInstanceCount", 1)))
+    ]

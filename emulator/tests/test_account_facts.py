@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from werkzeug.test import Client
 
-from emulator.account.facts import AccountBook, Facts, FactsError, parse_facts
+from emulator.account.facts import AccountBook, AccountFacts, FactsError, parse_account_facts, read_aws_facts
 from emulator.account.settings import create_account_app
 
 URL = "/_emulator/account?id=111111111111"
@@ -34,19 +36,51 @@ URL = "/_emulator/account?id=111111111111"
 )
 def test_a_wrong_description_says_what_is_allowed(described: Any, message: str) -> None:
     with pytest.raises(FactsError, match=message):
-        parse_facts(described)
+        parse_account_facts(described)
 
 
-def test_facts_are_of_one_account_until_they_are_taken_back() -> None:
+@pytest.mark.parametrize(
+    ("described", "message"),
+    [
+        ([], "the facts of AWS is a JSON object with the fields"),
+        ({"quotas": {}}, r"unknown fields \['quotas'\]: allowed are \['artifacts', 'bedrock_models'"),
+        ({"endpoint_quotas": {"g5": "ml.g5.xlarge"}}, "endpoint_quotas has the key 'g5': allowed are quota codes"),
+        ({"endpoint_quotas": {"L-1928E07B": "g5.xlarge"}}, "is of 'g5.xlarge': allowed are instance types such as ml."),
+        ({"artifacts": ["https://a/b"]}, "artifacts has 'https://a/b': allowed is the form s3://bucket/key"),
+        ({"container_images": ["repository:tag"]}, "container_images has 'repository:tag': allowed is the form"),
+        ({"container_images": "x"}, "container_images must be a list of texts"),
+        ({"model_packages": {"one": []}}, "model_packages has the key 'one': allowed are ARNs of model packages"),
+        (
+            {"model_packages": {"arn:aws:sagemaker:us-east-1:111111111111:model-package/one": 1}},
+            "model_packages of arn:.* must be a list of texts",
+        ),
+        ({"bedrock_models": {"m": {"name": "M"}}}, "it needs name and lifecycle, and may have end_of_life"),
+        ({"bedrock_models": {"m": {"name": 1, "lifecycle": "ACTIVE"}}}, "name of the model m must be a text, not 1"),
+        ({"bedrock_models": {"m": {"name": "M", "lifecycle": "OLD"}}}, "is 'OLD': allowed are ACTIVE, LEGACY"),
+        (
+            {"bedrock_models": {"m": {"name": "M", "lifecycle": "LEGACY", "end_of_life": "soon"}}},
+            "end_of_life of the model m is 'soon': allowed is a date",
+        ),
+    ],
+)
+def test_wrong_facts_of_aws_say_what_is_allowed(described: Any, message: str, tmp_path: Path) -> None:
+    file = tmp_path / "facts.json"
+    file.write_text(json.dumps(described))
+
+    with pytest.raises(FactsError, match=message):
+        read_aws_facts(file)
+
+
+def test_facts_are_of_one_account_until_they_are_deleted() -> None:
     book = AccountBook()
     client = Client(create_account_app(book))
 
     assert client.put(URL, json={"subscribed": False}).status_code == 200
     assert (client.get(URL).json or {})["subscribed"] is False
-    assert book.facts("111111111111") == Facts(subscribed=False)
-    assert book.facts("222222222222") == Facts()
+    assert book.facts("111111111111") == AccountFacts(subscribed=False)
+    assert book.facts("222222222222") == AccountFacts()
     assert client.delete(URL).status_code == 200
-    assert book.facts("111111111111") == Facts()
+    assert book.facts("111111111111") == AccountFacts()
 
 
 @pytest.mark.parametrize(

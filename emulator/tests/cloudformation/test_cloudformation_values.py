@@ -44,7 +44,7 @@ class Around:
 def evaluator() -> Evaluator:
     parameters: dict[str, Any] = {"Env": "dev", "Names": ["a", "b"]}
     pseudo = {"AWS::Region": "eu-west-1", "AWS::AccountId": "111111111111"}
-    return Evaluator(Template(TEMPLATE), parameters=parameters, pseudo_parameters=pseudo, surroundings=Around())
+    return Evaluator(Template(TEMPLATE), parameters=parameters, pseudo_parameters=pseudo, stack_values=Around())
 
 
 @pytest.mark.parametrize(

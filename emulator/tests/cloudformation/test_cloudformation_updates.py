@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from cloudformation_support import Stacks, broken, named_parameter, parameter
+from cloudformation_support import ROLE, Stacks, broken, named_parameter, parameter
 
 
 def test_resources_are_made_after_what_they_depend_on(stacks: Stacks) -> None:
@@ -74,12 +74,11 @@ def test_a_replaced_resource_stays_where_its_policy_retains_it(stacks: Stacks, c
 
 
 def test_a_named_resource_cannot_be_replaced_under_its_own_name(stacks: Stacks) -> None:
-    stacks.deploy({"A": {**named_parameter("/named")}})
-    changed = named_parameter("/named")
-    changed["Properties"]["DataType"] = "text"
+    named = {**ROLE["Properties"], "RoleName": "named"}
+    stacks.deploy({"A": {**ROLE, "Properties": named}})
 
-    assert stacks.deploy({"A": changed}) == "UPDATE_ROLLBACK_COMPLETE"
-    assert "Rename /named and update the stack again." in stacks.reasons()
+    assert stacks.deploy({"A": {**ROLE, "Properties": {**named, "Path": "/a/"}}}) == "UPDATE_ROLLBACK_COMPLETE"
+    assert "Rename named and update the stack again." in stacks.reasons()
 
 
 def test_a_failed_creation_removes_what_was_made_in_reverse_order(stacks: Stacks, client: Any) -> None:

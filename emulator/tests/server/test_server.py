@@ -10,22 +10,49 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
 from botocore.config import Config
-from deploy_harness import ROOT, Account, running_emulator
+from botocore.exceptions import ClientError
 
 from emulator import state_file
-from emulator.client import DUMMY_SECRET
+from emulator.client import DUMMY_SECRET, access_key_id
 from emulator.state_file import RunningEmulator
+from emulator.testing import running_emulator
 
 pytestmark = pytest.mark.allow_loopback
 
 
-def account(emulator: RunningEmulator, account_id: str, home: Path = Path()) -> Account:
-    return Account(emulator, account_id, home)
+ROOT = Path(__file__).resolve().parents[3]
+FACTS = {
+    "endpoint_quotas": {"L-1928E07B": "ml.g4dn.xlarge"},
+    "model_packages": {"arn:aws:sagemaker:us-east-1:865070037744:model-package/one": ["ml.g5.xlarge"]},
+    "bedrock_models": {"stability.sd3-5-large-v1:0": {"name": "SD3.5 Large", "lifecycle": "ACTIVE"}},
+}
+
+
+@pytest.fixture(scope="module")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningEmulator]:
+    folder = tmp_path_factory.mktemp("emulator")
+    facts = folder / "facts.json"
+    facts.write_text(json.dumps(FACTS))
+    with running_emulator(folder, "--facts", str(facts)) as running:
+        yield running
+
+
+def client(emulator: RunningEmulator, account: str, service: str, region: str = "us-east-1") -> Any:
+    return boto3.session.Session().client(
+        service,
+        endpoint_url=emulator.aws_endpoint_url,
+        region_name=region,
+        aws_access_key_id=access_key_id(account),
+        aws_secret_access_key=DUMMY_SECRET,
+        config=Config(retries={"max_attempts": 0}),
+    )
 
 
 def test_it_says_that_it_is_healthy(emulator: RunningEmulator) -> None:
@@ -46,13 +73,13 @@ def test_it_listens_on_the_loopback_interface_only(emulator: RunningEmulator) ->
 
 @pytest.mark.parametrize("account_id", ["111111111111", "222222222222"])
 def test_a_key_acts_in_its_own_account(emulator: RunningEmulator, account_id: str) -> None:
-    sts = account(emulator, account_id).client("sts")
+    sts = client(emulator, account_id, "sts")
 
     assert sts.get_caller_identity()["Account"] == account_id
 
 
 def test_a_role_acts_in_its_own_account_whoever_assumes_it(emulator: RunningEmulator) -> None:
-    sts = account(emulator, "111111111111").client("sts")
+    sts = client(emulator, "111111111111", "sts")
     role = sts.assume_role(RoleArn="arn:aws:iam::333333333333:role/deploy", RoleSessionName="session")["Credentials"]
     assumed = boto3.session.Session().client(
         "sts",
@@ -79,7 +106,7 @@ def test_a_key_that_nobody_knows_acts_in_the_default_account(emulator: RunningEm
 
 
 def test_a_presigned_address_is_read_in_the_account_that_signed_it(emulator: RunningEmulator) -> None:
-    s3 = account(emulator, "444444444444").client("s3")
+    s3 = client(emulator, "444444444444", "s3")
     s3.create_bucket(Bucket="presigned")
     s3.put_object(Bucket="presigned", Key="k", Body=b"bytes")
     for version in ("s3", "s3v4"):
@@ -117,6 +144,43 @@ def test_a_port_in_use_is_one_clear_line(emulator: RunningEmulator, tmp_path: Pa
         assert not (tmp_path / "state.json").exists()
 
 
+def test_it_offers_what_it_was_started_with(emulator: RunningEmulator) -> None:
+    quotas, bedrock = (
+        client(emulator, "111111111111", "service-quotas"),
+        client(emulator, "111111111111", "bedrock", "us-west-2"),
+    )
+    sagemaker = client(emulator, "111111111111", "sagemaker")
+    package = next(iter(FACTS["model_packages"]))
+
+    quota = quotas.get_service_quota(ServiceCode="sagemaker", QuotaCode="L-1928E07B")["Quota"]
+    details = bedrock.get_foundation_model(modelIdentifier="stability.sd3-5-large-v1:0")["modelDetails"]
+    described = sagemaker.describe_model_package(ModelPackageName=package)
+
+    assert (quota["QuotaName"], quota["Value"]) == ("ml.g4dn.xlarge for endpoint usage", 64)
+    assert (details["modelName"], details["modelLifecycle"]) == ("SD3.5 Large", {"status": "ACTIVE"})
+    assert described["InferenceSpecification"]["SupportedRealtimeInferenceInstanceTypes"] == ["ml.g5.xlarge"]
+    with pytest.raises(ClientError, match="the specified quota does not exist"):
+        quotas.get_service_quota(ServiceCode="sagemaker", QuotaCode="L-00000000")
+    with pytest.raises(ClientError, match="ValidationException"):
+        bedrock.get_foundation_model(modelIdentifier="stability.stable-image-core-v1:1")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [(None, "cannot be read"), ("{", "is not JSON"), ('{"gpus": 1}', "unknown fields ['gpus']")]
+)
+def test_wrong_facts_are_one_clear_line(tmp_path: Path, content: str | None, message: str) -> None:
+    facts = tmp_path / "facts.json"
+    if content is not None:
+        facts.write_text(content)
+
+    result = subprocess.run(
+        [sys.executable, "-m", "emulator", "--facts", str(facts)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+    assert result.returncode == 2
+    assert message in result.stderr.splitlines()[-1]
+
+
 @pytest.mark.parametrize("arguments", [["--port", "many"], ["--port", "65535"], ["--account", "12"]])
 def test_wrong_arguments_are_refused(arguments: list[str]) -> None:
     result = subprocess.run(
@@ -130,12 +194,12 @@ def test_wrong_arguments_are_refused(arguments: list[str]) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_and_its_children_and_removes_the_state_file(tmp_path: Path, number: signal.Signals) -> None:
     with running_emulator(tmp_path) as running:
-        account(running, "111111111111").client("sagemaker").create_model(
+        sagemaker = client(running, "111111111111", "sagemaker")
+        sagemaker.create_model(
             ModelName="m",
             ExecutionRoleArn="arn:aws:iam::111111111111:role/r",
             PrimaryContainer={"ModelPackageName": "arn:aws:sagemaker:us-east-1:111111111111:model-package/x"},
         )
-        sagemaker = account(running, "111111111111").client("sagemaker")
         variant = {
             "VariantName": "primary",
             "ModelName": "m",

@@ -11,18 +11,6 @@ import pytest
 from botocore.exceptions import ClientError
 from cloudformation_support import ROLE, Stacks
 
-from emulator.aws import load_resource_types
-from emulator.cloudformation.resource_type import ResourceType
-
-
-def test_no_type_lists_a_property_twice_and_every_ignored_one_has_its_reason() -> None:
-    load_resource_types()
-    for kind in ResourceType.registry.values():
-        assert not kind.mutable & kind.replacing, kind.name
-        assert not (kind.mutable | kind.replacing) & set(kind.without_effect), kind.name
-        assert all(kind.without_effect.values()), kind.name
-        assert kind.name_property is None or kind.name_property in kind.replacing, kind.name
-
 
 def test_a_buckets_settings_arrive_change_and_go(stacks: Stacks, client: Any) -> None:
     settings = {
@@ -97,6 +85,7 @@ def test_a_key_rotates_is_described_and_its_deletion_is_scheduled(stacks: Stacks
     assert kms.describe_key(KeyId=key_id)["KeyMetadata"]["KeyState"] == "PendingDeletion"
 
 
+@pytest.mark.usefixtures("managed_policies")
 def test_roles_and_policies_follow_the_template(stacks: Stacks, client: Any) -> None:
     def statement(action: str) -> dict[str, Any]:
         return {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": action, "Resource": "*"}]}
@@ -230,3 +219,47 @@ def test_a_published_version_keeps_its_code_and_configuration(stacks: Stacks, cl
     assert third["Version"] == "3"
     stacks.api.delete_stack(StackName="stack")
     assert awslambda.list_functions()["Functions"] == []
+
+
+def test_a_global_table_of_one_replica_is_a_table(stacks: Stacks, client: Any) -> None:
+    def table(**replica: Any) -> dict[str, Any]:
+        properties = {
+            "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+            "BillingMode": "PAY_PER_REQUEST",
+            "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+            "Replicas": [{"Region": "eu-west-1", **replica}],
+            "SSESpecification": {"SSEEnabled": True, "SSEType": "KMS"},
+            "TimeToLiveSpecification": {"AttributeName": "expires", "Enabled": True},
+        }
+        return {"T": {"Type": "AWS::DynamoDB::GlobalTable", "Properties": properties}}
+
+    recovery = {"PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True}}
+    key = {"SSESpecification": {"KMSMasterKeyId": "alias/own"}}
+    stacks.deploy(table(**recovery, **key), Outputs={"Arn": {"Value": {"Fn::GetAtt": ["T", "Arn"]}}})
+    dynamodb, name = client("dynamodb"), stacks.physical_id("T")
+
+    described = dynamodb.describe_table(TableName=name)["Table"]
+    backups = dynamodb.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"]
+    expiry = dynamodb.describe_time_to_live(TableName=name)["TimeToLiveDescription"]
+    assert stacks.outputs()["Arn"] == described["TableArn"]
+    assert described["SSEDescription"]["KMSMasterKeyArn"] == "alias/own"
+    assert backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"] == "ENABLED"
+    assert expiry["AttributeName"] == "expires"
+
+    assert stacks.deploy(table(**key, DeletionProtectionEnabled=True)) == "UPDATE_COMPLETE"
+    backups = dynamodb.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"]
+    assert backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"] == "DISABLED"
+    assert dynamodb.describe_table(TableName=name)["Table"]["DeletionProtectionEnabled"]
+    stacks.deploy({"P": {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": "v"}}})
+    assert stacks.describe()["StackStatus"] == "UPDATE_COMPLETE"
+
+
+def test_a_global_table_elsewhere_is_refused(stacks: Stacks) -> None:
+    properties = {
+        "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+        "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+        "Replicas": [{"Region": "eu-west-1"}, {"Region": "us-east-1"}],
+    }
+    stacks.deploy({"T": {"Type": "AWS::DynamoDB::GlobalTable", "Properties": properties}})
+
+    assert "is emulated with one replica, in the stack's region eu-west-1" in stacks.reasons()

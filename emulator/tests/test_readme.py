@@ -1,11 +1,11 @@
-"""docs/emulator.md lists what is emulated."""
+"""README.md lists what is emulated."""
 
 from pathlib import Path
 
 from emulator.aws import load_resource_types
 from emulator.cloudformation.resource_type import ResourceType
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "emulator.md"
+PAGE = Path(__file__).resolve().parents[1] / "README.md"
 
 
 def test_the_page_lists_every_type_with_what_it_ignores() -> None:

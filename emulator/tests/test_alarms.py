@@ -12,13 +12,10 @@ from moto.cloudwatch.models import CloudWatchBackend, cloudwatch_backends
 from moto.core.utils import utcnow
 from moto.logs.models import logs_backends
 
-from emulator import cloudwatch_logs
 from emulator.monitoring import clock
 from emulator.monitoring.alarms import UnsupportedExpressionError, alarms_of_rule, calculate, evaluate, in_alarm
-from emulator.monitoring.log_metrics import FilterPatternError, matches, parse_pattern
+from emulator.monitoring.logs import FilterPatternError, matches, parse_pattern, put_lines
 from emulator.monitoring.metrics import publish, statistic
-from stacks.alarms.metrics import crash_metric
-from stacks.constructs.crash_filter import CRASH_PATTERN
 
 REGION = "us-east-1"
 NAMESPACE = "AWS/SageMaker"
@@ -183,17 +180,17 @@ def test_a_filter_pattern_looks_for_terms(pattern: str, line: str, expected: boo
     assert matches(pattern, line) is expected
 
 
-def test_a_crash_in_the_containers_log_sets_the_stacks_alarm_off(account: str) -> None:
-    group, crashes = "/aws/sagemaker/Endpoints/sdxl", crash_metric("sdxl")
+def test_a_line_that_a_metric_filter_finds_sets_an_alarm_off(account: str) -> None:
+    group = "/aws/sagemaker/Endpoints/sdxl"
     logs = logs_backends[account][REGION]
     logs.create_log_group(group, {})
-    transformation = {"metricNamespace": crashes.namespace, "metricName": crashes.name, "metricValue": "1"}
-    logs.put_metric_filter("crashes", CRASH_PATTERN, group, [transformation])
-    put(account, namespace=crashes.namespace, metric_name=crashes.name, dimensions=[], threshold=1)
+    transformation = {"metricNamespace": "Own", "metricName": "Crashes", "metricValue": "1"}
+    logs.put_metric_filter("crashes", '?"out of memory" ?"Worker died"', group, [transformation])
+    put(account, namespace="Own", metric_name="Crashes", dimensions=[], threshold=1)
 
-    cloudwatch_logs.put_lines(account, REGION, group, "primary/i-1", ["model loaded", "0 workers died"])
+    put_lines(account, REGION, group, "primary/i-1", ["model loaded", "0 workers died"])
     assert state(account) == "OK"
-    cloudwatch_logs.put_lines(account, REGION, group, "primary/i-1", ["RuntimeError: CUDA out of memory. Tried to"])
+    put_lines(account, REGION, group, "primary/i-1", ["RuntimeError: CUDA out of memory. Tried to"])
 
     assert state(account) == "ALARM"
 
@@ -218,7 +215,7 @@ def test_the_embedded_metric_format_becomes_a_metric_for_each_set_of_dimensions(
         dimensions = [{"Name": key, "Value": value} for key, value in {"environment": "dev", **source}.items()]
         put(account, name, namespace="SDXL", metric_name="Images", dimensions=dimensions, threshold=3)
 
-    cloudwatch_logs.put_lines(account, REGION, "/aws/lambda/f", "stream", [json.dumps(record), '{"_aws": 1}'])
+    put_lines(account, REGION, "/aws/lambda/f", "stream", [json.dumps(record), '{"_aws": 1}'])
 
     assert [state(account, name) for name in ("all", "open", "optimized")] == ["ALARM", "ALARM", "OK"]
 

@@ -10,10 +10,10 @@ import pytest
 
 from emulator.gateway import vtl
 from emulator.gateway.deployed import Method, Throttle, throttle
-from emulator.gateway.media_types import is_binary
-from emulator.gateway.metering import Meter, period_start
+from emulator.gateway.lambda_proxy import is_binary
 from emulator.gateway.routing import find_method
 from emulator.gateway.schema_messages import UNREADABLE, validation_errors
+from emulator.gateway.usage import Meter, period_start
 
 SCHEMA = {
     "type": "object",
@@ -145,9 +145,57 @@ def test_static_goes_before_parameter_before_greedy(
     assert (found.method.resource_path, found.path_parameters) == (resource, parameters)
 
 
-@pytest.mark.parametrize(("http_method", "path"), [("HEAD", "/"), ("OPTIONS", "/a/list"), ("DELETE", "/a/list")])
-def test_a_method_that_the_resource_lacks_is_not_found_elsewhere(http_method: str, path: str) -> None:
+@pytest.mark.parametrize(("http_method", "path"), [("HEAD", "/"), ("POST", "/")])
+def test_a_method_that_no_resource_has_is_not_found(http_method: str, path: str) -> None:
     assert find_method(ROUTES, http_method, path) is None
+
+
+# Who answers on AWS, as routing.py says.
+PROXIED = [
+    method("/health"),
+    method("/v1/{proxy+}", "ANY"),
+    method("/v1/{proxy+}", "OPTIONS"),
+    method("/v1/jobs"),
+    method("/v1/jobs/{id}", "ANY"),
+    method("/v1/jobs/latest", "DELETE"),
+]
+
+
+@pytest.mark.parametrize(
+    ("http_method", "path", "resource", "answering"),
+    [
+        ("GET", "/health", "/health", "GET"),
+        ("POST", "/v1/a/b", "/v1/{proxy+}", "ANY"),
+        ("PATCH", "/v1/a", "/v1/{proxy+}", "ANY"),
+        ("OPTIONS", "/v1/a/b", "/v1/{proxy+}", "OPTIONS"),
+        ("GET", "/v1/jobs", "/v1/jobs", "GET"),
+        ("POST", "/v1/jobs", "/v1/{proxy+}", "ANY"),
+        ("OPTIONS", "/v1/jobs", "/v1/{proxy+}", "OPTIONS"),
+        ("DELETE", "/v1/jobs/latest", "/v1/jobs/latest", "DELETE"),
+        ("GET", "/v1/jobs/latest", "/v1/jobs/{id}", "ANY"),
+        ("OPTIONS", "/v1/jobs/7", "/v1/jobs/{id}", "ANY"),
+    ],
+)
+def test_the_most_specific_resource_that_has_the_method_answers(
+    http_method: str, path: str, resource: str, answering: str
+) -> None:
+    for routes in (PROXIED, PROXIED[::-1]):
+        found = find_method(routes, http_method, path)
+
+        assert found is not None
+        assert (found.method.resource_path, found.method.http_method) == (resource, answering)
+
+
+@pytest.mark.parametrize(("http_method", "path"), [("POST", "/health"), ("GET", "/v1"), ("GET", "/v1/"), ("GET", "/")])
+def test_a_greedy_resource_takes_nothing_outside_of_its_parent(http_method: str, path: str) -> None:
+    assert find_method(PROXIED, http_method, path) is None
+
+
+def test_a_greedy_parameter_holds_the_rest_of_the_path() -> None:
+    found = find_method(PROXIED, "GET", "/v1/generation/a%2Fb/c/")
+
+    assert found is not None
+    assert found.path_parameters == {"proxy": "generation/a/b/c"}
 
 
 class Clock:

@@ -6,7 +6,7 @@ from typing import Any
 
 from cloudformation_support import Stacks
 
-from emulator.services.apigateway_deployments import deployed_api
+from emulator.services.apigateway import deployed_api
 
 REGION = "eu-west-1"
 

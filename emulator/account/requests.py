@@ -1,18 +1,20 @@
-"""What a request asks of an account, read far enough to name its IAM action and its parameters."""
+"""One request to a service, read far enough to name its IAM action and parameters, and what the service answers."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
+from emulator.account.facts import AccountBook, AccountFacts, AwsFacts
 from emulator.iam.requests import RPC_PATH, UndeterminedError, read_body, read_signature
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-# Bedrock's control plane, as far as it is answered: the path, which ends in an id, and the operation.
+# Bedrock's control plane, as far as it is emulated: the path, which ends in an id, and the operation.
 _BEDROCK = {
     "/foundation-models/": "GetFoundationModel",
     "/foundation-model-availability/": "GetFoundationModelAvailability",
@@ -24,7 +26,7 @@ _PROTOCOLS = {"s3": "rest-xml", "bedrock": "rest-json"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class ServiceRequest:
     """One request. `action` is the IAM action; `protocol` that of its answer, as `refusals.answer` names it."""
 
     action: str
@@ -33,8 +35,39 @@ class Asked:
     parameters: dict[str, Any] = field(default_factory=dict)
 
 
-def read_asked(environ: WSGIEnvironment) -> Asked | None:
-    """What is asked for; None where the action cannot be told. The request's body can be read again after."""
+@dataclass(frozen=True, kw_only=True)
+class Account:
+    """Whose request it is, and the facts that decide its answer."""
+
+    id: str
+    facts: AccountFacts
+    aws: AwsFacts
+    book: AccountBook
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A good answer. Where the protocol has no JSON, only `headers` are sent."""
+
+    body: dict[str, Any]
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class ServiceError(Exception):
+    """The error that a service answers with, its own code and HTTP status."""
+
+    def __init__(self, code: str, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.code = code
+        self.status = status
+
+
+Handler = Callable[[ServiceRequest, Account], Answer | None]
+"""Answers one action; None leaves the request to the service."""
+
+
+def read_request(environ: WSGIEnvironment) -> ServiceRequest | None:
+    """Read a request, or return None where its action is not known here. Its body can be read again afterwards."""
     try:
         signature = read_signature(environ)
     except UndeterminedError:
@@ -54,7 +87,7 @@ def read_asked(environ: WSGIEnvironment) -> Asked | None:
         operation, parameters = _BEDROCK[prefix], {"id": path.removeprefix(prefix)}
     elif service == "s3":
         bucket, _, key = path.lstrip("/").partition("/")
-        # HeadObject needs the permission to get it.
+        # HeadObject needs the permission s3:GetObject.
         if environ["REQUEST_METHOD"] not in ("HEAD", "GET") or not key:
             return None
         operation, parameters = "GetObject", {"bucket": bucket, "key": key}
@@ -63,7 +96,9 @@ def read_asked(environ: WSGIEnvironment) -> Asked | None:
         operation = parameters.get("Action", "")
     else:
         return None
-    return Asked(action=f"{service}:{operation}", region=signature.region, protocol=protocol, parameters=parameters)
+    return ServiceRequest(
+        action=f"{service}:{operation}", region=signature.region, protocol=protocol, parameters=parameters
+    )
 
 
 def _json(body: bytes) -> dict[str, Any]:
