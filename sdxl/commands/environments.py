@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Environment files: one file, one AWS account and region.", no_args_is_help=True)
 
 DOCUMENTATION = ROOT / "docs" / "configuration.md"
+TABLE_BEGIN = "<!-- settings: begin (made by `sdxl environments docs --write`) -->"
+TABLE_END = "<!-- settings: end -->"
 
 
 @app.command()
@@ -90,13 +92,14 @@ def schema(*, write: Annotated[bool, typer.Option("--write", help="Write environ
 @app.command()
 def docs(*, write: Annotated[bool, typer.Option("--write", help="Renew docs/configuration.md.")] = False) -> None:
     """Print the table of all settings in Markdown."""
-    from stacks.environment.documentation import settings_table, with_table  # noqa: PLC0415 - see check
+    from stacks.environment.schema import settings_table  # noqa: PLC0415 - see check
+    from tools.marked_section import replace_section  # noqa: PLC0415 - an installed command has no tools
 
     if not write:
         _print_or_write(settings_table(), None)
         return
     try:
-        page = with_table(DOCUMENTATION.read_text(encoding="utf-8"))
+        page = replace_section(DOCUMENTATION.read_text(encoding="utf-8"), TABLE_BEGIN, TABLE_END, settings_table())
     except (OSError, ValueError) as exc:
         raise SdxlError(f"{DOCUMENTATION} cannot be renewed: {exc}. Restore the file from version control.") from exc
     _print_or_write(page, DOCUMENTATION)

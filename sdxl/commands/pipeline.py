@@ -68,7 +68,7 @@ def bootstrap_commands(*, directory: Directory = ENVIRONMENTS) -> None:
 
 def _load(directory: Path) -> tuple[Pipeline, Mapping[str, Environment]]:
     from stacks.environment import EnvironmentFileError  # noqa: PLC0415 - see schema
-    from stacks.environment.pipeline_loader import PIPELINE_FILE, load_pipeline  # noqa: PLC0415
+    from stacks.environment.pipeline import PIPELINE_FILE, load_pipeline  # noqa: PLC0415
 
     try:
         return load_pipeline(directory / PIPELINE_FILE)

@@ -58,7 +58,7 @@ def rollout(
     from sdxl.rollout import Rollout  # noqa: PLC0415 - what help needs not
     from sdxl.rollout.steps import AwsSteps, synthesize  # noqa: PLC0415
     from stacks.environment import EnvironmentFileError  # noqa: PLC0415
-    from stacks.environment.pipeline_loader import PIPELINE_FILE, load_pipeline  # noqa: PLC0415
+    from stacks.environment.pipeline import PIPELINE_FILE, load_pipeline  # noqa: PLC0415
 
     try:
         pipeline, environments = load_pipeline(directory / PIPELINE_FILE)

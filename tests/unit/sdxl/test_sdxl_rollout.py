@@ -23,7 +23,7 @@ from sdxl.rollout.github import workflow_text
 from sdxl.rollout.smoke_test import check_image
 from sdxl.rollout.steps import wait_until_at_rest
 from sdxl.sessions import filled, lookup_role_arn
-from stacks.environment.pipeline_loader import load_pipeline
+from stacks.environment.pipeline import load_pipeline
 
 pytestmark = pytest.mark.disable_socket
 
