@@ -197,7 +197,7 @@ def _valid_terms(terms: tuple[str, ...]) -> tuple[str, ...]:
     for index, term in enumerate(terms):
         folded = " ".join(unicodedata.normalize("NFKC", term).casefold().split())
         if not folded or not any(character.isalnum() for character in folded) or len(term) > _TERM_CHARACTERS:
-            text, remedy = f"{term[:_TERM_CHARACTERS]!r} is no word or phrase", "write a word, or remove the entry"
+            text, remedy = f"{term[:_TERM_CHARACTERS]!r} is not a word or phrase", "write a word, or remove the entry"
         elif folded in seen:
             text, remedy = f"{term!r} is the same as {seen[folded]!r}", "remove one of the two: case does not count"
         else:
@@ -243,7 +243,7 @@ def _valid_origins(origins: tuple[str, ...]) -> tuple[str, ...]:
         problems.append(
             SettingProblem(
                 location=(origins.index("*"),),
-                text='"*" stands beside other origins, which it includes',
+                text='"*" is listed with other origins, which it includes',
                 received="*",
                 allowed='"*" alone, or a list of origins',
                 remedy='remove "*", or everything else',
@@ -276,7 +276,7 @@ class Cors(Section):
     allow_origins: Annotated[tuple[str, ...], AfterValidator(_valid_origins)] = Field(
         default=(),
         description="Origins (`scheme://host[:port]`) whose pages may call the API, or `*` alone for any. "
-        "Left out: none.",
+        "Left out: no origin.",
     )
 
 
@@ -298,7 +298,8 @@ class Api(Section):
     )
     quota: Quota | None = Field(
         default=Quota(),
-        description="How often one API key may call. `null`: no quota. The auth modes `iam` and `cognito` have none.",
+        description="How often one API key may call. `null`: no quota. With the auth modes `iam` and "
+        "`cognito` there is no quota.",
     )
     waf: Waf | None = Field(default=None, description="Web application firewall. Left out: no firewall.")
     private: Private | None = Field(
@@ -337,7 +338,7 @@ class Api(Section):
         if mode != "api_key" and self.keys:
             yield SettingProblem(
                 location=("keys",),
-                text=f"keys are given, and api.auth.mode is {mode!r}, which takes none",
+                text=f"keys are given, and api.auth.mode is {mode!r}, which takes no keys",
                 received=[key.name for key in self.keys],
                 allowed="keys with api.auth.mode api_key only",
                 remedy="remove api.keys, or set api.auth.mode to api_key",

@@ -57,7 +57,7 @@ def _model_problems(field: str, model_id: str, region: str | None, settings: Bed
     except CatalogError:
         yield SettingProblem(
             location=location,
-            text=f"{model_id!r} is no image model of Bedrock that the catalog knows",
+            text=f"{model_id!r} is not an image model of Bedrock that the catalog knows",
             received=model_id,
             allowed=", ".join(usable),
             remedy="use one of these",
@@ -76,7 +76,7 @@ def _model_problems(field: str, model_id: str, region: str | None, settings: Bed
     if field == "inpaint_model_id" and "text-to-image" in model.tasks:
         yield SettingProblem(
             location=location,
-            text=f"{model_id!r} ({model.name}) is no inpaint model of its own: as model.model_id it takes masks itself",
+            text=f"{model_id!r} ({model.name}) is not an inpaint model alone: as model.model_id it takes masks itself",
             received=model_id,
             allowed=", ".join(
                 name for name in usable if "text-to-image" not in load_bedrock_catalog().model(name).tasks
@@ -89,7 +89,7 @@ def _model_problems(field: str, model_id: str, region: str | None, settings: Bed
             location=location,
             text=f"{model_id!r} would never be called: {settings.model_id} takes masks itself",
             received=model_id,
-            allowed="nothing beside a model that takes masks",
+            allowed="nothing, where the model takes masks",
             remedy="leave the setting out",
         )
     if field == "model_id" and settings.model_arn is not None:
@@ -129,7 +129,7 @@ def _ended(location: Location, field: str, model: BedrockCatalogModel) -> Settin
 
 
 def _successors(model: BedrockCatalogModel, field: str) -> tuple[str, ...]:
-    """Successors that can be used today; where the catalog names none, every model that does the same."""
+    """Successors that can be used today; where the catalog names no successor, every model that does the same."""
     usable = load_bedrock_catalog().usable(_TASK_OF_FIELD[field])
     named = tuple(name for name in model.successors if name in usable)
     return named or tuple(name for name in usable if name != model.model_id)
@@ -161,10 +161,10 @@ def _arn_problems(region: str | None, model: BedrockModel) -> Iterator[SettingPr
     if model.provisioned_model_arn is not None and model.imported_model_arn is not None:
         yield SettingProblem(
             location=("model", "imported_model_arn"),
-            text="stands beside provisioned_model_arn, and only one of them can be called",
+            text="is set together with provisioned_model_arn, and only one of them can be called",
             received=model.imported_model_arn,
             allowed="one of the two",
-            remedy="remove the one that shall not be called",
+            remedy="remove the one that must not be called",
         )
     if region is None:
         return

@@ -65,7 +65,7 @@ def _api_problems(file: Sections) -> Iterator[SettingProblem]:
                 text=f"{arn!r} is of the {what} {found}, the environment of {wanted}",
                 received=arn,
                 allowed=f"a certificate of the {what} {wanted}",
-                remedy="request a certificate there: a Regional API takes none of another region"
+                remedy="request a certificate there: a Regional API takes no certificate of another region"
                 if what == "region"
                 else "request a certificate in the environment's own account",
             )
@@ -103,7 +103,7 @@ def _operations_problems(file: Sections) -> Iterator[SettingProblem]:
         yield SettingProblem(
             location=("operations", "alarms", "latency_p95_seconds"),
             text=f"{seconds:g} is not below api.integration_timeout_seconds, {timeout}: no answer takes longer than "
-            "that, and the alarm would never go off",
+            "that, and the alarm would never be in ALARM state",
             received=seconds,
             allowed=f"less than {timeout}",
             remedy="lower it, or leave it out",
@@ -153,7 +153,7 @@ def _organization_problems(file: Sections) -> Iterator[SettingProblem]:
             yield SettingProblem(
                 location=("account",),
                 text=f"{account}, and organization.yaml's permissions_boundary is a policy of {found}: a role takes "
-                "one of its own account",
+                "a policy of its account",
                 received=account,
                 allowed=f"the account {found}, or the policy's name in organization.yaml",
                 remedy="write the name alone: it then means the policy of each environment's account",
@@ -250,7 +250,7 @@ def _shadow_problems(region: str | None, model: EndpointModel, endpoint: Endpoin
             "they are, and the two take different ones",
             received=source,
             allowed=model.source,
-            remedy="compare model sources with endpoint.variants, where each gets requests of its own form",
+            remedy="compare model sources with endpoint.variants, where each gets requests in its own form",
         )
     elif region is not None and shadow.model is not None:
         yield from _region_problems(region, shadow.model, location)
@@ -273,7 +273,7 @@ def _update_problems(
             text=f"has no effect: {' and '.join(marketplace)} is a Marketplace model package, which SageMaker always "
             "replaces all at once, without watching it",
             allowed="nothing",
-            remedy="remove the setting; rehearse a new package with endpoint.shadow, or in an environment of its own",
+            remedy="remove the setting; rehearse a new package with endpoint.shadow, or in a separate environment",
         )
     counts = [(endpoint.instance_count, scaling), *((one.instance_count, one.scaling) for one in endpoint.variants)]
     fewest = min(count if scaled is None else scaled.fewest_instances for count, scaled in counts)

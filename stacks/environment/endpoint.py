@@ -104,7 +104,7 @@ class _Update(Section):
 
 
 class AllAtOnceUpdate(_Update):
-    """All traffic moves to the new instances in one step, and back if an alarm goes off while they are watched."""
+    """All traffic moves to the new instances in one step, and back if a watched alarm goes into ALARM state."""
 
     traffic: Literal["all_at_once"] = Field(
         description="All traffic moves to the new instances at once, which are then watched."
@@ -277,9 +277,9 @@ class Endpoint(Section):
             # SageMaker API reference, CreateEndpointConfig, ShadowProductionVariants.
             yield SettingProblem(
                 location=("shadow",),
-                text=f"stands beside {len(self.variants)} further production variant(s)",
+                text=f"is set together with {len(self.variants)} further production variant(s)",
                 allowed="endpoint.shadow or endpoint.variants, not both",
-                remedy="remove one of the two: SageMaker allows a shadow variant beside one production variant only",
+                remedy="remove one of the two: SageMaker allows a shadow variant with one production variant only",
             )
 
 
@@ -293,7 +293,7 @@ def instance_type_problems(
             continue
         close = difflib.get_close_matches(name, supported, n=1, cutoff=0.8)
         known = name in load_catalog().instances
-        reason = f"cannot serve the model source {source!r}" if known else "is no instance type of the catalog"
+        reason = f"cannot serve the model source {source!r}" if known else "is not an instance type of the catalog"
         remedy = f"use one of these, or leave the setting out for {load_catalog().default_instance_type(source)}"
         yield SettingProblem(
             location=(*location, "instance_types", index),

@@ -145,14 +145,14 @@ def _name_problems(path: Path) -> Iterator[Problem]:
     if path.stem == PIPELINE_NAME:
         yield Problem(
             file=path,
-            text=f"{PIPELINE_NAME}{FILE_SUFFIX} is the file of the rollout's rings, and no environment",
+            text=f"{PIPELINE_NAME}{FILE_SUFFIX} is the file of the rollout's rings, not an environment",
             allowed="any other name",
             remedy="rename the environment; `sdxl pipeline check` reads this file",
         )
     elif path.stem == ORGANIZATION_NAME:
         yield Problem(
             file=path,
-            text=f"{ORGANIZATION_NAME}{FILE_SUFFIX} is what the organization demands of environments, and none itself",
+            text=f"{ORGANIZATION_NAME}{FILE_SUFFIX} holds what the organization demands, and is not an environment",
             allowed="any other name",
             remedy="rename the environment",
         )

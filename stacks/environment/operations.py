@@ -39,7 +39,7 @@ class Slack(Section):
 
 
 class Alarms(Section):
-    """Thresholds of the alarms. The defaults suit SDXL on one NVIDIA A10G an instance."""
+    """When alarms go into ALARM state. The defaults suit SDXL on instances with one NVIDIA A10G."""
 
     api_errors: Int = Field(default=5, ge=1, le=10_000, description="Answers of the API with 5xx within 5 minutes.")
     latency_p95_seconds: Number | None = Field(
@@ -123,7 +123,7 @@ class Operations(Section):
         Annotated[tuple[Annotated[str, Field(pattern=_EMAIL_PATTERN)], ...], Field(max_length=10)], EACH_ONCE
     ] = Field(default=(), description="Who is mailed; each has to confirm the subscription once. Left out: nobody.")
     slack: Slack | None = Field(default=None, description="Slack channel that is notified too. Left out: no channel.")
-    alarms: Alarms = Field(default=Alarms(), description="When alarms go off.")
+    alarms: Alarms = Field(default=Alarms(), description="Thresholds of the alarms.")
     dashboard: bool = Field(default=True, strict=True, description="Whether there is a dashboard.")
     budget: Budget | None = Field(default=None, description="Monthly budget. Left out: no budget.")
 
@@ -132,7 +132,7 @@ class Operations(Section):
         if self.budget is not None and not self.emails and self.slack is None:
             problem = SettingProblem(
                 location=("budget",),
-                text="nobody would be told of it",
+                text="nobody would be notified",
                 allowed="a budget with operations.emails or operations.slack",
                 remedy="name at least one of the two",
             )

@@ -59,7 +59,7 @@ class Ring(Section):
 
     name: str = Field(pattern=NAME_PATTERN, description="Name of the ring.")
     environments: tuple[str, ...] = Field(
-        min_length=1, max_length=50, description="Environments of the ring, files beside this one."
+        min_length=1, max_length=50, description="Environments of the ring: files in the same folder."
     )
     approval: Literal["none", "manual"] = Field(
         default="none", description="`manual`: a person lets the rollout into the ring."
@@ -107,7 +107,7 @@ def pipeline_schema() -> dict[str, Any]:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **written,
-        "description": "The rollout: in which order the environments beside this file are deployed.",
+        "description": "The rollout: in which order the environments of this folder are deployed.",
     }
 
 
@@ -218,7 +218,7 @@ def _smoke_test_problem(location: Location, ring: Ring, environment: Environment
             location=location,
             text=f"{ring.smoke_test}, but the API of {environment.name!r} is private: no build reaches it",
             allowed="none, with no_smoke_test_reason",
-            remedy=f"set it to none, or give {environment.name} a ring of its own; test from within its VPC",
+            remedy=f"set it to none, or give {environment.name} its own ring; test from within its VPC",
         )
     mode = environment.api.auth.mode
     if mode != "api_key" and ring.smoke_test == "image":
@@ -226,6 +226,6 @@ def _smoke_test_problem(location: Location, ring: Ring, environment: Environment
             location=location,
             text=f"image, but the API of {environment.name!r} takes no API key: its auth mode is {mode}",
             allowed="health, or none with no_smoke_test_reason",
-            remedy=f"set it to health, or give {environment.name} a ring of its own",
+            remedy=f"set it to health, or give {environment.name} its own ring",
         )
     return None

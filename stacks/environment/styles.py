@@ -61,7 +61,7 @@ class _StyleSection(Section):
 
 
 class StyleParameters(_StyleSection):
-    """Parameters that apply where a caller sends none; the bounds are the API's."""
+    """Parameters that apply where a caller does not send them; the bounds are the API's."""
 
     cfg_scale: Annotated[float, _bounded("cfg_scale")] | None = None
     steps: Annotated[int, _bounded("steps")] | None = None

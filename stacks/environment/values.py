@@ -86,7 +86,7 @@ def setting_error(text: str, *, allowed: str | None = None, remedy: str | None =
 
 
 def raise_problems(problems: Iterable[SettingProblem]) -> None:
-    """Raises `problems` as one validation error, each at its own location within the section; none raises nothing."""
+    """Raises `problems`, if there are any, as one validation error, each at its own location within the section."""
     details = [
         InitErrorDetails(type=problem.as_error(), loc=problem.location, input=problem.received) for problem in problems
     ]
