@@ -20,12 +20,14 @@ from stacks.environment import (
     find_environment,
     load_environment,
 )
-from stacks.environment.documentation import settings_table, with_table
-from stacks.environment.schema import SCHEMA_FILE_NAME, schema_text
+from stacks.environment.schema import SCHEMA_FILE_NAME, schema_text, settings_table
+from tools.marked_section import replace_section
 
 app = typer.Typer(help="Environment files: one file, one AWS account and region.", no_args_is_help=True)
 
 DOCUMENTATION = ROOT / "docs" / "configuration.md"
+TABLE_BEGIN = "<!-- settings: begin (made by `sdxl environments docs --write`) -->"
+TABLE_END = "<!-- settings: end -->"
 
 
 @app.command()
@@ -92,7 +94,7 @@ def docs(*, write: Annotated[bool, typer.Option("--write", help="Renew docs/conf
         _print_or_write(settings_table(), None)
         return
     try:
-        page = with_table(DOCUMENTATION.read_text(encoding="utf-8"))
+        page = replace_section(DOCUMENTATION.read_text(encoding="utf-8"), TABLE_BEGIN, TABLE_END, settings_table())
     except (OSError, ValueError) as exc:
         raise SdxlError(f"{DOCUMENTATION} cannot be renewed: {exc}. Restore the file from version control.") from exc
     _print_or_write(page, DOCUMENTATION)

@@ -23,7 +23,7 @@ from infrastructure_synthesis import (
 from test_rule_packs import findings
 from test_template_linters import run_checkov
 
-from stacks.environment.pipeline_loader import load_pipeline
+from stacks.environment.pipeline import load_pipeline
 from stacks.pipeline_stack import PipelineStack
 
 EXAMPLE = ROOT / "tests" / "pipelines" / "small"

@@ -211,7 +211,7 @@ def test_unknown_environment_is_an_error_that_lists_those_there_are(tmp_path: Pa
     assert "did you mean prod?" in str(caught.value)
 
 
-def test_one_environment_is_found_beside_a_broken_one(tmp_path: Path) -> None:
+def test_one_environment_is_found_next_to_a_broken_one(tmp_path: Path) -> None:
     (tmp_path / "dev.yaml").write_text(BASE)
     (tmp_path / "prod.yaml").write_text("broken")
 

@@ -7,8 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from sdxl.cli import app
-from stacks.environment.documentation import settings_table
-from stacks.environment.schema import schema_text
+from stacks.environment.schema import schema_text, settings_table
 
 pytestmark = pytest.mark.disable_socket
 

@@ -24,7 +24,7 @@ from sdxl.rollout import steps
 from sdxl.rollout.github import workflow_text
 from sdxl.rollout.runner import Rollout
 from sdxl.rollout.steps import wait_until_at_rest
-from stacks.environment.pipeline_loader import load_pipeline
+from stacks.environment.pipeline import load_pipeline
 
 pytestmark = pytest.mark.disable_socket
 

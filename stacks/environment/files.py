@@ -1,4 +1,4 @@
-"""Loads environment files: all of a file's errors at once, never a default for a file that is not there."""
+"""Loads the files of a folder of environments: every error at once, never a default for a file that is missing."""
 
 from __future__ import annotations
 
@@ -11,17 +11,16 @@ from typing import Annotated, Any
 from pydantic import TypeAdapter, ValidationError
 
 from stacks.environment.checks import environment_problems
-from stacks.environment.messages import located, problem_of
+from stacks.environment.documents import YamlDocument, located, problem_of, read_settings, read_yaml
 from stacks.environment.model import Environment
-from stacks.environment.organization import Organization, organization_schema
-from stacks.environment.problems import EnvironmentFileError, Problem
-from stacks.environment.values import NAME_PATTERN, PATTERN_WORDS
-from stacks.environment.yaml_document import YamlDocument, read_yaml
+from stacks.environment.organization import Organization
+from stacks.environment.schema import SettingsSchema, environment_schema
+from stacks.environment.values import NAME_PATTERN, EnvironmentFileError, Problem, pattern_words
 
 FILE_SUFFIX = ".yaml"
-# What all environments of the folder have in common.
+# What every environment of the folder must have.
 ORGANIZATION_NAME = "organization"
-# Lies beside the environments and says in which order they are deployed; no environment can have its name.
+# In which order the environments of the folder are deployed.
 PIPELINE_NAME = "pipeline"
 _NOT_ENVIRONMENTS = (ORGANIZATION_NAME, PIPELINE_NAME)
 _SET_ELSEWHERE = {"name", "organization"}
@@ -112,29 +111,11 @@ def environment_paths(directory: Path) -> tuple[Path, ...]:
 
 
 def _organization(directory: Path) -> Organization:
-    """What `organization.yaml` of the folder demands, or nothing where there is none."""
+    """What `organization.yaml` of the folder demands; nothing where there is no such file."""
     path = directory / f"{ORGANIZATION_NAME}{FILE_SUFFIX}"
-    return load_organization(path) if path.is_file() else Organization()
-
-
-def load_organization(path: Path) -> Organization:
-    """The organization's demands, as the file at `path` says.
-
-    Raises:
-        EnvironmentFileError: the file is missing or wrong.
-    """
-    document = read_yaml(path)
-    document.schema = organization_schema()
-    problems = [*document.problems]
-    if not problems and not isinstance(document.value, dict):
-        text, allowed = "the file holds no settings", ", ".join(Organization.model_fields)
-        problems.append(Problem(file=path, text=text, allowed=allowed, remedy="fill it, or remove it"))
-    if problems:
-        raise EnvironmentFileError(problems)
-    try:
-        return Organization.model_validate(document.value)
-    except ValidationError as exc:
-        raise EnvironmentFileError([problem_of(error, document) for error in exc.errors()]) from exc
+    if not path.is_file():
+        return Organization()
+    return read_settings(path, Organization, remedy="fill it, or remove it")[0]
 
 
 def _suffix_problems(paths: list[Path]) -> Iterator[Problem]:
@@ -164,14 +145,14 @@ def _name_problems(path: Path) -> Iterator[Problem]:
     if path.stem == PIPELINE_NAME:
         yield Problem(
             file=path,
-            text=f"{PIPELINE_NAME}{FILE_SUFFIX} is the file of the rollout's rings, and no environment",
+            text=f"{PIPELINE_NAME}{FILE_SUFFIX} is the file of the rollout's rings, not an environment",
             allowed="any other name",
             remedy="rename the environment; `sdxl pipeline check` reads this file",
         )
     elif path.stem == ORGANIZATION_NAME:
         yield Problem(
             file=path,
-            text=f"{ORGANIZATION_NAME}{FILE_SUFFIX} is what the organization demands of environments, and none itself",
+            text=f"{ORGANIZATION_NAME}{FILE_SUFFIX} holds what the organization demands, and is not an environment",
             allowed="any other name",
             remedy="rename the environment",
         )
@@ -179,7 +160,7 @@ def _name_problems(path: Path) -> Iterator[Problem]:
         yield Problem(
             file=path,
             text=f"the environment's name, {path.stem!r}, is taken from the file's name",
-            allowed=PATTERN_WORDS[NAME_PATTERN],
+            allowed=pattern_words(NAME_PATTERN),
             remedy="rename the file",
         )
 
@@ -218,7 +199,8 @@ def _validated(
         )
     except ValidationError as exc:
         errors = [error for error in exc.errors() if error["loc"] != ("name",)]
-        found += [problem_of(error, document) for error in errors if not (found and error["loc"] == account)]
+        schema = SettingsSchema(environment_schema())
+        found += [problem_of(error, document, schema) for error in errors if not (found and error["loc"] == account)]
         if not any(error["loc"][:1] == () for error in errors):
             sections = _valid_sections({**data, "organization": organization}, {error["loc"][0] for error in errors})
             known = {problem.location for problem in found}
@@ -231,7 +213,11 @@ def _validated(
         if not found and not _SET_ELSEWHERE & data.keys():
             return environment
     found += [
-        problem_of({"type": "extra_forbidden", "loc": (key,), "msg": "", "input": data[key]}, document)
+        problem_of(
+            {"type": "extra_forbidden", "loc": (key,), "msg": "", "input": data[key]},
+            document,
+            SettingsSchema(environment_schema()),
+        )
         for key in sorted(_SET_ELSEWHERE & data.keys())
     ]
     raise EnvironmentFileError(found)
