@@ -8,7 +8,7 @@ import msgspec
 
 from image_api.bodies import BODIES
 from image_api.errors import Problem, UnsupportedByModelError
-from image_api.explain import shown
+from image_api.explain import brief
 from image_api.request import SAMPLERS, GenerationRequest, Operation, Sampler
 
 ALL_PARAMETERS = frozenset(name for body in BODIES.values() for name in body.__struct_fields__)
@@ -53,7 +53,7 @@ def extras_problems(request: GenerationRequest, able: Capabilities) -> list[Prob
         f"extras has {', '.join(given)}, but {able.name} has no refiner settings; "
         "the open variant (model.source: open) has. Leave extras out."
     )
-    return [Problem("extras", message, shown(given))]
+    return [Problem("extras", message, brief(given))]
 
 
 def sampler_problems(request: GenerationRequest, able: Capabilities) -> list[Problem]:
@@ -62,7 +62,7 @@ def sampler_problems(request: GenerationRequest, able: Capabilities) -> list[Pro
         return []
     has = ", ".join(sampler for sampler in SAMPLERS if sampler in able.samplers)
     message = f"sampler is {request.sampler}, but {able.name} has only {has}; {OPTIMIZED_CAN} Choose one of these."
-    return [Problem("sampler", message, shown(request.sampler), f"one of {has}")]
+    return [Problem("sampler", message, request.sampler, f"one of {has}")]
 
 
 def refuse(problems: Sequence[Problem]) -> None:

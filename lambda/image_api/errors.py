@@ -67,14 +67,14 @@ class Problem(msgspec.Struct, frozen=True):
     """One thing that is wrong with a request.
 
     `field` is the path of the field, such as `text_prompts[0].weight`, and empty for the request as a whole. `message`
-    is a complete sentence that says what to change. `received` is the value as JSON, shortened; None where nothing was
-    received. `allowed` says in words what is; None where no value of this field would do. `name` is the error's name
-    where the field alone does not decide it.
+    is a complete sentence that says what to change. `received` is the value, or a few words on a long one; None where
+    nothing was received. `allowed` says in words what is allowed; None where no value of this field would do. `name` is
+    the error's name where the field alone does not decide it.
     """
 
     field: str
     message: str
-    received: str | None = None
+    received: str | int | float | bool | None = None
     allowed: str | None = None
     name: str = ""
     kind: Literal["value", "missing", "unknown"] = "value"

@@ -14,6 +14,8 @@ from image_api.errors import Problem
 from image_api.json_schema import JsonSchema
 
 _SHOWN_CHARACTERS = 80
+# JavaScript reads larger integers as other numbers.
+_EXACT_BITS = 53
 
 
 def shown(value: object) -> str:
@@ -33,6 +35,18 @@ def shown(value: object) -> str:
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}... ({len(text)} characters)"
 
 
+def brief(value: object) -> str | int | float | bool | None:
+    """A received value for a program: itself if it is a short scalar, else a few words as `shown` has them."""
+    match value:
+        case None | bool() | float():
+            return value
+        case int() if value.bit_length() <= _EXACT_BITS:
+            return value
+        case str() if len(value) <= _SHOWN_CHARACTERS:
+            return value.encode(errors="backslashreplace").decode()
+    return shown(value)
+
+
 def find_problems(value: object, schema: JsonSchema, path: str = "") -> list[Problem]:
     """Every way in which `value` breaks `schema`, in the order of the schema; empty if it breaks it in none."""
     if not _has_type(value, schema):
@@ -43,7 +57,7 @@ def find_problems(value: object, schema: JsonSchema, path: str = "") -> list[Pro
         case list():
             if not schema.get("minItems", 0) <= len(value) <= schema.get("maxItems", len(value)):
                 message = f"{path} has {len(value)} items, allowed is {allowed(schema)}.{_remedy(schema)}"
-                return [Problem(path, message, shown(value), allowed(schema))]
+                return [Problem(path, message, brief(value), allowed(schema))]
             return [
                 problem
                 for index, item in enumerate(value)
@@ -82,7 +96,7 @@ def _object_problems(value: dict[str, Any], schema: JsonSchema, path: str) -> li
             where = f" in {path}" if path else ""
             message = f"Unknown field {shown(name)}{where}. {known}"
             field = f"{prefix}{shown(name)[1:-1] if len(name) <= _SHOWN_CHARACTERS else shown(name)}"
-            problems.append(Problem(field, message, shown(received), kind="unknown"))
+            problems.append(Problem(field, message, brief(received), kind="unknown"))
     for name, property_schema in properties.items():
         if name in value:
             problems += find_problems(value[name], property_schema, prefix + name)
@@ -94,17 +108,17 @@ def _object_problems(value: dict[str, Any], schema: JsonSchema, path: str) -> li
 
 
 def _problem(value: object, schema: JsonSchema, path: str) -> Problem:
-    received, words = shown(value), allowed(schema)
+    received, words = brief(value), allowed(schema)
     if not path:
-        message = f"The body is {received}, allowed is {words}. Send such an object."
+        message = f"The body is {shown(value)}, allowed is {words}. Send such an object."
     elif schema.get("format") == "byte" and isinstance(value, str):
         where = " Send what follows the comma of the data URL." if value.startswith("data:") else ""
-        message = f"{path} is {received}, which is not base64. Encode the image's bytes.{where}"
+        message = f"{path} is {shown(value)}, which is not base64. Encode the image's bytes.{where}"
     elif isinstance(value, str) and "maxLength" in schema and len(value) > schema["maxLength"]:
         message = f"{path} has {len(value)} characters, allowed is {words}. Shorten it."
         received = f"{len(value)} characters"
     else:
-        message = f"{path} is {received}, allowed is {words}.{_remedy(schema)}"
+        message = f"{path} is {shown(value)}, allowed is {words}.{_remedy(schema)}"
     return Problem(path, message, received, words)
 
 

@@ -17,7 +17,7 @@ from msgspec import UNSET, UnsetType
 
 from image_api.bodies import BODIES, GenerationBody, ImageToImageBody, MaskingBody, TextToImageBody
 from image_api.errors import InvalidRequestError, Problem
-from image_api.explain import find_problems, shown
+from image_api.explain import brief, find_problems, shown
 from image_api.images import init_image_size, mask_problem
 from image_api.json_schema import schema_of
 from image_api.presets import SIZES_BY_NAME, parse_size
@@ -70,7 +70,7 @@ def convert_request(
     if "style_preset" not in wrong and body.style_preset is not UNSET and body.style_preset not in styles:
         words = f"one of {', '.join(sorted(styles))}"
         message = f"style_preset is {shown(body.style_preset)}, allowed is {words}. Change it, or leave it out."
-        problems.append(Problem("style_preset", message, shown(body.style_preset), words))
+        problems.append(Problem("style_preset", message, brief(body.style_preset), words))
     if "extras" not in wrong:
         problems += _extras_problems(body.extras)
     parts, more = _size_and_images(body, given, wrong)
@@ -106,7 +106,7 @@ def read_fields(kind: type[BodyT], fields: object) -> tuple[BodyT, frozenset[str
             try:
                 values[field.name] = msgspec.convert(fields[name], field.type)
             except msgspec.ValidationError as exc:
-                problems.append(Problem(name, f"{name} cannot be read: {exc}. Change it.", shown(fields[name])))
+                problems.append(Problem(name, f"{name} cannot be read: {exc}. Change it.", brief(fields[name])))
         if field.required and field.name not in values:
             values[field.name] = UNSET
     return kind(**values), frozenset(fields), problems
@@ -138,7 +138,7 @@ def text_problem(field: str, text: str, what: str) -> Problem | None:
     allowed = "a text that is not blank"
     if not text.strip():
         message = f"{field} is {shown(text)}, allowed is {allowed}. Describe {what}."
-        return Problem(field, message, shown(text), allowed)
+        return Problem(field, message, brief(text), allowed)
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -160,7 +160,7 @@ def _extras_problems(extras: Extras | UnsetType) -> list[Problem]:
         "Leave that out, or set use_refiner to true."
     )
     return [
-        Problem(f"extras.{idle[0]}", message, shown(getattr(extras, idle[0])), "nothing while use_refiner is false")
+        Problem(f"extras.{idle[0]}", message, brief(getattr(extras, idle[0])), "nothing while use_refiner is false")
     ]
 
 
@@ -207,7 +207,7 @@ def _size(body: TextToImageBody, given: frozenset[str]) -> tuple[int, int] | Pro
     if sides := given & {"width", "height"}:
         names = " and ".join(sorted(sides, reverse=True))
         message = f"size is given together with {names}. Send either size, or width and height."
-        return Problem("size", message, received, "size alone, or width and height")
+        return Problem("size", message, brief(body.size), "size alone, or width and height")
     try:
         width, height = parse_size(body.size)
     except ValueError:
@@ -215,10 +215,10 @@ def _size(body: TextToImageBody, given: frozenset[str]) -> tuple[int, int] | Pro
         message = (
             f"size is {received}, allowed is {words}. Change it, or leave it out for {DEFAULT_SIDE}x{DEFAULT_SIDE}."
         )
-        return Problem("size", message, received, words)
+        return Problem("size", message, brief(body.size), words)
     if any(side % SIZE_STEP or not MIN_SIDE <= side <= MAX_SIDE for side in (width, height)):
         words = f"sides from {MIN_SIDE} to {MAX_SIDE}, multiples of {SIZE_STEP}"
-        return Problem("size", f"size is {received}, allowed are {words}. Change it.", received, words)
+        return Problem("size", f"size is {received}, allowed are {words}. Change it.", brief(body.size), words)
     return _within_area("size", width, height)
 
 
@@ -245,7 +245,7 @@ def _strength_problems(body: ImageToImageBody, given: frozenset[str]) -> list[Pr
             f"init_image_mode is {body.init_image_mode}, with which {' and '.join(sorted(idle))} would have no effect. "
             f"Leave that out, or send init_image_mode {other}."
         )
-        return [Problem(idle[0], message, shown(getattr(body, idle[0])), f"nothing without init_image_mode {other}")]
+        return [Problem(idle[0], message, brief(getattr(body, idle[0])), f"nothing without init_image_mode {other}")]
     # Both are shares of the noise: a diffusion starts at much and ends at little. That API's own example is 0.6, 0.01.
     if body.step_schedule_end is not UNSET and body.step_schedule_end >= body.step_schedule_start:
         message = (
@@ -254,7 +254,7 @@ def _strength_problems(body: ImageToImageBody, given: frozenset[str]) -> list[Pr
             "down to end. Lower the end, or leave it out."
         )
         words = f"a number below step_schedule_start, {body.step_schedule_start:g}"
-        return [Problem("step_schedule_end", message, f"{body.step_schedule_end:g}", words)]
+        return [Problem("step_schedule_end", message, body.step_schedule_end, words)]
     return []
 
 

@@ -49,7 +49,7 @@ class SdxlV1Model:
                 f"steps is {request.steps}, but from an image SDXL 1.0 on Bedrock takes {words}; "
                 "the optimized variant (model.source: optimized) takes more. Send fewer."
             )
-            problems.append(Problem("steps", message, str(request.steps), words))
+            problems.append(Problem("steps", message, request.steps, words))
         refuse(problems)
         return ()
 

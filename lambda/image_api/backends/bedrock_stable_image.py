@@ -96,7 +96,7 @@ class StableImageModel:
                 f"seed is {request.seed} for {request.samples} samples, but the deployed model takes seeds up to "
                 f"{MAX_SEED}; {_ENDPOINTS_CAN} Send a smaller seed."
             )
-            problems.append(Problem("seed", message, str(request.seed), f"a seed up to {MAX_SEED}"))
+            problems.append(Problem("seed", message, request.seed, f"a seed up to {MAX_SEED}"))
         texts = _texts(request)
         if isinstance(texts, Problem):
             problems.append(texts)
@@ -167,7 +167,7 @@ class StableDiffusion35Model(StableImageModel):
                 f"step_schedule_end is {end}, but the deployed model always finishes its schedule; the optimized "
                 "variant (model.source: optimized) can stop before. Leave it out."
             )
-            problems.append(Problem("step_schedule_end", message, end))
+            problems.append(Problem("step_schedule_end", message, request.init_image.step_schedule_end))
         return problems
 
     def _specific(self, request: GenerationRequest) -> dict[str, Any]:

@@ -147,5 +147,5 @@ def _image_problems(request: GenerationRequest) -> list[Problem]:
             f"step_schedule_end is {end}, but the deployed model source, open, always runs its diffusion to the end; "
             f"{OPTIMIZED_CAN} Leave step_schedule_end out."
         )
-        problems.append(Problem("step_schedule_end", message, end))
+        problems.append(Problem("step_schedule_end", message, request.init_image.step_schedule_end))
     return problems

@@ -280,4 +280,4 @@ def _refuse_strength(form: ImageEditBody, reason: str, problems: list[Problem]) 
             f"image_strength is {form.image_strength:g}, but {reason}, so that pixels are repainted altogether "
             "or not at all. Leave it out."
         )
-        problems.append(Problem("image_strength", message, f"{form.image_strength:g}"))
+        problems.append(Problem("image_strength", message, form.image_strength))

@@ -13,7 +13,7 @@ from image_api.dialects.openai_parameters import QUALITY_STEPS, ImageParameters,
 from image_api.dialects.route import Deployment, ParsedRequest
 from image_api.engines import ENGINE_IDS
 from image_api.errors import InvalidRequestError, Problem
-from image_api.explain import shown
+from image_api.explain import brief, shown
 from image_api.presets import SIZE_PRESETS, TRAINED_SIZES, parse_size
 from image_api.request import Operation
 from image_api.validation import convert_request, read_fields, text_problem
@@ -78,7 +78,7 @@ def read_parameters(body: type[ParametersT], fields: object, warnings: list[str]
         Problem(
             name,
             f"{name} is not supported: {reason}. Leave it out.",
-            shown(fields[name]),
+            brief(fields[name]),
             name="unsupported_parameter",
         )
         for name, reason in _UNSUPPORTED_PARAMETERS.items()
@@ -94,7 +94,7 @@ def read_parameters(body: type[ParametersT], fields: object, warnings: list[str]
         if value is not None and value not in supported:
             words = " or ".join(shown(one) for one in supported)
             message = f"{name} is {shown(value)}, which is not supported: {reason}. Leave it out, or send {words}."
-            problems.append(Problem(name, message, shown(value), words, name="unsupported_value"))
+            problems.append(Problem(name, message, brief(value), words, name="unsupported_value"))
     for name, quiet in _HINTS.items():
         value = getattr(parameters, name, None)
         if value is not None and value not in quiet:
@@ -117,13 +117,13 @@ def _contradictions(parameters: ImageParameters) -> list[Problem]:
             f"quality is {quality}, which means {QUALITY_STEPS[quality]} steps, and steps is {parameters.steps}. "
             "Send one of them."
         )
-        problems.append(Problem("quality", message, shown(quality), "quality or steps"))
+        problems.append(Problem("quality", message, brief(quality), "quality or steps"))
     if style is not None and parameters.style_preset is not None:
         message = (
             f"style is {shown(style)} and style_preset is {shown(parameters.style_preset)}, which say the same thing. "
             "Send one of them."
         )
-        problems.append(Problem("style", message, shown(style), "style or style_preset"))
+        problems.append(Problem("style", message, brief(style), "style or style_preset"))
     return problems
 
 
@@ -183,7 +183,7 @@ def read_size(text: str | None) -> tuple[int, int] | Problem | None:
         return parse_size(text)
     except ValueError:
         words = f"auto, WIDTHxHEIGHT such as 1024x1024, or one of {', '.join(preset.name for preset in SIZE_PRESETS)}"
-        return Problem("size", f"size is {shown(text)}, allowed is {words}. Change it.", shown(text), words)
+        return Problem("size", f"size is {shown(text)}, allowed is {words}. Change it.", brief(text), words)
 
 
 def trained_size(size: tuple[int, int], name: str | None, warnings: list[str]) -> tuple[int, int]:

@@ -90,7 +90,10 @@ class ProblemBody(msgspec.Struct):
         str, Meta(description="Its path, such as text_prompts[0].weight; empty for the request as a whole.")
     ]
     message: Annotated[str, Meta(description="What is wrong, and what to do: a complete sentence.")]
-    received: Annotated[str | None, Meta(description="The value as JSON, shortened; null where there is none.")]
+    received: Annotated[
+        str | int | float | bool | None,
+        Meta(description="The value, or a few words on a long one; null where there is none."),
+    ]
     allowed: Annotated[str | None, Meta(description="What is allowed, in words; null where no value would do.")]
 
 
@@ -119,7 +122,7 @@ def read_generation(operation: Operation, http: HttpRequest, deployment: Deploym
             f"samples is {request.samples}, but an answer of {PNG} carries one image. "
             f"Send 1, or the header Accept: {JSON}."
         )
-        raise InvalidRequestError.of([Problem("samples", message, str(request.samples), f"1 with Accept: {PNG}")])
+        raise InvalidRequestError.of([Problem("samples", message, request.samples, f"1 with Accept: {PNG}")])
     return ParsedRequest(request, options=media_type)
 
 

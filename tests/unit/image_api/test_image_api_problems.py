@@ -15,7 +15,7 @@ Make = Callable[..., ApplicationUnderTest]
 GENERATIONS = "/v1/images/generations"
 
 
-def problems(reply: Reply) -> dict[str, tuple[str | None, str | None]]:
+def problems(reply: Reply) -> dict[str, tuple[Any, str | None]]:
     """What was received and what is allowed, by field."""
     assert reply.status == 400
     found = reply.json["problems"]
@@ -30,7 +30,7 @@ def test_seed_below_zero_is_one_problem(api: ApplicationUnderTest) -> None:
     message = "seed is -1, allowed is an integer from 0 to 4294967295. Change it, or leave it out for 0."
     assert reply.json["message"] == message
     assert reply.json["problems"] == [
-        {"field": "seed", "message": message, "received": "-1", "allowed": "an integer from 0 to 4294967295"}
+        {"field": "seed", "message": message, "received": -1, "allowed": "an integer from 0 to 4294967295"}
     ]
 
 
@@ -38,9 +38,9 @@ def test_wrong_fields_are_listed_together(api: ApplicationUnderTest, runtime: Fa
     reply = api.generate(cfg_scale=99, steps="many", extra=1)
 
     assert problems(reply) == {
-        "extra": ("1", None),
-        "cfg_scale": ("99", "a number from 0 to 35"),
-        "steps": ('"many"', "an integer from 10 to 150"),
+        "extra": (1, None),
+        "cfg_scale": (99, "a number from 0 to 35"),
+        "steps": ("many", "an integer from 10 to 150"),
     }
     assert reply.json["message"] == " ".join(problem["message"] for problem in reply.json["problems"])
     assert runtime.calls == []
@@ -71,8 +71,8 @@ def test_each_prompt_has_its_own_path(api: ApplicationUnderTest) -> None:
     prompts = [{"text": "a", "weight": "much"}, {"wieght": 1}]
 
     assert problems(api.generate(text_prompts=prompts)) == {
-        "text_prompts[0].weight": ('"much"', "a number"),
-        "text_prompts[1].wieght": ("1", None),
+        "text_prompts[0].weight": ("much", "a number"),
+        "text_prompts[1].wieght": (1, None),
         "text_prompts[1].text": (None, "a text of 1 to 2000 characters"),
     }
 
@@ -83,8 +83,8 @@ def test_images_and_parameters_are_checked_together(api: ApplicationUnderTest) -
     reply = post_json(api, MASKING, init_image=in_base64(picture(128, 128)), samples=0, **fields)
 
     assert problems(reply) == {
-        "steps": ("1", "an integer from 10 to 150"),
-        "samples": ("0", "an integer from 1 to 10"),
+        "steps": (1, "an integer from 10 to 150"),
+        "samples": (0, "an integer from 1 to 10"),
         "mask_image": ("64x64 pixels", "128x128 pixels"),
     }
     assert reply.json["name"] == "bad_request"
@@ -96,7 +96,7 @@ def test_form_lists_its_problems_as_json_does(api: ApplicationUnderTest) -> None
     found = problems(post_http(api, IMAGE_TO_IMAGE, http))
 
     assert list(found) == ["steps", "image_strength", "init_image"]
-    assert found["steps"] == ("5", "an integer from 10 to 150")
+    assert found["steps"] == (5, "an integer from 10 to 150")
 
 
 @pytest.mark.parametrize("body", ["", "{", "[]", "null", '{"a":1,"a":2}', "[" * 5000])
@@ -117,7 +117,7 @@ def test_nothing_is_echoed_at_length(api: ApplicationUnderTest) -> None:
     assert reply.status == 400
     assert len(reply.json["problems"]) == 50
     assert len(reply.text) < 50_000
-    assert all(len(problem["received"]) < 150 for problem in reply.json["problems"])
+    assert all(len(str(problem["received"])) < 150 for problem in reply.json["problems"])
     image = in_base64(bytes(100_000))
     assert len(post_json(api, IMAGE_TO_IMAGE, init_image=image, mask_image=image).text) < 1_500
 
@@ -132,7 +132,7 @@ def test_what_the_model_cannot_do_is_listed_together(make_api: Make, runtime: Fa
 
 
 def test_several_samples_as_png_are_a_problem_of_samples(api: ApplicationUnderTest) -> None:
-    assert problems(api.generate(accept="image/png", samples=2)) == {"samples": ("2", "1 with Accept: image/png")}
+    assert problems(api.generate(accept="image/png", samples=2)) == {"samples": (2, "1 with Accept: image/png")}
 
 
 def test_style_is_checked_against_those_of_the_deployment(make_api: Make) -> None:
@@ -140,7 +140,7 @@ def test_style_is_checked_against_those_of_the_deployment(make_api: Make) -> Non
 
     assert api.generate(style_preset="house").status == 200
     received, allowed = problems(api.generate(style_preset="haus", steps=1))["style_preset"]
-    assert received == '"haus"'
+    assert received == "haus"
     assert "house" in str(allowed)
 
 
