@@ -33,6 +33,9 @@ SIZE_PRESETS = (
     SizePreset("tall", "Tall", "9:16", 768, 1344),
 )
 
+# The name of the size that a request without one gets.
+DEFAULT_SIZE_NAME = "square"
+
 SIZES_BY_NAME = {preset.name: preset for preset in SIZE_PRESETS}
 
 # 896x1152 and 640x1536 are trained for as well, but no use asks for them by name.

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, TypeVar, cast, get_args
 
 import msgspec
 
-from image_api.styles import Style
+from image_api.styles import BUILT_IN_STYLES, Style
 
 ModelSource = Literal["optimized", "open", "bedrock"]
 BedrockModelFamily = Literal["sdxl-v1", "stable-image", "sd3-5"]
@@ -73,6 +73,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def sources(self) -> frozenset[ModelSource]:
         """Every model source that may draw a request."""
         return frozenset({self.model_source, *(variant.source for variant in self.variants)})
+
+    @property
+    def style_names(self) -> frozenset[str]:
+        """Every style that a caller can name: the built-in ones and the team's."""
+        return frozenset(style.name for style in (*BUILT_IN_STYLES, *self.styles))
 
 
 def load_settings(variables: Mapping[str, str]) -> Settings:

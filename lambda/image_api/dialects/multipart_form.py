@@ -1,7 +1,7 @@
 """Bodies in multipart/form-data (RFC 7578), as the image-to-image routes of both conventions take them.
 
 `read_form` splits a body into its fields; `typed_fields` gives them the names and types that a JSON body has, so that
-one way leads from there to a `GenerationRequest`. An image is copied once, out of the body.
+both are read alike from there. An image is copied once, out of the body.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from image_api.dialects.http import HttpRequest
+import msgspec
+
+from image_api.dialects.http import FORM, HttpRequest
 from image_api.errors import InvalidRequestError, RequestTooLargeError, UnsupportedMediaTypeError
 from image_api.explain import shown
-from image_api.request import Operation
-from image_api.schema import request_schema
+from image_api.json_schema import schema_of
 
-FORM = "multipart/form-data"
 # Ten prompts of two fields each, and every other field once.
 MAX_PARTS = 64
 # Four bytes for each character that the longest text may have.
@@ -33,7 +33,7 @@ FormFields = dict[str, str | bytes]
 
 _NAME = re.compile(r"([a-z_]{1,64})((?:\[[a-z0-9_]{1,64}\])*)")
 _INTEGER = re.compile(r"[+-]?[0-9]{1,4000}")
-_NUMBER = re.compile(r"[+-]?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,3})?")
+_NUMBER = re.compile(r"[+-]?([0-9]{1,40}(\.[0-9]{0,40})?|\.[0-9]{1,40})([eE][+-]?[0-9]{1,2})?")
 _MAX_DEPTH = 3
 
 
@@ -47,7 +47,7 @@ def read_form(http: HttpRequest) -> FormFields:
 
     Raises:
         UnsupportedMediaTypeError: the header names no boundary.
-        InvalidRequestError: the body is no form, or a field comes twice, is no UTF-8 or is not named.
+        InvalidRequestError: the body is not a form, or a field comes twice, is not UTF-8 or has no name.
         RequestTooLargeError: it has more or larger fields than any request needs.
     """
     # Few requests are forms, and a cold start should not wait for it.
@@ -84,8 +84,8 @@ def read_form(http: HttpRequest) -> FormFields:
     return fields
 
 
-def typed_fields(form: Mapping[str, str | bytes], operation: Operation) -> dict[str, object]:
-    """A form's fields as a JSON body of this operation has them.
+def typed_fields(form: Mapping[str, str | bytes], body: type[msgspec.Struct]) -> dict[str, object]:
+    """A form's fields as a JSON body of this type has them.
 
     `text_prompts[0][text]` becomes a text in a list of objects, and `"30"` the number 30 where the schema wants one. A
     text that is no such number stays one, and is then refused in the words that a JSON body would get.
@@ -96,7 +96,7 @@ def typed_fields(form: Mapping[str, str | bytes], operation: Operation) -> dict[
     tree: dict[str, Any] = {}
     for name, value in form.items():
         _place(tree, name, value)
-    properties = request_schema(operation)["properties"]
+    properties = schema_of(body)["properties"]
     return {name: _typed(value, properties.get(name, {}), name) for name, value in tree.items()}
 
 
@@ -169,8 +169,7 @@ _EXAMPLE = "Write lists as in text_prompts[0][text], counting from 0."
 
 
 def _typed(value: Any, schema: Mapping[str, Any], where: str) -> object:
-    kind = schema.get("type")
-    if isinstance(value, dict) and kind == "array":
+    if isinstance(value, dict) and schema.get("type") == "array":
         wanted = [str(index) for index in range(len(value))]
         if sorted(value) != sorted(wanted):
             raise InvalidRequestError(
@@ -182,14 +181,14 @@ def _typed(value: Any, schema: Mapping[str, Any], where: str) -> object:
     if isinstance(value, dict):
         properties = schema.get("properties", {})
         return {name: _typed(item, properties.get(name, {}), f"{where}[{name}]") for name, item in value.items()}
-    return _scalar(value, kind) if isinstance(value, str) else value
+    return _scalar(value, schema.get("type", "string")) if isinstance(value, str) else value
 
 
-def _scalar(text: str, kind: str | None) -> object:
-    if kind in ("integer", "number") and _INTEGER.fullmatch(text):
+def _scalar(text: str, types: str | list[str]) -> object:
+    if ("integer" in types or "number" in types) and _INTEGER.fullmatch(text):
         return int(text)
-    if kind == "number" and _NUMBER.fullmatch(text):
+    if "number" in types and _NUMBER.fullmatch(text):
         return float(text)
-    if kind == "boolean" and text in ("true", "false"):
+    if "boolean" in types and text in ("true", "false"):
         return text == "true"
     return text
