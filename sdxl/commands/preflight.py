@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from sdxl.console import Progress, print_result, results, say
 from sdxl.deployments import load_named_environment
+from sdxl.project import ENVIRONMENTS
 from sdxl.sessions import make_session
 
 if TYPE_CHECKING:
@@ -22,6 +24,9 @@ _STYLES = {"ok": "green", "warning": "yellow", "failed": "red", "unknown": "mage
 def preflight(
     *,
     env: Annotated[str, typer.Option("--env", help="Environment, a file in environments/.")] = "dev",
+    directory: Annotated[
+        Path, typer.Option("--dir", help="Where the files are.", show_default="environments/")
+    ] = ENVIRONMENTS,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for pipelines.")] = False,
     request_quota: Annotated[
         bool,
@@ -48,7 +53,7 @@ def preflight(
     from sdxl.preflight import Account  # noqa: PLC0415 - what help needs not
     from sdxl.preflight import preflight as check  # noqa: PLC0415
 
-    environment = load_named_environment(env)
+    environment = load_named_environment(env, directory)
     account = Account(environment, make_session(environment, role_arn))
     with Progress(f"Looking at account {environment.account}, {environment.region}") as progress:
         findings = []

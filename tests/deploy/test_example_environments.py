@@ -79,7 +79,8 @@ def examples(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[E
     # An emulator of their own: one that other tests use serves the only API it has at its root.
     folder = tmp_path_factory.mktemp("examples")
     with running_emulator(folder) as emulator:
-        yield Examples(_deployed(Account(emulator, "111122223333", home), folder), folder)
+        (account,) = {environment.account for environment in EXAMPLES.values()}
+        yield Examples(_deployed(Account(emulator, account, home), folder), folder)
 
 
 def _deployed(account: Account, folder: Path) -> Account:
