@@ -1,4 +1,4 @@
-"""An emulator in a process of its own, and the real CDK CLI against it, both away from the user's own files."""
+"""An emulator in a process of its own, and the real CDK CLI against it, both apart from the user's files."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
@@ -31,6 +32,7 @@ INPAINT = {
     "region": "us-west-2",
     "model": {**BEDROCK["model"], "inpaint_model_id": "stability.stable-image-inpaint-v1:0"},
 }
+_accounts = itertools.count(200_000_000_000)
 G5 = load_catalog().instance_type("ml.g5.4xlarge").quota_code
 G5_8 = load_catalog().instance_type("ml.g5.8xlarge").quota_code
 BOOTSTRAP = {
@@ -98,6 +100,12 @@ def service_models() -> Iterator[None]:
         patch.setattr(botocore.session, "create_loader", lambda *_: loader, raising=False)
         patch.setattr(botocore.loaders, "create_loader", lambda *_: loader)
         yield
+
+
+@pytest.fixture
+def account() -> str:
+    """An account that no other test uses."""
+    return str(next(_accounts))
 
 
 @pytest.fixture
