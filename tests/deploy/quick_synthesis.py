@@ -21,10 +21,13 @@ from stacks.environment import load_environments
 from stacks.sdxl_stage import SdxlStage
 from tools.build_layer import layer_archive
 
+# What the CLI adds to cdk.json's context: without it a template differs from the CLI's in its metadata.
+CLI_CONTEXT = {"aws:cdk:enable-path-metadata": True, "aws:cdk:enable-asset-metadata": True}
+
 
 def synthesize_here(output: Path, environments: Path) -> str:
     """Synthesize every environment of a folder into `output`; return it as text."""
-    context = json.loads((ROOT / "cdk.json").read_text())["context"]
+    context = {**json.loads((ROOT / "cdk.json").read_text())["context"], **CLI_CONTEXT}
     app = cdk.App(
         outdir=str(output), context=context, analytics_reporting=False, builtin_cloud_formation_validation=False
     )
