@@ -1,4 +1,4 @@
-"""An emulator in a process of its own, and the real CDK CLI against it, both away from the user's own files."""
+"""An emulator in a process of its own, and the real CDK CLI against it, both apart from the user's files."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ from tools.build_layer import layer_archive
 ROOT = Path(__file__).resolve().parents[2]
 CDK = ROOT / "node_modules" / ".bin" / "cdk"
 REGION = "us-east-1"
+# Eleven environments take 20 s on two idle cores, and minutes where other work shares them.
+CDK_TIMEOUT_SECONDS = 280
 QUIET = {
     "CDK_VALIDATION": "false",
     "CI": "1",
@@ -60,7 +62,7 @@ class Account:
             env=self.variables(),
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=CDK_TIMEOUT_SECONDS,
             check=False,
         )
 

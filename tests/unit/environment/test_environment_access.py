@@ -132,8 +132,10 @@ def test_checks_hold_for_every_model_source(tmp_path: Path) -> None:
         load_environment(file)
 
 
-def test_one_key_is_the_default() -> None:
-    (dev,) = (one for one in load_environments(Path("environments")) if one.name == "dev")
+def test_one_key_is_the_default(tmp_path: Path) -> None:
+    (tmp_path / "dev.yaml").write_text(BASE)
+
+    dev = load_environment(tmp_path / "dev.yaml")
 
     assert dev.api.auth == ApiKeyAuth(mode="api_key")
     assert dev.api.keys == ()

@@ -14,6 +14,7 @@ from tools.marked_section import replace_section
 pytestmark = pytest.mark.disable_socket
 
 ROOT = Path(__file__).parents[3]
+EXAMPLES = sorted((ROOT / "tests").glob("environments/*.yaml")) + sorted((ROOT / "tests").glob("three_accounts/*.yaml"))
 
 
 def test_committed_schema_is_up_to_date() -> None:
@@ -30,8 +31,8 @@ def test_committed_documentation_is_up_to_date() -> None:
     )
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "environments").glob("*.yaml")), ids=lambda path: path.stem)
-def test_committed_environment_is_valid_by_the_schema(path: Path) -> None:
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_example_is_valid_by_the_schema(path: Path) -> None:
     validator = jsonschema.Draft202012Validator(environment_schema())
 
     assert [*validator.iter_errors(yaml.safe_load(path.read_text()))] == []

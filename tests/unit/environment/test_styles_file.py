@@ -12,7 +12,6 @@ from stacks.environment import EnvironmentFileError
 from stacks.environment.styles import MAX_JSON_BYTES, load_styles
 from stacks.request_schema import OPERATIONS, request_schema
 
-REPOSITORY = Path(__file__).resolve().parents[3]
 HOUSE = "styles:\n  house:\n    description: Our own\n    prompt: in the house style\n"
 
 
@@ -34,12 +33,12 @@ def function_variables(styles: str) -> dict[str, str]:
     }
 
 
-def test_committed_styles_reach_the_function() -> None:
-    styles = load_styles(REPOSITORY / "styles.yaml")
+def test_styles_reach_the_function_beside_the_built_in_ones(tmp_path: Path) -> None:
+    styles = load_styles(write(tmp_path, f"{HOUSE}  sketch:\n    description: Lines\n    prompt: pencil sketch\n"))
 
     read = load_settings(function_variables(styles.function_variable())).styles
 
-    assert tuple(style.name for style in read) == styles.names
+    assert tuple(style.name for style in read) == styles.names == ("house", "sketch")
     assert not {style.name for style in BUILT_IN_STYLES} & set(styles.names)
 
 
