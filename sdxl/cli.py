@@ -153,12 +153,3 @@ def _sdxl(
     ] = False,
 ) -> None:
     """Hold the options that stand before any command."""
-
-
-def main() -> None:
-    """Run the command."""
-    app()
-
-
-if __name__ == "__main__":
-    main()

@@ -42,9 +42,7 @@ jobs:
           make test
       # Once, with the CDK's validation on: every ring deploys these very artifacts.
       - name: Synthesize
-        run: |
-          export PATH="$PWD/.venv/bin:$PATH"
-          npx cdk synth --quiet --output cdk.out{context}
+        run: npx cdk synth --quiet --output cdk.out{context}
       - uses: {upload}
         with:
           name: cdk-out
