@@ -1,4 +1,4 @@
-"""The emulator as a process of its own: found through its state file, started detached, stopped by its own id."""
+"""The emulator as a separate process: found through its state file, started detached, stopped by its own id."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ START_SECONDS = 60.0
 
 @dataclass(frozen=True, kw_only=True)
 class Emulator:
-    """A running emulator, as its state file tells it."""
+    """A running emulator, as its state file describes it."""
 
     pid: int
     gateway_url: str
@@ -88,7 +88,7 @@ def check_ports(port: int) -> None:
 
 
 def start(port: int, account: str) -> Emulator:
-    """Start the emulator in a session of its own and return once it answers.
+    """Start the emulator in a new session and return once it answers.
 
     An interruption while it starts ends it again: there is a ready emulator with a state file, or nothing.
     """
