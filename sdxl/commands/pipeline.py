@@ -28,7 +28,7 @@ Directory = Annotated[
 
 @app.command()
 def check(*, directory: Directory = ENVIRONMENTS) -> None:
-    """Check pipeline.yaml against the environments beside it: every error with its line and what to do."""
+    """Check pipeline.yaml against the environments in its folder: every error with its line and what to do."""
     pipeline, _ = _load(directory)
     for ring in pipeline.rings:
         approval = ", manual approval" if ring.approval == "manual" else ""

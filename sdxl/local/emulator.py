@@ -99,7 +99,7 @@ def check_ports(port: int) -> None:
 
 
 def start(port: int, account: str) -> Emulator:
-    """Start the emulator in a session of its own and return once it answers.
+    """Start the emulator in a new session and return once it answers.
 
     An interruption while it starts ends it again: there is a ready emulator with a state file, or nothing.
     """

@@ -40,9 +40,7 @@ jobs:
         run: .venv/bin/sdxl environments check --synth{directory}
       # Once, with the CDK's validation on: every ring deploys these very artifacts.
       - name: Synthesize
-        run: |
-          export PATH="$PWD/.venv/bin:$PATH"
-          npx cdk synth --quiet --output cdk.out{context}
+        run: npx cdk synth --quiet --output cdk.out{context}
       - uses: {upload}
         with:
           name: cdk-out

@@ -29,7 +29,7 @@ DEPLOYMENT = Deployment(kind="local", api_url="http://127.0.0.1:4580", api_key="
 
 @pytest.fixture
 def machine(monkeypatch, tmp_path):
-    """A machine on which nothing runs, with its files in a folder of its own."""
+    """A machine on which nothing runs, with its files in a separate folder."""
     machine = SimpleNamespace(ended=[], commands={}, answering=False, state_file=tmp_path / "emulator.json")
     monkeypatch.setattr(emulator, "STATE_FILE", machine.state_file)
     monkeypatch.setattr(emulator, "LOG_FILE", tmp_path / "emulator.log")

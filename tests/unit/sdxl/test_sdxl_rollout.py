@@ -237,7 +237,7 @@ def test_api_is_reached_where_the_endpoint_variable_says() -> None:
 
 
 class FakeSession:
-    """CloudFormation that tells the stacks' statuses, one after another."""
+    """CloudFormation that reports the stacks' statuses, one after another."""
 
     def __init__(self, *answers: list[tuple[str, str]] | Exception) -> None:
         self.answers = list(answers)
