@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from image_api.settings import Settings
 
-# An endpoint changes its status in minutes; monitors ask every few seconds, and DescribeEndpoint is throttled.
+# An endpoint changes its status in minutes; monitors call every few seconds, and DescribeEndpoint is throttled.
 _CACHE_SECONDS = 15.0
 # When to try again. The open variant may load its model for a minute and more after its endpoint is in service; a try
 # every half minute neither wastes that time nor piles up requests in front of the model.

@@ -127,7 +127,7 @@ class InvalidRequestError(ImageApiError):
         if len(problems) > _MAX_MESSAGES:
             message += f" And {len(problems) - _MAX_MESSAGES} more."
         error = cls(message, name=names.pop() if len(names) == 1 else None)
-        # The answer stays small whatever was sent.
+        # The answer stays small for every request.
         error.problems = tuple(problems[:_MAX_PROBLEMS])
         return error
 
@@ -143,7 +143,7 @@ class UnsupportedByModelError(InvalidRequestError):
 
 
 class UnknownRouteError(ImageApiError):
-    """No such path."""
+    """The path does not exist."""
 
     status = 404
     name = "not_found"
@@ -173,7 +173,7 @@ class WrongMethodError(ImageApiError):
 
 
 class NotAcceptableError(ImageApiError):
-    """None of the media types in `Accept` can be produced."""
+    """The media types in `Accept` cannot be produced."""
 
     status = 406
     name = "not_acceptable"

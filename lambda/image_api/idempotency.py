@@ -1,8 +1,8 @@
 """A call with an `Idempotency-Key` is carried out once: repeated, it gets the first answer's images again.
 
 The first call's images go to the images bucket, and their object keys into a table, under caller, route and header, for
-a day (`EXPIRY_SECONDS`). A repeat reads them from there and is answered like the first call, in the kind that it asks
-for. An error is never kept: a repeat after one is a new call.
+a day (`EXPIRY_SECONDS`). A repeat reads them from there and is answered like the first call, in the form that it
+requests. An error is never kept: a repeat after one is a new call.
 
 What counts as the same call is the request as it was understood, not its bytes: a client that sends a form again draws
 a new boundary for it.
@@ -52,7 +52,7 @@ class CallInProgressError(ImageApiError):
 
 
 class IdempotencyKeyReusedError(ImageApiError):
-    """The idempotency key belongs to a call that asked for something else."""
+    """The idempotency key belongs to a call with another request."""
 
     status = 422
     name = "idempotency_key_reused"
@@ -107,7 +107,7 @@ class KeptImages:
         self._workers = WorkerPool("keep-image", workers=MAX_SAMPLES)
 
     def keep(self, result: GenerationResult, *, request_id: str, deadline: Deadline) -> Kept:
-        """Store the images of `result`; raises whatever keeps them from being stored in time."""
+        """Store the images of `result`; raises what keeps them from being stored in time."""
         folder = f"{KEY_PREFIX}/{self._now():%Y-%m-%d}/{request_id}"
         images, uploads = [], {}
         for index, artifact in enumerate(result.artifacts):
@@ -186,14 +186,14 @@ class Idempotency:
         return self._create_records(self._table_name)
 
     def once(self, call: Call, draw: Callable[[], GenerationResult]) -> GenerationResult:
-        """The images of the first such call: drawn now, or kept since then.
+        """The images of the first call with this key: drawn now, or kept since then.
 
         Raises:
             InvalidRequestError: the header's value cannot be an idempotency key.
             CallInProgressError: the first call has not been answered yet.
-            IdempotencyKeyReusedError: the first call asked for something else.
-            RecordsUnavailableError: the table cannot be reached, or there is none; nothing was drawn.
-            ImageApiError: whatever `draw` raises.
+            IdempotencyKeyReusedError: the first call had another request.
+            RecordsUnavailableError: the table cannot be reached, or does not exist; nothing was drawn.
+            ImageApiError: what `draw` raises.
         """
         from aws_lambda_powertools.utilities.idempotency import (  # noqa: PLC0415
             IdempotencyConfig,
@@ -204,7 +204,7 @@ class Idempotency:
         _check_header(call.header)
         if not self._table_name:
             raise RecordsUnavailableError(
-                "This deployment keeps no answers, so it cannot tell a repeated call. Leave Idempotency-Key out."
+                "This deployment keeps no answers, so it cannot recognize a repeated call. Leave Idempotency-Key out."
             )
         config = IdempotencyConfig(
             event_key_jmespath="[caller, route, header]",

@@ -46,7 +46,7 @@ def checked_artifact(artifacts: Sequence[tuple[str, int, str]]) -> Artifact:
         ModelError: there is not exactly one image, or it is not a complete PNG.
     """
     if len(artifacts) != 1:
-        raise ModelError(f"The model sent {len(artifacts)} images where one was asked for. Try again.")
+        raise ModelError(f"The model sent {len(artifacts)} images where one was requested. Try again.")
     image_base64, seed, finish_reason = artifacts[0]
     if finish_reason == "ERROR":
         raise ModelError("The model could not finish the image. Try again, with another seed if it persists.")

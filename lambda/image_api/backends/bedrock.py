@@ -72,7 +72,7 @@ class BedrockImageModel(Protocol):
         """The image in an answer; raises `ModelError` if there is none."""
 
     def drawn_warnings(self, request: GenerationRequest, artifacts: tuple[Artifact, ...]) -> tuple[str, ...]:
-        """How the images differ from what was asked for."""
+        """How the images differ from the request."""
 
 
 _MODELS: dict[str, type[SdxlV1Model | StableImageModel]] = {

@@ -61,6 +61,6 @@ class SdxlV1Model:
         """The image in an answer; a filtered one comes blurred, with its finish reason."""
         return self._payload.decode(body, request, seed)
 
-    def drawn_warnings(self, request: GenerationRequest, artifacts: tuple[Artifact, ...]) -> tuple[str, ...]:  # noqa: ARG002 -- SDXL draws the size it is asked for
-        """Nothing: the images are what was asked for."""
+    def drawn_warnings(self, request: GenerationRequest, artifacts: tuple[Artifact, ...]) -> tuple[str, ...]:  # noqa: ARG002 -- SDXL draws the requested size
+        """Nothing: the images are as requested."""
         return ()

@@ -103,7 +103,7 @@ class StableImageModel:
         refuse(problems)
         assert isinstance(texts, PromptTexts)  # noqa: S101 - the problem was raised
         ignored = tuple(
-            f"The deployed model has a {name} of its own: {getattr(request, name)} was ignored."
+            f"The deployed model has its own {name}: {getattr(request, name)} was ignored."
             for name, default in _IGNORED.items()
             if name in request.given and getattr(request, name) != default
         )
@@ -118,15 +118,15 @@ class StableImageModel:
         return decode_answer(body, request, seed)
 
     def drawn_warnings(self, request: GenerationRequest, artifacts: tuple[Artifact, ...]) -> tuple[str, ...]:
-        """How the images' size differs from the one that was asked for."""
-        asked = (request.width, request.height)
-        size = next((found for found in map(drawn_size, artifacts) if found not in (None, asked)), None)
+        """How the images' size differs from the requested one."""
+        wanted = (request.width, request.height)
+        size = next((found for found in map(drawn_size, artifacts) if found not in (None, wanted)), None)
         if size is None:
             return ()
-        how = f" in aspect ratio {aspect_ratio(*asked)}" if request.operation == "text-to-image" else ""
+        how = f" in aspect ratio {aspect_ratio(*wanted)}" if request.operation == "text-to-image" else ""
         warning = (
-            f"The image is {size[0]}x{size[1]} where {asked[0]}x{asked[1]} was asked for: "
-            f"the deployed model draws sizes of its own{how}."
+            f"The image is {size[0]}x{size[1]} where {wanted[0]}x{wanted[1]} was requested: "
+            f"the deployed model draws its own sizes{how}."
         )
         return (warning,)
 
@@ -265,7 +265,7 @@ def decode_answer(body: bytes, request: GenerationRequest, seed: int) -> Artifac
     """
     answer = read_answer(_decoder, body)
     if len(answer.finish_reasons) > 1:
-        raise ModelError(f"The model sent {len(answer.finish_reasons)} images where one was asked for. Try again.")
+        raise ModelError(f"The model sent {len(answer.finish_reasons)} images where one was requested. Try again.")
     reason = answer.finish_reasons[0] if answer.finish_reasons else None
     if reason is not None and reason.startswith(_FILTERED):
         return _filtered(reason, answer, request, seed)

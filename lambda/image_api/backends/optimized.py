@@ -112,7 +112,7 @@ def _size_or_images(request: GenerationRequest) -> dict[str, Any]:
 
 def _init_fields(init: InitImage, request: GenerationRequest) -> dict[str, Any]:
     fields: dict[str, Any] = {"init_image": init.image}
-    # With a mask the model starts from noise under it unless told otherwise.
+    # With a mask the model starts from noise under it unless the request says otherwise.
     if request.mask is not UNSET and not request.given & STRENGTH_PARAMETERS:
         return fields
     fields["init_image_mode"] = init.mode

@@ -72,7 +72,7 @@ def choose_media_type(request: HttpRequest, offered: Sequence[str]) -> str:
     """The offered media type that `Accept` prefers (RFC 9110, 12.5.1); the first offered where it has no preference.
 
     Raises:
-        NotAcceptableError: `Accept` names none of them.
+        NotAcceptableError: `Accept` does not name one of them.
     """
     accept = request.headers.get("accept", "").strip() or "*/*"
     ranges = [_parse_range(part) for part in accept.split(",") if part.strip()]

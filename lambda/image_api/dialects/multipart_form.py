@@ -88,7 +88,7 @@ def typed_fields(form: Mapping[str, str | bytes], body: type[msgspec.Struct]) ->
     """A form's fields as a JSON body of this type has them.
 
     `text_prompts[0][text]` becomes a text in a list of objects, and `"30"` the number 30 where the schema wants one. A
-    text that is no such number stays one, and is then refused in the words that a JSON body would get.
+    text that is not a number stays a text, and is then refused in the words that a JSON body would get.
 
     Raises:
         InvalidRequestError: a name in brackets does not fit the others.
@@ -126,7 +126,7 @@ def _add(fields: FormFields, part: Any, content: bytes) -> None:
 
 
 def _is_utf8(content: bytes) -> bool:
-    """Whether this is text. What tells an image from text comes in its first bytes: it is not read to its end."""
+    """Whether this is text. The first bytes of an image show that it is not: an image is not read to its end."""
     try:
         content.decode()
     except UnicodeDecodeError:

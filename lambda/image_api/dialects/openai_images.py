@@ -1,7 +1,7 @@
 """The OpenAI images API, as its clients speak it: images from a prompt, models, and the answers of all its routes.
 
 Request: JSON with `prompt`, or a form with files (`openai_edits.py`). Reply: `{"created", "data": [{"b64_json"} or
-{"url"}]}`, and beside each image its `seed` and `finish_reason`, which that API does not have. What differs from the
+{"url"}]}`, and with each image its `seed` and `finish_reason`, which that API does not have. What differs from the
 request, such as OpenAI's sizes and models, stands in the header `x-sdxl-warning`.
 
 An image that the model's filter withheld is left out; where no image is left, the answer is that API's 400

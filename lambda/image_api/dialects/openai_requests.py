@@ -32,7 +32,7 @@ NEGATIVE_WEIGHT = -1.0
 
 ParametersT = TypeVar("ParametersT", bound=ImageParameters)
 
-# What asks for abilities that SDXL has not, and why not.
+# Parameters for what SDXL cannot do, and why it cannot.
 _UNSUPPORTED_PARAMETERS = {
     "frame_count": "SDXL 1.0 makes single images",
     "frame_duration_ms": "SDXL 1.0 makes single images",
@@ -46,7 +46,7 @@ _SUPPORTED_VALUES: dict[str, tuple[tuple[object, ...], str]] = {
     "stream": ((False,), "images are answered when they are complete"),
     "partial_images": ((0,), "images are answered when they are complete"),
 }
-# Hints without effect here, and the values that ask for nothing special and so need no warning.
+# Hints without effect here, and the values that change nothing and so need no warning.
 _HINTS: dict[str, tuple[object, ...]] = {"complexity": (), "moderation": ("auto",), "input_fidelity": ()}
 
 

@@ -20,7 +20,7 @@ from image_api.errors import ImageApiError
 from image_api.request import GenerationRequest, GenerationResult
 from image_api.settings import Settings
 
-# What a request for images can be answered with, beside what any route can.
+# What a request for images can be answered with, in addition to what any route can.
 IMAGES_ERRORS = (400, 404, 406, 409, 413, 415, 422, 502)
 # A file in place of a struct among `bodies` and `answers`.
 BINARY = bytes

@@ -179,7 +179,7 @@ def document_reply(http: HttpRequest, deployment: Deployment) -> HttpReply:
 
 @lru_cache(maxsize=4)
 def served_text(base_url: str, style_names: tuple[str, ...]) -> str:
-    """The document for an API at `base_url` (empty for an unknown address) with these styles beside the usual ones."""
+    """The document for an API at `base_url` (empty for an unknown address), with these styles among the others."""
     document: dict[str, Any] = msgspec.json.decode(DOCUMENT_FILE.read_bytes())
     if base_url:
         document["servers"] = [{"url": base_url}]

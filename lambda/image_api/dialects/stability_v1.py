@@ -2,8 +2,7 @@
 
 Request: text-to-image in JSON; image-to-image and masking in multipart/form-data as that API takes them, or in JSON
 with images in base64. Reply: `{"artifacts": [{"base64", "seed", "finishReason"}]}`, or for `Accept: image/png` the
-image itself with headers `Seed` and `Finish-Reason`. Errors are `{"id", "name", "message"}`, JSON whatever `Accept`
-says.
+image itself with headers `Seed` and `Finish-Reason`. Errors are `{"id", "name", "message"}`, JSON for every `Accept`.
 
 Where that API has no word for it, this one adds one. An artifact that did not fit into the answer has `url`, a link
 that expires, in place of `base64`; `Accept: image/png` then answers 303 See Other with that link in `Location`. An
