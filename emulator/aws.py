@@ -26,7 +26,7 @@ from emulator.containers import CONTAINERS
 from emulator.faults import create_faults_app
 from emulator.iam import lambda_use
 from emulator.iam.guard import Guard
-from emulator.iam.report import create_iam_app
+from emulator.iam.recorder import create_iam_app
 from emulator.monitoring import sagemaker_metrics
 from emulator.services import (
     apigateway,

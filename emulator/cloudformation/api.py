@@ -235,12 +235,6 @@ class CloudFormationApi(BaseResponse):  # type: ignore[misc]
         template = stack.target.template if stack and stack.target else Template(self._template_body())
         return ActionResult(descriptions.template_summary(template, self.region))
 
-    def validate_template(self) -> ActionResult:
-        """Whether a template can be read; strictness comes with the change set."""
-        summary = descriptions.template_summary(Template(self._template_body()), self.region)
-        wanted = ("Description", "Parameters", "Capabilities", "CapabilitiesReason")
-        return ActionResult({key: summary[key] for key in wanted if key in summary})
-
     def _target(self, stack: Stack | None) -> Target:
         return submitted_target(self._get_action(), self._get_param, stack, self._template_body)
 

@@ -156,7 +156,7 @@ def change_set_summary(stack: Stack, change_set: ChangeSet) -> dict[str, Any]:
 
 
 def template_summary(template: Template, region: str) -> dict[str, Any]:
-    """The answer of GetTemplateSummary, which ValidateTemplate's is a part of."""
+    """The answer of GetTemplateSummary."""
     kinds = [definition.type for definition in template.resources.values()]
     iam = any(kind.startswith("AWS::IAM::") for kind in kinds)
     metadata = template.section("Metadata")

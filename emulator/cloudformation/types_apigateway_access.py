@@ -3,7 +3,7 @@
 # ruff: noqa: ARG002 - all types have one interface, and few need every argument
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from emulator.cloudformation.errors import ResourceError
 from emulator.cloudformation.resource_type import Context, Made, Properties, ResourceType, words
@@ -92,10 +92,14 @@ class ApiKey(ResourceType):
 
     name = "AWS::ApiGateway::ApiKey"
     carried = words("CustomerId Description Enabled GenerateDistinctId Name Tags Value")
+    without_effect: ClassVar[dict[str, str]] = {
+        "StageKeys": "deprecated: a key counts on the stages of its usage plans alone",
+    }
 
     def create(self, context: Context, properties: Properties) -> Made:
         """Make the key."""
-        fields = {"Name": context.physical_name(255), **properties, "Tags": tag_map(properties)}
+        own = {key: value for key, value in properties.items() if key not in self.without_effect}
+        fields = {"Name": context.physical_name(255), **own, "Tags": tag_map(properties)}
         key_id = call(context.client("apigateway"), "CreateApiKey", fields, of=self.name)["id"]
         return Made(key_id, {"APIKeyId": key_id})
 

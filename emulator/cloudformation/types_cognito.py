@@ -23,8 +23,9 @@ class UserPool(ResourceType):
     carried = words(
         "AccountRecoverySetting AdminCreateUserConfig AliasAttributes AutoVerifiedAttributes DeletionProtection "
         "DeviceConfiguration EmailConfiguration EmailVerificationMessage EmailVerificationSubject EnabledMfas "
-        "LambdaConfig MfaConfiguration Policies Schema UserAttributeUpdateSettings UserPoolAddOns UserPoolName "
-        "UserPoolTags UserPoolTier UsernameAttributes UsernameConfiguration VerificationMessageTemplate"
+        "LambdaConfig MfaConfiguration Policies Schema SmsVerificationMessage UserAttributeUpdateSettings "
+        "UserPoolAddOns UserPoolName UserPoolTags UserPoolTier UsernameAttributes UsernameConfiguration "
+        "VerificationMessageTemplate"
     )
     # Cognito's own words, which CloudFormation hands on.
     fixed: ClassVar[dict[str, str]] = {

@@ -10,7 +10,6 @@ from emulator.cloudformation.resource_type import Context, Made, Properties, Res
 from emulator.cloudformation.shapes import boolean, call, removed_keys, tag_list, unless
 
 GONE = "ResourceNotFoundException"
-ON_DEMAND = "PAY_PER_REQUEST"
 
 
 class Table(ResourceType):

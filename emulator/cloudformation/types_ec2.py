@@ -65,32 +65,51 @@ class SecurityGroup(ResourceType):
                 add(GroupId=group_id, IpPermissions=added)
 
 
-class SecurityGroupIngress(ResourceType):
-    """One rule for what comes into a group."""
+class _Rule(ResourceType):
+    """One rule of a security group."""
 
-    name = "AWS::EC2::SecurityGroupIngress"
-    carried = words(
-        "CidrIp CidrIpv6 Description FromPort GroupId IpProtocol SourcePrefixListId SourceSecurityGroupId ToPort"
-    )
+    direction: ClassVar[str]
+    """How the names of the API's operations end."""
 
     def create(self, context: Context, properties: Properties) -> Made:
         """Add the rule."""
-        answer = context.client("ec2").authorize_security_group_ingress(
-            GroupId=properties["GroupId"], IpPermissions=[_rule(properties)]
-        )
+        answer = self._call(context, "authorize_security_group", properties)
         rule_id = answer["SecurityGroupRules"][0]["SecurityGroupRuleId"]
         return Made(rule_id, {"Id": rule_id})
 
     def update(self, context: Context, made: Made, before: Properties, after: Properties) -> Made:
         """Change the description."""
-        update = context.client("ec2").update_security_group_rule_descriptions_ingress
-        update(GroupId=after["GroupId"], IpPermissions=[_rule(after)])
+        self._call(context, "update_security_group_rule_descriptions", after)
         return made
 
     def delete(self, context: Context, made: Made, properties: Properties) -> None:
         """Take the rule away."""
-        revoke = context.client("ec2").revoke_security_group_ingress
-        unless(_GONE, revoke, GroupId=properties["GroupId"], IpPermissions=[_rule(properties)])
+        unless(_GONE, lambda: self._call(context, "revoke_security_group", properties))
+
+    def _call(self, context: Context, operation: str, properties: Properties) -> Any:
+        request = getattr(context.client("ec2"), f"{operation}_{self.direction}")
+        return request(GroupId=properties["GroupId"], IpPermissions=[_rule(properties)])
+
+
+class SecurityGroupIngress(_Rule):
+    """One rule for what comes into a group."""
+
+    name = "AWS::EC2::SecurityGroupIngress"
+    direction = "ingress"
+    carried = words(
+        "CidrIp CidrIpv6 Description FromPort GroupId IpProtocol SourcePrefixListId SourceSecurityGroupId ToPort"
+    )
+
+
+class SecurityGroupEgress(_Rule):
+    """One rule for what goes out of a group."""
+
+    name = "AWS::EC2::SecurityGroupEgress"
+    direction = "egress"
+    carried = words(
+        "CidrIp CidrIpv6 Description DestinationPrefixListId DestinationSecurityGroupId FromPort GroupId IpProtocol "
+        "ToPort"
+    )
 
 
 class VpcEndpoint(ResourceType):

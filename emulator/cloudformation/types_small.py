@@ -186,6 +186,22 @@ class Topic(ResourceType):
         unless("NotFound", context.client("sns").delete_topic, TopicArn=made.physical_id)
 
 
+class Subscription(ResourceType):
+    """A subscription to a topic. Nothing is delivered to email addresses."""
+
+    name = "AWS::SNS::Subscription"
+    carried = words("Endpoint Protocol TopicArn")
+
+    def create(self, context: Context, properties: Properties) -> Made:
+        """Subscribe."""
+        arn = call(context.client("sns"), "Subscribe", properties, of=self.name)["SubscriptionArn"]
+        return Made(arn, {"Arn": arn})
+
+    def delete(self, context: Context, made: Made, properties: Properties) -> None:
+        """Unsubscribe."""
+        unless("NotFound", context.client("sns").unsubscribe, SubscriptionArn=made.physical_id)
+
+
 class TopicPolicy(ResourceType):
     """The policy of SNS topics."""
 

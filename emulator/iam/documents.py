@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Literal
 
-from emulator.iam.conditions import Condition, parse_conditions
-from emulator.iam.context import Context
+from emulator.iam.conditions import Condition, Context, parse_conditions
 from emulator.iam.patterns import PolicyError, check_arn, matches_arn, wildcard
 
 _VERSION, _OLD_VERSION = "2012-10-17", "2008-10-17"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from emulator.iam.context import Context, Value
+from emulator.iam.conditions import Context, Value
 from emulator.iam.documents import Kind, Statement, parse_policy
 from emulator.iam.patterns import PolicyError
 

@@ -10,7 +10,7 @@ from moto.core.responses import ActionResult
 from moto.iam.models import IAMBackend
 from moto.s3.models import FakeBucket
 
-from emulator.iam.context import Context
+from emulator.iam.conditions import Context
 from emulator.iam.evaluation import Caller, ResourcePolicy, evaluate
 from emulator.monitoring.alarms import evaluate_all
 

@@ -14,8 +14,7 @@ from role_of_function import LOGS, RoleOfFunction, allow
 from werkzeug.test import Client
 
 from emulator.iam.documents import parse_policy
-from emulator.iam.recorder import RECORDER
-from emulator.iam.report import create_iam_app, report
+from emulator.iam.recorder import RECORDER, create_iam_app, report
 
 pytestmark = pytest.mark.allow_loopback
 

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from emulator.iam.conditions import parse_conditions
-from emulator.iam.context import Context
+from emulator.iam.conditions import Context, parse_conditions
 from emulator.iam.patterns import PolicyError
 
 CONTEXT = Context(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from emulator.iam.context import Context
+from emulator.iam.conditions import Context
 from emulator.iam.evaluation import Caller, Decision, NamedPolicy, ResourcePolicy, evaluate, trusts
 from emulator.iam.patterns import PolicyError
 

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from moto.s3.models import FakeBucket, FakeKey, s3_backends
 
-from emulator.iam.context import Value
+from emulator.iam.conditions import Value
 from emulator.iam.evaluation import Permission, ResourcePolicy
 from emulator.iam.operations.keys import implied
 from emulator.iam.requests import Call, UndeterminedError

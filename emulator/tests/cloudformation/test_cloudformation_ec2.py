@@ -84,3 +84,41 @@ def test_a_route_table_that_is_not_there_fails_the_stack(stacks: Stacks, vpc: di
 
     assert stacks.status() == "ROLLBACK_COMPLETE"
     assert "rtb-0000000000000000a" in stacks.reasons()
+
+
+def test_rules_that_stand_alone_are_added_described_and_taken_away(
+    stacks: Stacks, client: Any, vpc: dict[str, str]
+) -> None:
+    def group_with(**rules: Any) -> dict[str, Any]:
+        group = {
+            "GroupDescription": "g",
+            "VpcId": vpc["vpc"],
+            "SecurityGroupEgress": [{**HTTPS, "CidrIp": "10.9.0.0/16"}],
+        }
+        return {"Group": {"Type": "AWS::EC2::SecurityGroup", "Properties": group}, **rules}
+
+    def rule(direction: str, description: str, **peer: Any) -> dict[str, Any]:
+        properties = {**HTTPS, "GroupId": {"Ref": "Group"}, "Description": description, **peer}
+        return {"Type": f"AWS::EC2::SecurityGroup{direction}", "Properties": properties}
+
+    def rules(description: str) -> dict[str, Any]:
+        return {
+            "In": rule("Ingress", description, CidrIp="10.1.0.0/16"),
+            "Out": rule("Egress", description, CidrIp="10.2.0.0/16"),
+        }
+
+    stacks.deploy(group_with(**rules("one")))
+    ids = stacks.physical_id("In"), stacks.physical_id("Out")
+    assert stacks.deploy(group_with(**rules("two"))) == "UPDATE_COMPLETE"
+
+    def found() -> tuple[list[Any], list[Any]]:
+        (group,) = client("ec2").describe_security_groups(GroupIds=[stacks.physical_id("Group")])["SecurityGroups"]
+        into, out = group["IpPermissions"], group["IpPermissionsEgress"]
+        return [part for one in into for part in one["IpRanges"]], [part for one in out for part in one["IpRanges"]]
+
+    assert (stacks.physical_id("In"), stacks.physical_id("Out")) == ids
+    into, out = found()
+    assert into == [{"CidrIp": "10.1.0.0/16", "Description": "two"}]
+    assert {"CidrIp": "10.2.0.0/16", "Description": "two"} in out
+    stacks.deploy(group_with())
+    assert [[part["CidrIp"] for part in parts] for parts in found()] == [[], ["10.9.0.0/16"]]

@@ -263,3 +263,17 @@ def test_a_global_table_elsewhere_is_refused(stacks: Stacks) -> None:
     stacks.deploy({"T": {"Type": "AWS::DynamoDB::GlobalTable", "Properties": properties}})
 
     assert "is emulated with one replica, in the stack's region eu-west-1" in stacks.reasons()
+
+
+def test_a_subscription_of_its_own_comes_and_goes(stacks: Stacks, client: Any) -> None:
+    topic = {"Topic": {"Type": "AWS::SNS::Topic"}}
+    properties = {"Protocol": "email", "Endpoint": "a@example.com", "TopicArn": {"Ref": "Topic"}}
+    stacks.deploy({**topic, "Email": {"Type": "AWS::SNS::Subscription", "Properties": properties}})
+
+    def endpoints() -> list[str]:
+        found = client("sns").list_subscriptions_by_topic(TopicArn=stacks.physical_id("Topic"))["Subscriptions"]
+        return [one["Endpoint"] for one in found]
+
+    assert endpoints() == ["a@example.com"]
+    stacks.deploy(topic)
+    assert endpoints() == []
