@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from aws_cdk import aws_iam as iam
+
 from stacks.catalog import partition_of
 from stacks.catalog.bedrock import BedrockCatalogModel, load_bedrock_catalog
-from stacks.constructs.statement import Statement, allow
 from stacks.environment import BedrockModel
 
 _INVOKE = "bedrock:InvokeModel"
@@ -28,7 +29,7 @@ class BedrockModelAccess:
         self._region = region if model.region is None else model.region
 
     def environment(self) -> Mapping[str, str]:
-        """Environment variables that tell the function which model to call, and where."""
+        """Return the environment variables with which the function finds model and region."""
         catalog = load_bedrock_catalog()
         found = catalog.model(self._model.model_id)
         variables = {
@@ -40,31 +41,41 @@ class BedrockModelAccess:
             variables["SDXL_BEDROCK_INPAINT_MODEL_ID"] = catalog.model(self._model.inpaint_model_id).invocation_id
         return variables
 
-    def invoke_statements(self) -> Iterator[Statement]:
-        """What calling the model takes, and the inpaint model where there is one.
+    def grant_invoke(self, grantee: iam.IGrantable) -> None:
+        """Allow calls of the model, and of the inpaint model where there is one.
 
-        On the model's ARN; through an inference profile, on both the profile's and the model's."""
+        The permission is on the model's ARN; through an inference profile, on both the profile's and the model's.
+        """
+        for statement in self._statements():
+            grantee.grant_principal.add_to_principal_policy(statement)
+
+    @property
+    def invoked_arns(self) -> list[str]:
+        """ARNs of all that `grant_invoke` allows calls of."""
+        return [arn for statement in self._statements() for arn in statement.resources]
+
+    def _statements(self) -> Iterator[iam.PolicyStatement]:
         catalog = load_bedrock_catalog()
         if self._model.model_arn is not None:
-            yield allow([_INVOKE], [self._model.model_arn])
+            yield iam.PolicyStatement(actions=[_INVOKE], resources=[self._model.model_arn])
         else:
             yield from self._foundation_model(catalog.model(self._model.model_id))
         if self._model.inpaint_model_id is not None:
             yield from self._foundation_model(catalog.model(self._model.inpaint_model_id))
 
-    def _foundation_model(self, model: BedrockCatalogModel) -> Iterator[Statement]:
+    def _foundation_model(self, model: BedrockCatalogModel) -> Iterator[iam.PolicyStatement]:
         profile = model.inference_profile
         if profile is None:
-            yield allow([_INVOKE], [self._model_arn(model.model_id, self._region)])
+            yield iam.PolicyStatement(actions=[_INVOKE], resources=[self._model_arn(model.model_id, self._region)])
             return
         partition = partition_of(self._region)
         profile_arn = f"arn:{partition}:bedrock:{self._region}:{self._account}:inference-profile/{profile.profile_id}"
-        yield allow([_INVOKE], [profile_arn])
+        yield iam.PolicyStatement(actions=[_INVOKE], resources=[profile_arn])
         # Bedrock routes the call to one of these regions. The condition closes the way past the profile.
-        yield allow(
-            [_INVOKE],
-            [self._model_arn(model.model_id, region) for region in profile.destination_regions],
-            {"StringEquals": {"bedrock:InferenceProfileArn": profile_arn}},
+        yield iam.PolicyStatement(
+            actions=[_INVOKE],
+            resources=[self._model_arn(model.model_id, region) for region in profile.destination_regions],
+            conditions={"StringEquals": {"bedrock:InferenceProfileArn": profile_arn}},
         )
 
     def _model_arn(self, model_id: str, region: str) -> str:

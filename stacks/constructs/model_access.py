@@ -1,18 +1,18 @@
-"""What the image function needs of the model it calls, wherever the model runs."""
+"""What the image function needs of the model that it calls, on SageMaker or on Amazon Bedrock."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Protocol
 
-from stacks.constructs.statement import Statement
+from aws_cdk import aws_iam as iam
 
 
 class ModelAccess(Protocol):
     """A model that a function can call: a SageMaker endpoint, or a model of Amazon Bedrock."""
 
     def environment(self) -> Mapping[str, str]:
-        """Environment variables that tell the function where the model is."""
+        """Return the environment variables with which the function finds the model."""
 
-    def invoke_statements(self) -> Iterable[Statement]:
-        """What calling this model, and no other, takes of a role."""
+    def grant_invoke(self, grantee: iam.IGrantable) -> None:
+        """Allow `grantee` to call this model, and no other."""

@@ -71,8 +71,7 @@ def test_inference_profile_needs_its_own_arn_and_the_models_through_it(synth: Sy
     api = synth(**bedrock(model_id=SD35, inpaint_model_id=INPAINT))["Api"]
 
     assert bedrock_statements(api) == [
-        {"Action": "bedrock:InvokeModel", "Effect": "Allow", "Resource": model_arn(SD35)},
-        {"Action": "bedrock:InvokeModel", "Effect": "Allow", "Resource": PROFILE_ARN},
+        {"Action": "bedrock:InvokeModel", "Effect": "Allow", "Resource": [model_arn(SD35), PROFILE_ARN]},
         {
             "Action": "bedrock:InvokeModel",
             "Condition": {"StringEquals": {"bedrock:InferenceProfileArn": PROFILE_ARN}},

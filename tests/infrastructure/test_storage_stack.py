@@ -98,7 +98,7 @@ def test_only_the_log_delivery_of_the_images_bucket_may_write_to_the_access_log(
     assert allowed["Principal"] == {"Service": "logging.s3.amazonaws.com"}
     assert allowed["Action"] == "s3:PutObject"
     assert allowed["Condition"] == {
-        "ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": ["ImagesBucket297917F6", "Arn"]}},
+        "ArnLike": {"aws:SourceArn": {"Fn::GetAtt": ["ImagesBucket297917F6", "Arn"]}},
         "StringEquals": {"aws:SourceAccount": "111122223333"},
     }
 
