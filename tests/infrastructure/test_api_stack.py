@@ -125,7 +125,7 @@ def test_function_role_is_exact(prod: dict[str, Template]) -> None:
     found = permissions_of(template, image_function(template))
 
     assert {statement["Effect"] for statement in found} == {"Allow"}
-    images, key, answers, table_key, endpoint, logs, tracing = found
+    logs, tracing, images, key, answers, table_key, endpoint = found
     assert images["Action"] == ["s3:GetObject", "s3:PutObject"]
     assert images["Resource"]["Fn::Join"][1][-1] == "/generated/*"
     assert key["Action"] == ["kms:Decrypt", "kms:GenerateDataKey"]
@@ -349,6 +349,8 @@ def test_usage_plan_has_the_environments_limits(prod: dict[str, Template]) -> No
         {
             "ApiId": {"Ref": logical_id(template, "AWS::ApiGateway::RestApi")},
             "Stage": {"Ref": logical_id(template, "AWS::ApiGateway::Stage")},
+            # None for single methods.
+            "Throttle": {},
         }
     ]
     assert the(template, "AWS::ApiGateway::UsagePlanKey")["KeyId"] == {

@@ -233,7 +233,7 @@ def test_only_alarms_and_budgets_of_the_account_publish_to_the_topic_and_its_key
     statements = the(dev["Operations"], "AWS::SNS::TopicPolicy")["PolicyDocument"]["Statement"]
 
     allowed = [statement for statement in statements if statement["Effect"] == "Allow"]
-    publishers = sorted(statement["Principal"]["Service"] for statement in allowed)
+    publishers = sorted(service for statement in allowed for service in statement["Principal"]["Service"])
     assert all(item["Condition"] == {"StringEquals": {"aws:SourceAccount": "111122223333"}} for item in allowed)
     key = the(dev["Storage"], "AWS::KMS::Key")["KeyPolicy"]["Statement"]
     (of_topic,) = [statement for statement in key if statement["Sid"] == "AlarmTopic"]
@@ -303,7 +303,8 @@ def test_slack_gets_the_topic_and_may_only_read(access: Synthesis) -> None:
 
     channel = the(template, "AWS::Chatbot::SlackChannelConfiguration")
     assert channel["SnsTopicArns"] == [{"Ref": next(iter(resources(template, "AWS::SNS::Topic")))}]
-    assert channel["GuardrailPolicies"] == ["arn:aws:iam::aws:policy/CloudWatchReadOnlyAccess"]
+    (guardrail,) = channel["GuardrailPolicies"]
+    assert guardrail["Fn::Join"][1][-1] == ":iam::aws:policy/CloudWatchReadOnlyAccess"
     assert the(template, "AWS::SNS::Topic")["Subscription"] == [{"Protocol": "email", "Endpoint": "oncall@example.com"}]
 
 

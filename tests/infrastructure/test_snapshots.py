@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -29,10 +30,15 @@ def template_of(name: str, stack: str, *syntheses: Synthesis) -> Template:
     for value, word in (
         (f"sdxl-{name}", "sdxl-<name>"),
         (f"sdxl{name}", "sdxl<name>"),
+        (f'"{name}"', '"<name>"'),
+        (f'\\"{name}\\"', '\\"<name>\\"'),
+        (f"${name}", "$<name>"),
         (environment.account, "<account>"),
         (environment.region, "<region>"),
     ):
         text = text.replace(value, word)
+    # The only id that has the environment's name in it, and so in its hashes.
+    text = re.sub(r"(sdxl<name>ApiAuthorizer)[0-9A-F]{8}(Permissions)[0-9A-F]{8}", r"\1\2", text)
     found: Template = json.loads(text)
     return found
 
@@ -48,7 +54,21 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 def differences(before: Template, after: Template) -> dict[str, Any]:
     """What is different in `after`, by path; `None` is what it does not have."""
-    old, new = dict(leaves(before)), dict(leaves(after))
+    found: dict[str, Any] = {}
+    for section in sorted(before.keys() | after.keys()):
+        old, new = before.get(section, {}), after.get(section, {})
+        if not isinstance(old, dict) or not isinstance(new, dict):
+            found |= changes({section: old}, {section: new})
+            continue
+        for name in sorted(old.keys() | new.keys()):
+            if name in old and name in new:
+                found |= changes(dict(leaves(old[name], name)), dict(leaves(new[name], name)))
+            else:
+                found[name] = new.get(name)
+    return found
+
+
+def changes(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     return {path: new.get(path) for path in sorted(old.keys() | new.keys()) if old.get(path) != new.get(path)}
 
 

@@ -60,7 +60,6 @@ def test_every_bucket_is_private_versioned_and_refuses_plain_http(dev: dict[str,
     for policy in policies:
         arn = {"Fn::GetAtt": [policy["Bucket"]["Ref"], "Arn"]}
         assert policy["PolicyDocument"]["Statement"][0] == {
-            "Sid": "TlsOnly",
             "Effect": "Deny",
             "Principal": {"AWS": "*"},
             "Action": "s3:*",
