@@ -17,7 +17,7 @@ from stacks.constructs.model_access import ModelAccess
 from stacks.constructs.rest_api import ApiDomain, ImageApi
 from stacks.constructs.template_metadata import acknowledge, resource_of
 from stacks.constructs.user_pool import SignIn
-from stacks.constructs.vpc_config import VpcConfig
+from stacks.constructs.vpc import VpcConfig
 from stacks.environment import API_STAGE, CognitoAuth, Environment, IamAuth
 from stacks.image_prices import price_variable
 from stacks.storage_stack import IMAGES_PREFIX, StorageStack

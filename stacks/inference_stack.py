@@ -12,7 +12,7 @@ from stacks.catalog import load_catalog
 from stacks.constructs.endpoint import SdxlEndpoint
 from stacks.constructs.endpoint_scaling import RealTimeScaling
 from stacks.constructs.log_group import encrypted_log_group
-from stacks.constructs.vpc_config import VpcConfig
+from stacks.constructs.vpc import VpcConfig
 from stacks.environment import Environment, OptimizedModel, guarded_update, pascal
 
 

@@ -15,10 +15,9 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from stacks.catalog import load_catalog
-from stacks.constructs.bedrock_model import BedrockModelAccess
+from stacks.constructs.model_access import BedrockModelAccess
 from stacks.constructs.model_container import InferenceContainer
-from stacks.constructs.vpc_config import VpcConfig
-from stacks.constructs.vpc_endpoints import VpcEndpoints
+from stacks.constructs.vpc import VpcConfig, VpcEndpoints
 from stacks.environment import BedrockModel, Environment, Network, OpenModel
 from stacks.storage_stack import IDEMPOTENCY_ACTIONS, IMAGES_ACTIONS, StorageStack
 

@@ -9,9 +9,8 @@ import aws_cdk as cdk
 from constructs import Construct
 
 from stacks.api_stack import ApiStack
-from stacks.constructs.bedrock_model import BedrockModelAccess
-from stacks.constructs.model_access import ModelAccess
-from stacks.constructs.vpc_config import VpcConfig
+from stacks.constructs.model_access import BedrockModelAccess, ModelAccess
+from stacks.constructs.vpc import VpcConfig
 from stacks.environment import BedrockModel, Environment
 from stacks.environment.organization import Organization
 from stacks.inference_stack import InferenceStack

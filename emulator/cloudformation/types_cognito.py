@@ -25,8 +25,8 @@ class UserPool(ResourceType):
     mutable = words(
         "AccountRecoverySetting AdminCreateUserConfig AutoVerifiedAttributes DeletionProtection DeviceConfiguration "
         "EmailConfiguration EmailVerificationMessage EmailVerificationSubject EnabledMfas LambdaConfig "
-        "MfaConfiguration Policies UserAttributeUpdateSettings UserPoolAddOns UserPoolName UserPoolTags "
-        "UserPoolTier VerificationMessageTemplate"
+        "MfaConfiguration Policies SmsVerificationMessage UserAttributeUpdateSettings UserPoolAddOns UserPoolName "
+        "UserPoolTags UserPoolTier VerificationMessageTemplate"
     )
     replacing = words("AliasAttributes Schema UsernameAttributes UsernameConfiguration")
     attributes = words("Arn ProviderName ProviderURL UserPoolId")

@@ -59,6 +59,10 @@ def by_api_key(scope: Construct, function: lambda_.IFunction) -> Authorization:
     # The construct writes an empty text for no identity source, which API Gateway would take for a source.
     resource_of(authorizer).add_property_deletion_override("IdentitySource")
     keep_logical_id(authorizer, "ImageApi/Authorizer")
+    for child in function.node.children:
+        if isinstance(child, lambda_.CfnPermission):
+            # The construct's own id has the path from the app on in it, which a pipeline makes longer.
+            keep_logical_id(child, "KeyAuthorizer/InvokePermission")
     return Authorization(mode="api_key", authorization_type=apigateway.AuthorizationType.CUSTOM, authorizer=authorizer)
 
 

@@ -17,7 +17,7 @@ from stacks.constructs.alarms import Alarm
 from stacks.constructs.model_container import ModelContainer, model_container
 from stacks.constructs.service_role import ServiceRole
 from stacks.constructs.template_metadata import acknowledge, keep_logical_id
-from stacks.constructs.vpc_config import VpcConfig
+from stacks.constructs.vpc import VpcConfig
 from stacks.environment import CanaryUpdate, Endpoint, GuardedUpdate, LinearUpdate, Variant, pascal
 
 # Namespaces to which SageMaker publishes with the execution role: invocations, and the instances' own metrics.

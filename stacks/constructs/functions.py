@@ -13,7 +13,7 @@ from constructs import Construct
 
 from stacks.constructs.service_role import ServiceRole
 from stacks.constructs.template_metadata import acknowledge, keep_logical_id, skip_checkov
-from stacks.constructs.vpc_config import VpcConfig
+from stacks.constructs.vpc import VpcConfig
 
 CODE_DIRECTORY = Path(__file__).resolve().parents[2] / "lambda"
 # Caches come and go with every test run, and must not make a new version.

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from infrastructure_synthesis import (
+    ROOT,
     Synthesis,
     Template,
     logical_id,
@@ -259,6 +260,14 @@ def test_every_method_is_passed_on_to_the_function_as_it_is(dev: dict[str, Templ
         assert alias in integration["Uri"]["Fn::Join"][1]
         assert "RequestModels" not in method
         assert "RequestValidatorId" not in method
+
+
+def test_every_documented_route_reaches_the_function(dev: dict[str, Template]) -> None:
+    document = json.loads((ROOT / "lambda" / "image_api" / "openapi.json").read_text())
+    by_name = {path for _, path in routes(dev["Api"])} - {"/v1/{proxy+}"}
+
+    assert len(document["paths"]) > 10
+    assert [path for path in document["paths"] if path not in by_name and not path.startswith("/v1/")] == []
 
 
 def test_api_stack_stays_small(dev: dict[str, Template]) -> None:

@@ -17,8 +17,7 @@ from emulator.monitoring import clock
 from emulator.monitoring.alarms import UnsupportedExpressionError, alarms_of_rule, calculate, evaluate, in_alarm
 from emulator.monitoring.log_metrics import FilterPatternError, matches, parse_pattern
 from emulator.monitoring.metrics import publish, statistic
-from stacks.alarms.metrics import crash_metric
-from stacks.constructs.crash_filter import CRASH_PATTERN
+from stacks.alarms.metrics import CRASH_TERMS, crash_metric
 
 REGION = "us-east-1"
 NAMESPACE = "AWS/SageMaker"
@@ -188,7 +187,8 @@ def test_a_crash_in_the_containers_log_sets_the_stacks_alarm_off(account: str) -
     logs = logs_backends[account][REGION]
     logs.create_log_group(group, {})
     transformation = {"metricNamespace": crashes.namespace, "metricName": crashes.name, "metricValue": "1"}
-    logs.put_metric_filter("crashes", CRASH_PATTERN, group, [transformation])
+    pattern = " ".join(f'?"{term}"' for term in CRASH_TERMS)
+    logs.put_metric_filter("crashes", pattern, group, [transformation])
     put(account, namespace=crashes.namespace, metric_name=crashes.name, dimensions=[], threshold=1)
 
     cloudwatch_logs.put_lines(account, REGION, group, "primary/i-1", ["model loaded", "0 workers died"])
