@@ -2,7 +2,7 @@
 
 The resources are L1. An environment file names VPC, subnets and route tables by their ids, and the CDK's own constructs
 take a VPC whose availability zones and route tables are known. Their groups also write each rule to a prefix list as a
-resource of its own, so that an update would close the group for a moment.
+separate resource, so that an update would close the group for a moment.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from stacks.environment import BedrockModel, Environment, Operations
 class OperationsStack(cdk.Stack):
     """Alarms of `environment`, with `operations` as its settings. Nothing depends on this stack.
 
-    What callers notice is one alarm, `sdxl-<environment>`, whatever the cause: people on call are woken once. The other
+    What callers notice is one alarm, `sdxl-<environment>`, with any cause: people on call are woken once. The other
     alarms notify themselves.
     """
 

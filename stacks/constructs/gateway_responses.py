@@ -63,7 +63,7 @@ class GatewayResponse:
 
 
 def gateway_responses(settings: Api) -> tuple[GatewayResponse, ...]:
-    """Every gateway response that a caller of this API can meet; the last two catch what has none of its own."""
+    """Return every gateway response that a caller of this API can meet; the last two are for what has no other."""
     return (*_callers(settings), *_requests(), *_limits(settings), *_faults(settings))
 
 
@@ -99,7 +99,7 @@ def _callers(settings: Api) -> tuple[GatewayResponse, ...]:
                 response_type="INVALID_API_KEY",
                 status=401,
                 name="unauthorized",
-                message=f"The key is none of this API. {how}",
+                message=f"This API does not know the key. {how}",
                 headers=challenge,
                 error_code="invalid_api_key",
             )

@@ -14,7 +14,7 @@ from stacks.constructs.template_metadata import keep_logical_id, path_in_stack
 class ServiceRole(iam.Role):
     """Role that `service` assumes. What is granted to it goes into its one managed policy, `permissions`.
 
-    The CDK's own role has an inline policy that CloudFormation creates after the role, so that whatever is given the
+    The CDK's own role has an inline policy that CloudFormation creates after the role, so that what is given the
     role's ARN may start without permissions. This role names the policy: CloudFormation creates the policy first.
     """
 

@@ -1,4 +1,4 @@
-"""What a template says about a resource beside its properties: a kept logical id, and exceptions with their reason."""
+"""What a template says about a resource next to its properties: a kept logical id, and exceptions with their reason."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def resource_of(construct: IConstruct) -> cdk.CfnResource:
     """Return the resource that an L2 construct wraps, or the construct where it is one. Raises TypeError for others."""
     resource = construct if isinstance(construct, cdk.CfnResource) else construct.node.default_child
     if not isinstance(resource, cdk.CfnResource):
-        raise TypeError(f"{construct.node.path} has no resource of its own")
+        raise TypeError(f"{construct.node.path} wraps no resource")
     return resource
 
 

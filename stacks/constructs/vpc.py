@@ -166,7 +166,7 @@ class VpcEndpoints(Construct):
     def allow_from(self, construct_id: str, group_id: str) -> None:
         """Let members of a security group call the interface endpoints.
 
-        The rule is a resource of its own: the groups name each other.
+        The rule is a separate resource: the groups name each other.
         """
         ec2.CfnSecurityGroupIngress(
             self,
