@@ -18,7 +18,7 @@ from infrastructure_synthesis import (
     synthesize,
 )
 
-from emulator.iam.context import Context
+from emulator.iam.conditions import Context
 from emulator.iam.evaluation import Caller, Decision, NamedPolicy, evaluate
 from sdxl.checks.published import action_resources, handler_actions
 from sdxl.errors import SdxlError
@@ -118,9 +118,12 @@ class Resources:
         return [arns[service]]
 
     def generated(self, logical_id: str, properties: dict[str, Any]) -> str:
-        given = next((value for key, value in properties.items() if key.endswith("Name")), None)
+        names = [value for key, value in properties.items() if key.endswith("Name")]
+        given = next((name for name in names if isinstance(name, str)), next(iter(names), None))
         if isinstance(given, str):
             return given
+        if isinstance(given, dict) and "Fn::Join" in given:
+            return "".join(part if isinstance(part, str) else "abc123" for part in given["Fn::Join"][1])
         if isinstance(given, dict) and "Ref" in given:
             return self.generated(given["Ref"], self.template["Resources"][given["Ref"]].get("Properties", {}))
         return f"{self.stack}-{logical_id}"[:50] + "-1A2B3C4D5E6F"
@@ -132,7 +135,8 @@ class Resources:
 
     def of_lambda(self, call: str, logical_id: str, name: str) -> str:
         if "LayerVersion" in call:
-            return f"arn:aws:lambda:{self.regional}:layer:{logical_id}:7"
+            layers = [name for name, one in self.template["Resources"].items() if one["Type"].endswith("LayerVersion")]
+            return f"arn:aws:lambda:{self.regional}:layer:{layers[0]}:7"
         return f"arn:aws:lambda:{self.regional}:function:{self.stack}-ImageFunction3592DD2A-1A2B3C4D5E6F"
 
     def of_iam(self, call: str, logical_id: str, name: str) -> str:
@@ -190,6 +194,11 @@ PASSED_TO = {
 OTHER_PROPERTIES = {
     ("AWS::Cognito::UserPoolClient", "iam:PutRolePolicy"),
     ("AWS::Cognito::UserPoolClient", "iam:DeleteRolePolicy"),
+    # The log of an import.
+    *(
+        ("AWS::DynamoDB::Table", f"logs:{call}")
+        for call in ("CreateLogGroup", "DescribeLogStreams", "PutRetentionPolicy")
+    ),
     ("AWS::ApplicationAutoScaling::ScalableTarget", "lambda:PutProvisionedConcurrencyConfig"),
     ("AWS::ApplicationAutoScaling::ScalableTarget", "lambda:GetProvisionedConcurrencyConfig"),
     ("AWS::ApplicationAutoScaling::ScalableTarget", "lambda:DeleteProvisionedConcurrencyConfig"),
