@@ -10,8 +10,8 @@ from typing import Any
 Template = Mapping[str, Any]
 
 
-class UnknownArnError(LookupError):
-    """A template refers to the ARN of a resource of a type that `ARNS` does not have."""
+UNKNOWN_ARN = "arn:*:*:*:*:*"
+"""The ARN of a resource of a type that `ARNS` does not have: it may be anything."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +70,7 @@ class StackValues:
     exports: Mapping[str, str] = field(default_factory=dict)
 
     def text(self, value: Any) -> str:  # noqa: PLR0911 - a case for each function
-        """Return a value of the template as a pattern.
-
-        Raises:
-            UnknownArnError: the value is the ARN of a resource of an unknown type.
-        """
+        """Return a value of the template as a pattern."""
         if not isinstance(value, Mapping):
             return str(value)
         ((function, argument),) = value.items()
@@ -98,17 +94,11 @@ class StackValues:
                 return "*"
 
     def arn(self, logical_id: str) -> str:
-        """Return the ARN of a resource of the template.
-
-        Raises:
-            UnknownArnError: `ARNS` does not have its type.
-        """
+        """Return the ARN of a resource of the template; `UNKNOWN_ARN` where `ARNS` does not have its type."""
         resource = self.template["Resources"][logical_id]
         form = ARNS.get(resource["Type"])
         if form is None:
-            raise UnknownArnError(
-                f"{logical_id} is a {resource['Type']}, and sdxl/checks/arns.py does not say how its ARN is made"
-            )
+            return UNKNOWN_ARN
         name = self.name(logical_id) if form.name else "*"
         arn = form.arn.format(region=self.region, account=self.account, name=name)
         return f"arn:{self.partition}:{arn}"
@@ -158,11 +148,7 @@ class StackValues:
 def stack_values(
     stacks: Mapping[str, Template], *, account: str, region: str, partition: str = "aws"
 ) -> dict[str, StackValues]:
-    """Return the values of stacks of one account and region by the stack's name, with what each exports to the others.
-
-    Raises:
-        UnknownArnError: a stack exports the ARN of a resource of an unknown type.
-    """
+    """Return the values of stacks of one account and region by the stack's name, with what each exports."""
     alone = {
         name: StackValues(template=template, stack_name=name, account=account, region=region, partition=partition)
         for name, template in stacks.items()

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
-from sdxl.checks.arns import StackValues, Template, UnknownArnError, overlap, stack_values
+from sdxl.checks.arns import StackValues, Template, overlap, stack_values
 from sdxl.checks.published import ResourceType, action_resources, actions_matching, arn_prefixes
 
 ARN_PARTS = 6
@@ -69,9 +69,6 @@ def lint_policies(
         account: the account that the templates are for.
         region: the region that the templates are for.
         unnamed: more actions that may have `*` as their resource, with the reason. Default: none.
-
-    Raises:
-        UnknownArnError: a stack exports the ARN of a resource of an unknown type.
     """
     found: list[PolicyFinding] = []
     for name, values in stack_values(stacks, account=account, region=region).items():
@@ -121,10 +118,7 @@ class _Policy:
         """Yield what is wrong, with the statement: its Sid, or its number."""
         for number, statement in enumerate(self.statements, 1):
             sid = str(statement.get("Sid", f"#{number}"))
-            try:
-                yield from ((sid, text) for text in self._of_statement(statement))
-            except UnknownArnError as exc:
-                yield sid, str(exc)
+            yield from ((sid, text) for text in self._of_statement(statement))
 
     def _of_statement(self, statement: Mapping[str, Any]) -> Iterator[str]:
         if "NotAction" in statement or "NotResource" in statement:

@@ -16,8 +16,9 @@ from infrastructure_synthesis import (
     no_network,
 )
 
-from sdxl.checks.iam_lint import PolicyFinding, lint_policies
-from stacks.environment.pipeline_loader import load_pipeline
+from sdxl.checks.arns import UNKNOWN_ARN, stack_values
+from sdxl.checks.iam_lint import PolicyFinding, as_list, lint_policies, policies_in
+from stacks.environment.pipeline import load_pipeline
 from stacks.pipeline_stack import PipelineStack
 
 # CDK Pipelines grants these on *, and takes no narrower resource.
@@ -41,6 +42,15 @@ def test_every_policy_of_the_environments_does_what_it_says(examples: Synthesis,
         stacks = {f"sdxl-{environment.name}-{name}": one for name, one in synthesis.templates[environment.name].items()}
 
         assert lint_policies(stacks, account=environment.account, region=environment.region) == []
+
+
+def test_every_arn_in_a_policy_is_of_a_known_type(examples: Synthesis, access: Synthesis) -> None:
+    for stacks in (*examples.templates.values(), *access.templates.values()):
+        for values in stack_values(stacks, account="111122223333", region="us-east-1").values():
+            for resource in values.template["Resources"].values():
+                for document in policies_in(resource.get("Properties", {})):
+                    for statement in document["Statement"]:
+                        assert UNKNOWN_ARN not in map(values.text, as_list(statement.get("Resource", []))), resource
 
 
 @pytest.fixture(scope="module")
