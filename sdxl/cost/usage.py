@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sdxl.cost.week import HOURS_PER_MONTH
-from stacks.alarms.metrics import MetricMath
+from stacks.alarms.metrics import AlarmSpec, MetricMath
 from stacks.alarms.operations import operations_alarms
-from stacks.alarms.spec import AlarmSpec
 from stacks.environment import BedrockModel, Environment
 
 ASSUMED_SECONDS_PER_IMAGE = 10.0

@@ -29,9 +29,14 @@ def cfn_lint(paths: Iterable[Path], regions: Iterable[str]) -> list[dict[str, An
     return found
 
 
-def template_paths(synthesis: Synthesis, environment: str | None = None) -> list[Path]:
-    paths = sorted(synthesis.directory.glob(f"assembly-sdxl-{environment or '*'}/*.template.json"))
-    assert paths
+def template_paths(synthesis: Synthesis, *environments: str) -> list[Path]:
+    count = sum(len(synthesis.templates[name]) for name in environments)
+    paths = [
+        path
+        for name in environments
+        for path in sorted(synthesis.directory.rglob(f"assembly-sdxl-{name}/*.template.json"))
+    ]
+    assert len(paths) == count > 0
     return paths
 
 
@@ -48,7 +53,7 @@ def test_templates_pass_cfn_lint_in_the_region_of_their_environment(examples: Sy
 
 def test_templates_lack_in_other_regions_what_the_catalog_says(examples: Synthesis, access: Synthesis) -> None:
     """A region that lacks a type is known, so that an environment file for it is refused and not its template."""
-    paths = [*template_paths(examples), *template_paths(access)]
+    paths = [*template_paths(examples, *examples.templates), *template_paths(access, *access.templates)]
     regions = load_catalog().open.containers.keys() - WITHOUT_SCHEMAS
     used = {resource["Type"] for path in paths for resource in json.loads(path.read_text())["Resources"].values()}
     known = {
