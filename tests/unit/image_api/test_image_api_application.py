@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from aws_lambda_powertools import Logger
 from botocore.exceptions import ClientError, EndpointConnectionError
 from image_api_fakes import (
     ENGINE_PATH,
@@ -255,11 +255,11 @@ def test_log_has_figures_and_no_prompt(api: ApplicationUnderTest, caplog: pytest
     assert "secret" not in str([record.__dict__ for record in caplog.records])
 
 
-def test_log_names_the_route(api: ApplicationUnderTest, capsys: pytest.CaptureFixture[str]) -> None:
+def test_log_names_the_route(api: ApplicationUnderTest) -> None:
     api.generate()
 
-    line = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert line["route"] == "POST /v1/generation/{engine_id}/text-to-image"
+    # What every line of an invocation has.
+    assert Logger().get_current_keys()["route"] == "POST /v1/generation/{engine_id}/text-to-image"
 
 
 def test_failure_is_logged_with_its_cause(
