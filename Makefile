@@ -1,18 +1,20 @@
 # What people type. Each target is a line or two; the work is in tools/ and in the `sdxl` command.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-checkov up down test fuzz lint snapshots bench lock layer clean
+.PHONY: help setup setup-catalog setup-checkov up down test fuzz lint snapshots bench lock layer clean
 
 BIN := .venv/bin
 ENV ?= dev
 PYTHON ?=
 # Extra arguments for pytest or the benchmarks: make test ARGS="-k presets". That may select nothing, pytest's status 5.
 ARGS ?=
-LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock"
+LOCK := $(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock"
+EVERYWHERE := --universal --python-version 3.11
+# Where the functions run; tools/build_layer.py installs for the same.
+LAMBDA := --python-version 3.13 --python-platform aarch64-manylinux_2_28
 
 export PYTHON
-# The CDK's engine announces the end of support of Node.js 20 at every start.
-export JSII_SILENCE_WARNING_DEPRECATED_NODE_VERSION := 1
-export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
+# The pinned Node.js, for the CDK's engine, which Python starts from the PATH.
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
 # Without bytecode every start of the CDK compiles it anew, for three seconds. It goes to ignored folders only.
 unexport PYTHONDONTWRITEBYTECODE
@@ -23,7 +25,10 @@ help: ## List the targets
 setup: ## Install everything into .venv, node_modules and .local (quick when done)
 	@sh tools/setup.sh
 
-setup-checkov: ## The same, and checkov for the tests
+setup-catalog: ## The same as setup, and sagemaker-core for `sdxl catalog verify` (0.5 GB)
+	@sh tools/setup.sh catalog
+
+setup-checkov: ## The same as setup, and checkov for the tests
 	@sh tools/setup.sh checkov
 
 up: setup ## Deploy to an emulator of AWS on this machine and generate an image (ENV=dev, SDXL_LOCAL_PORT=4580)
@@ -32,15 +37,16 @@ up: setup ## Deploy to an emulator of AWS on this machine and generate an image 
 down: ## Stop what `make up` started
 	@if [ -x $(BIN)/sdxl ]; then $(BIN)/sdxl local down; else echo "Nothing was running."; fi
 
-test: setup-checkov ## Run all tests but the fuzzing
+test: ## Run all tests but the fuzzing
+	@sh tools/setup.sh catalog checkov
 	@$(BIN)/pytest tests --ignore=tests/deploy --ignore=tests/fuzz --numprocesses=auto --dist=loadfile $(ARGS) || [ $$? -eq 5 ]
 	@$(BIN)/pytest tests/deploy --numprocesses=auto --dist=loadfile $(ARGS) || [ $$? -eq 5 ]
 
 fuzz: setup ## Send thousands of generated requests to an API in the emulator, by its OpenAPI document (minutes)
 	@$(BIN)/pytest tests/fuzz $(ARGS)
 
-lint: setup ## Check style and types
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+lint: setup ## Check style, types and which part imports which
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports --cache-dir .local/import-linter
 
 snapshots: setup ## Renew the templates that the infrastructure tests compare with; read the diff before you commit it
 	@$(BIN)/pytest tests/infrastructure --snapshot-update $(ARGS)
@@ -48,10 +54,12 @@ snapshots: setup ## Renew the templates that the infrastructure tests compare wi
 bench: setup ## Measure synthesis and the function, each as a ratio with its goal
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-lock: setup ## Renew the lock files from requirements*.txt and package.json
-	@$(LOCK) requirements.txt --output-file requirements.lock >/dev/null
-	@$(LOCK) requirements-checkov.txt --output-file requirements-checkov.lock >/dev/null
-	@npm install --package-lock-only --silent
+lock: setup ## Renew the lock files from pyproject.toml and package.json: the newest versions that these allow
+	@$(LOCK) $(EVERYWHERE) pyproject.toml --extra cli --group dev --output-file requirements.txt >/dev/null
+	@$(LOCK) $(EVERYWHERE) --constraint requirements.txt --group catalog --output-file requirements/catalog.txt >/dev/null
+	@$(LOCK) $(EVERYWHERE) --group checkov --output-file requirements/checkov.txt >/dev/null
+	@$(LOCK) $(LAMBDA) --constraint requirements.txt --group function --output-file lambda/requirements.txt >/dev/null
+	@npm update --package-lock-only --silent
 
 layer: setup ## Build the functions' Lambda layer (part of setup)
 	@$(BIN)/python -m tools.build_layer

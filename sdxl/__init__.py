@@ -13,9 +13,10 @@ the exceptions drawn in `sdxl.errors`.
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+from sdxl._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from sdxl.client import (
@@ -79,8 +80,4 @@ def __getattr__(name: str) -> object:
     """Import a public name when it is first used: the command's help need not pay for an HTTP library."""
     if name not in __all__:
         raise AttributeError(f"module 'sdxl' has no attribute {name!r}")
-    if name.endswith("Error"):
-        from sdxl import errors as module  # noqa: PLC0415
-    else:
-        from sdxl import client as module  # type: ignore[no-redef]  # noqa: PLC0415
-    return getattr(module, name)
+    return getattr(import_module("sdxl.errors" if name.endswith("Error") else "sdxl.client"), name)

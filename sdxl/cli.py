@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command, get_group
 
-from sdxl import __version__
-from sdxl.commands import catalog, environments, local, pipeline
-from sdxl.commands.cost import cost
-from sdxl.commands.diff import diff
-from sdxl.commands.generate import generate
-from sdxl.commands.preflight import preflight
-from sdxl.commands.presets import presets
-from sdxl.commands.rollout import rollout
-from sdxl.commands.smoke_test import smoke_test
+from sdxl._version import __version__
 from sdxl.console import print_result, say
 from sdxl.errors import EXIT_CODES_HELP, EXIT_INTERRUPTED, SdxlError
+from sdxl.project import require_clone
 
 HELP = f"""SDXL 1.0 image generation in your own AWS accounts, and on this machine.
 
@@ -33,8 +29,97 @@ Start here, no AWS account needed:
 """
 
 
+@dataclass(frozen=True)
+class LazyCommand:
+    """A command that is imported when it is run: the help and completion of `sdxl` need only its `help`.
+
+    Its module in `sdxl.commands` has the command's name. It holds the function of that name, or `app` with commands
+    below this one.
+    """
+
+    name: str
+    help: str
+    needs_clone: bool = True
+
+    @property
+    def identifier(self) -> str:
+        """The name in Python."""
+        return self.name.replace("-", "_")
+
+    def listed(self) -> TyperCommand:
+        """Return what stands for the command in a list of commands."""
+        return TyperCommand(self.name, help=self.help)
+
+    def load(self) -> Any:
+        """Import the command and return it. Raises UsageError for one that needs a clone where there is none."""
+        if self.needs_clone:
+            require_clone(f"`sdxl {self.name}`")
+        module = import_module(f"sdxl.commands.{self.identifier}")
+        if hasattr(module, "app"):
+            command = get_group(module.app)
+            command.name = self.name
+            return command
+        single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+        single.command(self.name)(getattr(module, self.identifier))
+        return get_command(single)
+
+
+COMMANDS = {
+    command.name: command
+    for command in (
+        LazyCommand("generate", "Generate images from a PROMPT and save them as PNG files.", needs_clone=False),
+        LazyCommand("presets", "List the sizes, styles and samplers that a deployment offers.", needs_clone=False),
+        LazyCommand(
+            "preflight",
+            "Check an AWS account before deploying to it: credentials, CDK bootstrap, quotas, model, names, roles.",
+        ),
+        LazyCommand(
+            "cost",
+            "Show what environments cost a month in USD: idle, at a volume, at max capacity. Needs no AWS account.",
+        ),
+        LazyCommand(
+            "diff",
+            "Compare two revisions: resources, replacements, permissions and cost. Needs no AWS account and no "
+            "network.",
+        ),
+        LazyCommand(
+            "smoke-test",
+            "Wait until a deployment is healthy, generate an image with a fixed seed, and look whether it is one.",
+        ),
+        LazyCommand(
+            "rollout",
+            "Deploy the environments of pipeline.yaml in the order of its rings: preflight, cdk deploy, smoke test.",
+        ),
+        LazyCommand(
+            "local",
+            "Run a deployment on this machine: the real stacks and functions, in an emulator of AWS, no account "
+            "needed.",
+        ),
+        LazyCommand("environments", "Environment files: one file, one AWS account and region."),
+        LazyCommand(
+            "catalog",
+            "AWS facts that deployments are made with: container images, model packages, instance types, prices.",
+        ),
+        LazyCommand("pipeline", "The rollout over several accounts: environments/pipeline.yaml."),
+    )
+}
+
+
 class _Commands(TyperGroup):
-    """Turns our errors into one paragraph on stderr and an exit code. Anything else is a bug, and shows itself."""
+    """Loads a command when it is run. Turns our errors into one paragraph on stderr and an exit code.
+
+    Any other error is a bug, and shows itself.
+    """
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        for command in COMMANDS.values():
+            self.add_command(command.listed())
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the name, the loaded command and its arguments. Completion comes here too."""
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, COMMANDS[name].load() if name else command, rest
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -68,19 +153,6 @@ def _sdxl(
     ] = False,
 ) -> None:
     """Hold the options that stand before any command."""
-
-
-app.command()(generate)
-app.command()(presets)
-app.command()(preflight)
-app.command()(cost)
-app.command()(diff)
-app.command()(smoke_test)
-app.command()(rollout)
-app.add_typer(local.app, name="local")
-app.add_typer(environments.app, name="environments")
-app.add_typer(catalog.app, name="catalog")
-app.add_typer(pipeline.app, name="pipeline")
 
 
 def main() -> None:

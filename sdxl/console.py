@@ -8,6 +8,7 @@ from typing import Self
 
 from rich.console import Console
 from rich.status import Status
+from rich.table import Table
 from rich.text import Text
 
 
@@ -34,8 +35,6 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
             # Not through rich, which makes spaces of tabs.
             console.file.write("\t".join(str(cell) for cell in row) + "\n")
         return
-    from rich.table import Table  # noqa: PLC0415 - 40 ms that `--help` need not wait for
-
     table = Table(box=None, pad_edge=False, header_style="bold")
     for index, title in enumerate(head):
         # A cell that is cut cannot be copied: long ones go on in the next line, the name in front stays whole.

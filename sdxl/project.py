@@ -1,4 +1,4 @@
-"""Where things are in the repository that `sdxl` is installed from."""
+"""The clone that `sdxl` is installed from: where things are in it, and what its processes are started with."""
 
 from __future__ import annotations
 
@@ -8,17 +8,36 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sdxl.errors import UsageError
+
 ROOT = Path(__file__).resolve().parents[1]
 ENVIRONMENTS = ROOT / "environments"
 LOCAL = ROOT / ".local"
+NODE_PROGRAMS = ROOT / "node_modules" / ".bin"
+
+
+def is_clone() -> bool:
+    """Return whether `sdxl` runs from a clone. `pip install` brings the package alone, without stacks/ and the rest."""
+    return (ROOT / "cdk.json").is_file()
+
+
+def require_clone(what: str) -> None:
+    """Refuse what needs a clone where there is none. `what` is the subject of the error's first sentence."""
+    if not is_clone():
+        raise UsageError(
+            f"{what} reads the environment files and stacks of the project, and this installation has only the client. "
+            "Clone the project, run `make setup` there, and use its .venv/bin/sdxl."
+        )
 
 
 def child_environment(inherited: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Return the variables for our own Python processes: those of this one, and bytecode kept between starts.
+    """Return the variables for our own processes: those of this one, the pinned Node.js, and bytecode kept.
 
-    Where PYTHONDONTWRITEBYTECODE is set for a whole machine, every start of the CDK would compile it anew, for 3 s.
+    The CDK and its engine start the `node` of the PATH. Where PYTHONDONTWRITEBYTECODE is set for a whole machine, every
+    start of the CDK would compile it anew, for 3 s.
     """
-    return {name: value for name, value in inherited.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    kept = {name: value for name, value in inherited.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, "PATH": f"{NODE_PROGRAMS}{os.pathsep}{kept.get('PATH', os.defpath)}"}
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:

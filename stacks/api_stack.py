@@ -26,7 +26,7 @@ from stacks.constructs.model_access import ModelAccess
 from stacks.constructs.placement import Placement
 from stacks.constructs.sign_in import SignIn
 from stacks.constructs.statement import Statement, allow
-from stacks.environment import API_STAGE, CognitoAuth, Environment, IamAuth, fleets_of
+from stacks.environment import API_STAGE, CognitoAuth, Environment, IamAuth
 from stacks.image_prices import price_variable
 from stacks.storage_stack import StorageStack
 from stacks.styles import TeamStyles, load_styles
@@ -259,11 +259,11 @@ def _function_settings(
 
 def _variants(environment: Environment) -> str:
     """The variants that share the requests, for the function to choose from; empty where there is nothing to choose."""
-    fleets = [fleet for fleet in fleets_of(environment) if not fleet.is_shadow]
-    if len(fleets) < 2:
+    variants = environment.production_variants
+    if len(variants) < 2:
         return ""
     return _compact(
-        [{"name": fleet.variant_name, "source": fleet.model.source, "weight": fleet.weight} for fleet in fleets]
+        [{"name": variant.name, "source": variant.model.source, "weight": variant.weight} for variant in variants]
     )
 
 

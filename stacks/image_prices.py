@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stacks.catalog import load_catalog
 from stacks.catalog.bedrock import load_bedrock_catalog
-from stacks.environment import PRIMARY_VARIANT, BedrockModel, Environment, fleets_of
+from stacks.environment import PRIMARY_VARIANT, BedrockModel, Environment
 
 
 def price_variable(environment: Environment) -> dict[str, dict[str, float]]:
@@ -18,8 +18,8 @@ def price_variable(environment: Environment) -> dict[str, dict[str, float]]:
         # By condition, such as a number of steps; the highest is what no image exceeds.
         return {PRIMARY_VARIANT: {"usd_per_image": max(prices.values())}} if prices else {}
     found: dict[str, dict[str, float]] = {}
-    for fleet in fleets_of(environment):
-        price = load_catalog().instance_type(fleet.instance_types[0]).usd_per_hour
-        if not fleet.is_shadow and fleet.model.source != "optimized" and price is not None:
-            found[fleet.variant_name] = {"usd_per_instance_hour": price}
+    for variant in environment.production_variants:
+        price = load_catalog().instance_type(variant.instance_types[0]).usd_per_hour
+        if variant.model.source != "optimized" and price is not None:
+            found[variant.name] = {"usd_per_instance_hour": price}
     return found

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -17,7 +16,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 REQUIREMENTS = ROOT / "lambda" / "requirements.txt"
-LOCK = ROOT / "requirements.lock"
 LAYERS = ROOT / ".local" / "layer"
 
 PYTHON_VERSION = "3.13"
@@ -31,8 +29,6 @@ EXCLUDED_NAMES = frozenset({"__pycache__", "bin", "tests", ".lock"})
 # Written by the installer about itself: where, when and by whom. They would make two builds differ.
 EXCLUDED_METADATA = frozenset({"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json"})
 
-_PIN = re.compile(r"(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^\s;\\]+)")
-
 
 class LayerError(RuntimeError):
     """The layer cannot be built from its requirements."""
@@ -43,62 +39,31 @@ def layer_archive(requirements: Path = REQUIREMENTS, layers: Path = LAYERS) -> P
     return layers / f"{hashlib.sha256(requirements.read_bytes()).hexdigest()[:16]}.zip"
 
 
-def build_layer(requirements: Path = REQUIREMENTS, lock: Path = LOCK, layers: Path = LAYERS) -> Path:
-    """Build the archive unless it exists, and return its path. An interrupted build leaves no archive behind."""
+def build_layer(requirements: Path = REQUIREMENTS, layers: Path = LAYERS) -> Path:
+    """Build the archive unless it exists, and return its path. An interrupted build leaves no archive behind.
+
+    Raises:
+        LayerError: the wheels cannot be installed.
+    """
     archive = layer_archive(requirements, layers)
     if archive.is_file():
         return archive
     layers.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="build-", dir=layers) as workspace:
-        locked = Path(workspace) / "requirements.txt"
-        locked.write_text(locked_requirements(requirements.read_text(), lock.read_text()))
         packages = Path(workspace) / "packages"
-        install(locked, packages)
+        install(requirements, packages)
         unfinished = Path(workspace) / "layer.zip"
         write_archive(packages, unfinished)
         unfinished.replace(archive)
     return archive
 
 
-def locked_requirements(requirements: str, lock: str) -> str:
-    """Return the lock file's entries, hashes included, of the pinned `requirements`.
-
-    Raises LayerError if a requirement is not pinned with `==`, or is missing from the lock file in that version.
-    """
-    locked = {_normalized(entry["name"]): entry for entry in _entries(lock)}
-    chosen = []
-    for line in requirements.splitlines():
-        requirement = line.split("#", 1)[0].strip()
-        if not requirement:
-            continue
-        pin = _PIN.fullmatch(requirement)
-        if pin is None:
-            raise LayerError(f"lambda/requirements.txt: {requirement!r} is not pinned. Write it as `name==version`.")
-        entry = locked.get(_normalized(pin["name"]))
-        if entry is None or entry["version"] != pin["version"]:
-            have = "does not have it" if entry is None else f"has {entry['version']}"
-            raise LayerError(
-                f"lambda/requirements.txt wants {requirement}, requirements.lock {have}. Run `make lock` to renew it."
-            )
-        chosen.append(entry[0].rstrip())
-    return "\n".join(chosen) + "\n"
-
-
-def _entries(lock: str) -> list[re.Match[str]]:
-    """Split a lock file into its entries: a pinned name, then lines of hashes."""
-    return list(re.finditer(rf"^{_PIN.pattern}.*(?:\n[ \t].*)*", lock, re.MULTILINE))
-
-
-def _normalized(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def install(locked: Path, target: Path) -> None:
+def install(requirements: Path, target: Path) -> None:
     """Install wheels for the function's platform into `target`. Every hash is checked; nothing is compiled or run."""
     uv = Path(sys.executable).with_name("uv")
     command = [str(uv), "pip", "install", "--quiet", "--no-deps", "--require-hashes", "--only-binary", ":all:"]
     command += ["--python-version", PYTHON_VERSION, "--python-platform", PYTHON_PLATFORM]
-    command += ["--link-mode", "copy", "--target", str(target), "--requirement", str(locked)]
+    command += ["--link-mode", "copy", "--target", str(target), "--requirement", str(requirements)]
     if not uv.is_file():
         raise LayerError(f"{uv} is missing. Run `make setup`.")
     finished = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603 - our own arguments

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs what the project needs into .venv, node_modules and .local, from lock files; does nothing for what is there.
-# With the argument `checkov`, its own virtual environment too: it pins other versions of the same packages.
+# Further arguments: `catalog` adds sagemaker-core to .venv; `checkov`, which pins other versions of the same packages,
+# gets a virtual environment in .local.
 set -eu
 cd "$(dirname "$0")/.."
 mkdir -p .local
@@ -34,7 +35,7 @@ find_python() {
 }
 
 set_up_python() {
-  if [ -x .venv/bin/uv ] && is_new_enough .venv/bin/python && done_before python requirements.lock pyproject.toml .venv/pyvenv.cfg; then
+  if [ -x .venv/bin/uv ] && is_new_enough .venv/bin/python && done_before python requirements.txt pyproject.toml .venv/pyvenv.cfg; then
     return
   fi
   if ! is_new_enough .venv/bin/python; then
@@ -45,14 +46,16 @@ set_up_python() {
   fi
   if ! [ -x .venv/bin/uv ]; then
     echo "Installing uv, the installer"
-    awk '/^[^ ]/ { wanted = /^uv==/ } wanted' requirements.lock >.local/uv.txt
+    awk '/^[^ ]/ { wanted = /^uv==/ } wanted' requirements.txt >.local/uv.txt
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --requirement .local/uv.txt
   fi
-  echo "Installing the Python packages of requirements.lock"
-  sync_packages .venv requirements.lock
-  # After the packages: the line above removes everything that is not in the lock file, this project included.
+  echo "Installing the Python packages of requirements.txt"
+  # It removes what the file does not name, so the tests' additions are no longer there.
+  rm -f .local/setup-catalog.sum
+  sync_packages .venv requirements.txt
+  # After the packages: the line above removes this project too.
   .venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps --editable .
-  mark_done python requirements.lock pyproject.toml .venv/pyvenv.cfg
+  mark_done python requirements.txt pyproject.toml .venv/pyvenv.cfg
 }
 
 # sync_packages VENV LOCK: uv's progress bars where a person is looking, its list of packages nowhere.
@@ -62,31 +65,51 @@ sync_packages() {
   .venv/bin/uv pip sync $quiet --python "$1/bin/python" --require-hashes "$2"
 }
 
+set_up_catalog() {
+  if done_before catalog requirements/catalog.txt .venv/pyvenv.cfg; then
+    return
+  fi
+  echo "Installing sagemaker-core, which confirms the catalog"
+  .venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps --require-hashes --requirement requirements/catalog.txt
+  mark_done catalog requirements/catalog.txt .venv/pyvenv.cfg
+}
+
 set_up_checkov() {
-  if [ -x .local/checkov/bin/checkov ] && done_before checkov requirements-checkov.lock .venv/pyvenv.cfg; then
+  if [ -x .local/checkov/bin/checkov ] && done_before checkov requirements/checkov.txt .venv/pyvenv.cfg; then
     return
   fi
   echo "Installing checkov"
   rm -rf .local/checkov
   .venv/bin/uv venv --quiet --python .venv/bin/python .local/checkov
-  sync_packages .local/checkov requirements-checkov.lock
-  mark_done checkov requirements-checkov.lock .venv/pyvenv.cfg
+  sync_packages .local/checkov requirements/checkov.txt
+  mark_done checkov requirements/checkov.txt .venv/pyvenv.cfg
 }
 
-# Before anything slow: what is missing should be known at once.
+# Before anything slow: what is missing should be known at once. npm needs Node.js to install the pinned Node.js.
 check_node() {
   command -v node >/dev/null || fail "Node.js is not on the PATH. Install version 20 or later: https://nodejs.org"
-  major=$(node --version | sed 's/^v\([0-9]*\).*/\1/')
-  [ "$major" -ge 20 ] || fail "Node.js $(node --version) is too old. Install version 20 or later: https://nodejs.org"
+  command -v npm >/dev/null || fail "npm is not on the PATH. It comes with Node.js: https://nodejs.org"
+  major=$(major_of node)
+  [ "${major:-0}" -ge 20 ] || fail "Node.js $(node --version) is too old. Install version 20 or later: https://nodejs.org"
+}
+
+major_of() { "$1" --version 2>/dev/null | sed -n 's/^v\([0-9]*\).*/\1/p'; }
+
+# The CDK runs on the Node.js of package-lock.json. Platforms without one there use the Node.js of the PATH.
+check_pinned_node() {
+  node=node
+  if [ -e node_modules/.bin/node ]; then node=node_modules/.bin/node; fi
+  major=$(major_of "$node")
+  [ "${major:-0}" -ge 22 ] || fail "The CDK needs Node.js 22 or later, and $node is $("$node" --version 2>&1 | head -n 1). Install it: https://nodejs.org"
 }
 
 set_up_cdk() {
   if [ -x node_modules/.bin/cdk ] && done_before cdk package-lock.json; then
     return
   fi
-  command -v npm >/dev/null || fail "npm is not on the PATH. It comes with Node.js: https://nodejs.org"
-  echo "Installing the CDK CLI of package-lock.json"
+  echo "Installing the CDK CLI and Node.js of package-lock.json"
   npm ci --silent --no-progress || npm ci --no-progress
+  check_pinned_node
   mark_done cdk package-lock.json
 }
 
@@ -94,4 +117,10 @@ check_node
 set_up_python
 set_up_cdk
 .venv/bin/python -m tools.build_layer >/dev/null
-if [ "${1:-}" = checkov ]; then set_up_checkov; fi
+for extra in "$@"; do
+  case $extra in
+    catalog) set_up_catalog ;;
+    checkov) set_up_checkov ;;
+    *) fail "there is nothing named $extra to set up: catalog or checkov." ;;
+  esac
+done

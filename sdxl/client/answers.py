@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
-import httpx
+import httpx2
 
 from sdxl.client.results import Described, Engine, Health, Presets, SizePreset
 from sdxl.errors import (
@@ -51,7 +51,7 @@ class AnsweredImage:
     url: str = ""
 
 
-def artifacts(answer: httpx.Response) -> tuple[AnsweredImage, ...]:
+def artifacts(answer: httpx2.Response) -> tuple[AnsweredImage, ...]:
     """Return the images that a generation route answered with: at least one.
 
     Raises:
@@ -70,12 +70,12 @@ def png(data: bytes) -> bytes:
     return data
 
 
-def warnings(answer: httpx.Response) -> tuple[str, ...]:
+def warnings(answer: httpx2.Response) -> tuple[str, ...]:
     """Return what the API warns of in an answer that succeeded."""
     return tuple(answer.headers.get_list(WARNING_HEADER))
 
 
-def presets(answer: httpx.Response) -> Presets:
+def presets(answer: httpx2.Response) -> Presets:
     """Return what can be chosen from."""
     return _read(
         answer,
@@ -91,7 +91,7 @@ def presets(answer: httpx.Response) -> Presets:
     )
 
 
-def engines(answer: httpx.Response) -> tuple[Engine, ...]:
+def engines(answer: httpx2.Response) -> tuple[Engine, ...]:
     """Return the models that can be named in a path."""
     return _read(
         answer,
@@ -101,13 +101,13 @@ def engines(answer: httpx.Response) -> tuple[Engine, ...]:
     )
 
 
-def health(answer: httpx.Response) -> Health:
+def health(answer: httpx2.Response) -> Health:
     """Return whether images can be made now. 503 is an answer too."""
     details = _read(answer, lambda body: {"status": body["status"], **body})
     return Health(is_ready=answer.is_success, details=details)
 
 
-def error(answer: httpx.Response) -> ApiError:
+def error(answer: httpx2.Response) -> ApiError:
     """Return the exception for an error answer."""
     body = _error_body(answer)
     name, request_id = str(body.get("name") or ""), body.get("id") or answer.headers.get("x-amzn-requestid")
@@ -125,20 +125,20 @@ def error(answer: httpx.Response) -> ApiError:
     )
 
 
-def message(answer: httpx.Response) -> str:
+def message(answer: httpx2.Response) -> str:
     """Return the API's own words, with the gateway's reason where it gives one in a header."""
     said = str(_error_body(answer).get("message") or answer.reason_phrase or "no message")
     detail = _without_middle(answer.headers.get("x-validation-error", ""))
     return f"{said.rstrip('.')}: {detail}" if detail and detail not in said else said
 
 
-def is_quota(answer: httpx.Response) -> bool:
+def is_quota(answer: httpx2.Response) -> bool:
     """Whether the key's quota is used up: unlike a throttle, that does not pass within seconds."""
     body = _error_body(answer)
     return "quota" in str(body.get("name", "")).lower() or body.get("message") == "Limit Exceeded"
 
 
-def retry_after_seconds(answer: httpx.Response) -> float | None:
+def retry_after_seconds(answer: httpx2.Response) -> float | None:
     """Return the seconds that Retry-After asks for: a number, or the time until a date. None without either."""
     value = answer.headers.get("retry-after", "").strip()
     if value.isascii() and value.isdigit():
@@ -151,7 +151,7 @@ def retry_after_seconds(answer: httpx.Response) -> float | None:
 
 def host(url: str) -> str:
     """Return the part of an address that tells where it leads."""
-    return httpx.URL(url).netloc.decode() or url
+    return httpx2.URL(url).netloc.decode() or url
 
 
 def _artifact(artifact: Mapping[str, Any]) -> AnsweredImage:
@@ -171,7 +171,7 @@ def _described(entries: list[Mapping[str, Any]]) -> tuple[Described, ...]:
     )
 
 
-def _read(answer: httpx.Response, read: Callable[[Any], T]) -> T:
+def _read(answer: httpx2.Response, read: Callable[[Any], T]) -> T:
     """Read a JSON answer; one that has another shape is not this API's."""
     try:
         return read(answer.json())
@@ -187,7 +187,7 @@ def _without_middle(text: str, longest: int = 400) -> str:
     return text if len(text) <= longest else f"{text[: longest // 2]} ... {text[-longest // 2 :]}"
 
 
-def _error_body(answer: httpx.Response) -> Mapping[str, Any]:
+def _error_body(answer: httpx2.Response) -> Mapping[str, Any]:
     try:
         body = answer.json()
     except ValueError:

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Self, TypeVar, Unpack
 
-import httpx
+import httpx2
 
 from sdxl.client.conversations import TIMEOUT_SECONDS, Call, Conversation, Conversations, Outcome, Wait, timeouts
 from sdxl.client.requests import GenerationRequest, ImageSource, MaskSource, Options, request_from
@@ -33,8 +33,8 @@ class AsyncClient:
         timeout: float = TIMEOUT_SECONDS,
         retries: Retries | None = None,
         on_retry: Callable[[Retry], None] = lambda _: None,
-        auth: httpx.Auth | None = None,
-        transport: httpx.AsyncBaseTransport | None = None,
+        auth: httpx2.Auth | None = None,
+        transport: httpx2.AsyncBaseTransport | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
         draw: Callable[[], float] = random.random,
@@ -51,7 +51,7 @@ class AsyncClient:
         )
         self._auth = auth
         self._sleep = sleep
-        self._http = httpx.AsyncClient(timeout=timeouts(timeout), transport=transport)
+        self._http = httpx2.AsyncClient(timeout=timeouts(timeout), transport=transport)
 
     async def __aenter__(self) -> Self:
         """Return the client itself; leaving closes its connections."""
@@ -132,5 +132,5 @@ class AsyncClient:
         try:
             auth = self._auth if call.is_to_api else None
             return await self._http.send(call.build(self._http), auth=auth, follow_redirects=not call.is_to_api)
-        except (httpx.HTTPError, httpx.InvalidURL) as exc:
+        except (httpx2.HTTPError, httpx2.InvalidURL) as exc:
             return exc

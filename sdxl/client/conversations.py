@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeAlias, TypeVar
 
-import httpx
+import httpx2
 
-from sdxl import __version__
+from sdxl._version import __version__
 from sdxl.client import answers
 from sdxl.client.requests import GenerationRequest, Operation
 from sdxl.client.results import Engine, GenerationResult, Health, Image, Presets
@@ -41,9 +41,9 @@ _PATHS: Mapping[Operation, str] = {
 T = TypeVar("T")
 
 
-def timeouts(seconds: float) -> httpx.Timeout:
+def timeouts(seconds: float) -> httpx2.Timeout:
     """Return how long an attempt may take; an address where nothing listens is found out sooner."""
-    return httpx.Timeout(seconds, connect=min(CONNECT_SECONDS, seconds))
+    return httpx2.Timeout(seconds, connect=min(CONNECT_SECONDS, seconds))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,9 +57,9 @@ class Call:
     timeout_seconds: float | None = None
     is_to_api: bool = True
 
-    def build(self, http: httpx.Client | httpx.AsyncClient) -> httpx.Request:
-        """Return the request as httpx sends it; without a timeout of its own it gets the client's."""
-        timeout = http.timeout if self.timeout_seconds is None else httpx.Timeout(self.timeout_seconds)
+    def build(self, http: httpx2.Client | httpx2.AsyncClient) -> httpx2.Request:
+        """Return the request as httpx2 sends it; without a timeout of its own it gets the client's."""
+        timeout = http.timeout if self.timeout_seconds is None else httpx2.Timeout(self.timeout_seconds)
         return http.build_request(self.method, self.url, headers=self.headers, content=self.content, timeout=timeout)
 
 
@@ -71,7 +71,7 @@ class Wait:
 
 
 # What came of a step: an answer, why there is none, or nothing after a wait.
-Outcome: TypeAlias = httpx.Response | httpx.HTTPError | httpx.InvalidURL | None
+Outcome: TypeAlias = httpx2.Response | httpx2.HTTPError | httpx2.InvalidURL | None
 Conversation: TypeAlias = Generator[Call | Wait, Outcome, T]
 
 
@@ -160,7 +160,7 @@ class Conversations:
             headers["x-api-key"] = self.api_key
         return headers
 
-    def _insist(self, call: Call) -> Conversation[httpx.Response]:
+    def _insist(self, call: Call) -> Conversation[httpx2.Response]:
         """Make a call until it succeeds, is refused, or enough was tried."""
         attempts = Attempts(policy=self.retries, started_at=self.clock(), draw=self.draw)
         while True:
@@ -182,25 +182,25 @@ class Conversations:
             self.on_retry(Retry(status=status, message=message, wait_seconds=wait))
             yield Wait(seconds=wait)
 
-    def _wait_after(self, answer: httpx.Response, attempts: Attempts) -> float | None:
+    def _wait_after(self, answer: httpx2.Response, attempts: Attempts) -> float | None:
         retry_after = answers.retry_after_seconds(answer)
         if answer.status_code in FAILED_STATUSES:
             return attempts.wait_after_failure(retry_after)
         if answer.status_code in BUSY_STATUSES and not answers.is_quota(answer):
             return attempts.wait_after_busy(self.clock(), retry_after)
         # 409: an earlier attempt of ours, of which no answer came, is still at work on the same idempotency key.
-        if answer.status_code == httpx.codes.CONFLICT and attempts.failures:
+        if answer.status_code == httpx2.codes.CONFLICT and attempts.failures:
             return attempts.wait_after_busy(self.clock(), retry_after)
         return None
 
-    def _once(self, call: Call) -> Conversation[httpx.Response | SdxlError]:
+    def _once(self, call: Call) -> Conversation[httpx2.Response | SdxlError]:
         """Make a call; return what came, or the error that says why nothing did."""
         outcome = yield call
-        if isinstance(outcome, httpx.Response):
+        if isinstance(outcome, httpx2.Response):
             return outcome
         reason = str(outcome) or type(outcome).__name__
-        if isinstance(outcome, httpx.UnsupportedProtocol | httpx.InvalidURL):
+        if isinstance(outcome, httpx2.UnsupportedProtocol | httpx2.InvalidURL):
             return InvalidRequestError(f"{call.url!r} is not an address that can be called: {reason}")
-        if isinstance(outcome, httpx.TimeoutException):
+        if isinstance(outcome, httpx2.TimeoutException):
             return ApiConnectionError(f"{answers.host(call.url)} did not answer in time ({reason}).")
         return ApiConnectionError(f"{answers.host(call.url)} cannot be reached: {reason}.")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self, TypeVar, Unpack
 
-import httpx
+import httpx2
 
 from sdxl.client.conversations import TIMEOUT_SECONDS, Call, Conversation, Conversations, Outcome, Wait, timeouts
 from sdxl.client.requests import GenerationRequest, ImageSource, MaskSource, Options, request_from
@@ -22,7 +22,7 @@ class Client:
     """Calls the image API at `base_url` with an API key. Safe to share between threads.
 
     `timeout` is in seconds and for each attempt. A deployment without API keys takes `auth`, any authentication of
-    httpx (a Cognito token, AWS signatures), and `api_key` None. `transport`, `sleep`, `clock` and `draw` are for tests.
+    httpx2 (a Cognito token, AWS signatures), and `api_key` None. Tests give `transport`, `sleep`, `clock` and `draw`.
     Every method raises what `sdxl.errors` draws.
     """
 
@@ -34,8 +34,8 @@ class Client:
         timeout: float = TIMEOUT_SECONDS,
         retries: Retries | None = None,
         on_retry: Callable[[Retry], None] = lambda _: None,
-        auth: httpx.Auth | None = None,
-        transport: httpx.BaseTransport | None = None,
+        auth: httpx2.Auth | None = None,
+        transport: httpx2.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
         draw: Callable[[], float] = random.random,
@@ -115,8 +115,8 @@ class Client:
         """Return whether images can be made now. Asks once, and needs no key."""
         return self._run(self._conversations.health())
 
-    def _open(self) -> httpx.Client:
-        return httpx.Client(timeout=timeouts(self._timeout), transport=self._transport)
+    def _open(self) -> httpx2.Client:
+        return httpx2.Client(timeout=timeouts(self._timeout), transport=self._transport)
 
     def _fetch(self, link: str) -> bytes:
         return self._run(self._conversations.fetch(link))
@@ -127,7 +127,7 @@ class Client:
                 return self._carry_out(conversation, http)
         return self._carry_out(conversation, self._http)
 
-    def _carry_out(self, conversation: Conversation[T], http: httpx.Client) -> T:
+    def _carry_out(self, conversation: Conversation[T], http: httpx2.Client) -> T:
         outcome: Outcome = None
         while True:
             try:
@@ -141,9 +141,9 @@ class Client:
             else:
                 outcome = self._make(step, http)
 
-    def _make(self, call: Call, http: httpx.Client) -> Outcome:
+    def _make(self, call: Call, http: httpx2.Client) -> Outcome:
         try:
             auth = self._auth if call.is_to_api else None
             return http.send(call.build(http), auth=auth, follow_redirects=not call.is_to_api)
-        except (httpx.HTTPError, httpx.InvalidURL) as exc:
+        except (httpx2.HTTPError, httpx2.InvalidURL) as exc:
             return exc

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from sdxl.console import Progress, print_result, print_table, say
 from sdxl.errors import SdxlError
-
-if TYPE_CHECKING:
-    from stacks.catalog import Catalog
+from stacks.catalog import Catalog, CatalogError, load_catalog
+from stacks.catalog.jumpstart import REGION, fetch_open_spec
+from stacks.catalog.reader import CATALOG_DIRECTORY, CATALOG_FILES, parse_catalog
+from stacks.catalog.refresh import CATALOG_FILE, catalog_text, changes, open_catalog
+from stacks.catalog.verify import SageMakerCore, sagemaker_core
+from stacks.catalog.verify import verify as verify_catalog
 
 app = typer.Typer(
     help="AWS facts that deployments are made with: container images, model packages, instance types, prices.",
@@ -71,12 +74,9 @@ def verify(*, as_json: _Json = False) -> None:
 
     Exit code 1 when anything differs.
     """
-    from stacks.catalog.verify import sagemaker_core  # noqa: PLC0415 - with what it imports, three seconds
-    from stacks.catalog.verify import verify as verify_catalog  # noqa: PLC0415
-
     catalog = _catalog()
     with Progress("Reading the container images that sagemaker-core knows"):
-        sdk = sagemaker_core(catalog)
+        sdk = _sagemaker_core(catalog)
     findings = verify_catalog(catalog, sdk)
     if as_json:
         content = [vars(finding) for finding in findings]
@@ -109,17 +109,10 @@ def refresh(
 
     Model packages, quota codes and prices have no public source that can be read without an account: they stay.
     """
-    from stacks.catalog import CatalogError  # noqa: PLC0415 - see verify
-    from stacks.catalog.jumpstart import REGION, fetch_open_spec  # noqa: PLC0415
-    from stacks.catalog.reader import CATALOG_DIRECTORY, CATALOG_FILES, parse_catalog  # noqa: PLC0415
-    from stacks.catalog.refresh import CATALOG_FILE, catalog_text, changes, open_catalog  # noqa: PLC0415
-    from stacks.catalog.verify import sagemaker_core  # noqa: PLC0415
-    from stacks.catalog.verify import verify as verify_catalog  # noqa: PLC0415
-
     path = CATALOG_DIRECTORY / CATALOG_FILE
     try:
         with Progress("Reading the JumpStart manifest"):
-            sdk = sagemaker_core(_catalog())
+            sdk = _sagemaker_core(_catalog())
             fetched = fetch_open_spec(sdk.content_buckets[REGION])
         today = datetime.now(UTC).date().isoformat()
         new = open_catalog(fetched.spec, sdk.content_buckets, source=fetched.source, as_of=today)
@@ -141,12 +134,22 @@ def refresh(
 
 
 def _catalog() -> Catalog:
-    from stacks.catalog import CatalogError, load_catalog  # noqa: PLC0415 - see verify
-
     try:
         return load_catalog()
     except CatalogError as exc:
         raise SdxlError(str(exc)) from exc
+
+
+def _sagemaker_core(catalog: Catalog) -> SageMakerCore:
+    try:
+        return sagemaker_core(catalog)
+    except ModuleNotFoundError as exc:
+        if exc.name is None or exc.name.partition(".")[0] != "sagemaker":
+            raise
+        raise SdxlError(
+            "sagemaker-core, which knows the container images, is not installed: it takes 0.5 GB that nothing else "
+            "needs. Run `make setup-catalog`, then this command again."
+        ) from exc
 
 
 def _or_unknown(value: object) -> object:

@@ -5,19 +5,22 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from sdxl.console import print_result, print_table, say
+from sdxl.cost.amounts import Amount
+from sdxl.cost.bill import EnvironmentCost
+from sdxl.cost.comparison import Comparison
+from sdxl.cost.comparison import compare as compare_sources
+from sdxl.cost.estimate import environment_cost
+from sdxl.cost.prices import seconds_per_image as parsed_seconds
+from sdxl.cost.week import HOURS_PER_MONTH
 from sdxl.errors import SdxlError, UsageError
 from sdxl.project import ENVIRONMENTS
-
-if TYPE_CHECKING:
-    from sdxl.cost.amounts import Amount
-    from sdxl.cost.bill import EnvironmentCost
-    from sdxl.cost.comparison import Comparison
-    from stacks.environment import Environment
+from stacks.catalog import CatalogError
+from stacks.environment import Environment, EnvironmentFileError, find_environment, load_environments
 
 ALL = "all"
 
@@ -55,19 +58,12 @@ def cost(
 
       sdxl cost --compare --images-per-month 20000 --seconds-per-image published
     """
-    from sdxl.cost.prices import seconds_per_image as parsed_seconds  # noqa: PLC0415 - pydantic, which help needs not
-
     seconds = parsed_seconds(seconds_per_image)
     if images_per_month is not None and images_per_month < 0:
         raise UsageError(f"--images-per-month: received {images_per_month}. Allowed are whole numbers from 0.")
     if compare and images_per_month is None:
         raise UsageError("--compare needs a volume: add --images-per-month N, such as --images-per-month 20000.")
-    from stacks.catalog import CatalogError  # noqa: PLC0415 - see above
-
     try:
-        from sdxl.cost.comparison import compare as compare_sources  # noqa: PLC0415 - see above
-        from sdxl.cost.estimate import environment_cost  # noqa: PLC0415 - see above
-
         costs = [
             environment_cost(environment, images_per_month=images_per_month, seconds_per_image=seconds)
             for environment in (() if compare and env is None else _environments(directory, env or ALL))
@@ -87,8 +83,6 @@ def cost(
 
 
 def _environments(directory: Path, name: str) -> Sequence[Environment]:
-    from stacks.environment import EnvironmentFileError, find_environment, load_environments  # noqa: PLC0415 - see cost
-
     try:
         return load_environments(directory) if name == ALL else [find_environment(directory, name)]
     except EnvironmentFileError as exc:
@@ -96,8 +90,6 @@ def _environments(directory: Path, name: str) -> Sequence[Environment]:
 
 
 def _print_json(costs: Sequence[EnvironmentCost], comparison: Comparison | None, images_per_month: int | None) -> None:
-    from sdxl.cost.week import HOURS_PER_MONTH  # noqa: PLC0415 - see cost
-
     content = {
         "currency": "USD",
         "hours_per_month": HOURS_PER_MONTH,

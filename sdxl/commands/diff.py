@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 import tempfile
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from sdxl.console import Progress, print_result, say
+from sdxl.diff.assemblies import WORKING_TREE, Templates, checked_out, default_base, read_assembly, synthesize
+from sdxl.diff.changes import changes_between
+from sdxl.diff.cost_change import cost_changes
+from sdxl.diff.permissions import permission_changes
+from sdxl.diff.report import Report, headline, markdown, text_lines
+from sdxl.diff.rules import allowed, refusals
 from sdxl.errors import UsageError
 from sdxl.project import ENVIRONMENTS, ROOT
-
-if TYPE_CHECKING:
-    from sdxl.diff.assemblies import Templates
-    from sdxl.diff.report import Report
 
 
 def diff(
@@ -56,8 +59,6 @@ def diff(
 
       sdxl diff --from v1.4 --to HEAD --env prod --format markdown
     """
-    from sdxl.diff.rules import allowed  # noqa: PLC0415 - what help needs not
-
     if (before and from_assembly) or (after and to_assembly):
         raise UsageError("A revision and a synthesized app are given for the same side: leave one of the two out.")
     with ExitStack() as stack, Progress("Synthesizing both revisions") as progress:
@@ -67,8 +68,6 @@ def diff(
         new_tree, new_name, new = _side(stack, after, to_assembly, folder / "after", is_before=False)
         progress.show("after")
         report = _report((old_name, old, old_tree), (new_name, new, new_tree), env or [])
-    from dataclasses import replace  # noqa: PLC0415 - as above
-
     report = replace(report, refused=allowed(report.refused, allow_replacement or []))
     _print(report, output)
     if report.refused or (fail_on_iam_widening and report.wider):
@@ -79,9 +78,6 @@ def _side(
     stack: ExitStack, revision: str | None, assembly: Path | None, output: Path, *, is_before: bool
 ) -> tuple[Path | None, str, Templates]:
     """The environments' folder (None of an assembly), the name and the templates of one side."""
-    from sdxl.diff.assemblies import read_assembly  # noqa: PLC0415 - what help needs not
-    from sdxl.diff.revisions import WORKING_TREE, checked_out, default_base, synthesize  # noqa: PLC0415
-
     if assembly is not None:
         return None, str(assembly), read_assembly(assembly)
     if revision is None and is_before:
@@ -96,12 +92,6 @@ def _side(
 def _report(
     before: tuple[str, Templates, Path | None], after: tuple[str, Templates, Path | None], names: list[str]
 ) -> Report:
-    from sdxl.diff.changes import changes_between  # noqa: PLC0415 - what help needs not
-    from sdxl.diff.cost_change import cost_changes  # noqa: PLC0415
-    from sdxl.diff.permissions import permission_changes  # noqa: PLC0415
-    from sdxl.diff.report import Report  # noqa: PLC0415
-    from sdxl.diff.rules import refusals  # noqa: PLC0415
-
     (old_name, old, old_files), (new_name, new, new_files) = before, after
     known = sorted(old.keys() | new.keys())
     unknown = [name for name in names if name not in known]
@@ -127,8 +117,6 @@ def _report(
 
 
 def _print(report: Report, output: str) -> None:
-    from sdxl.diff.report import headline, markdown, text_lines  # noqa: PLC0415 - what help needs not
-
     if output == "json":
         print_result(json.dumps(report.to_json(), indent=2))
     elif output == "markdown":

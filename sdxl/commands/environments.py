@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from sdxl.console import print_result, say
+from sdxl.deployment.aws import load_named_environment
+from sdxl.deployment.destroy import destroy_environment
 from sdxl.errors import SdxlError, UsageError
 from sdxl.project import ENVIRONMENTS, ROOT
-
-if TYPE_CHECKING:
-    from stacks.environment import EnvironmentFileError
+from stacks.environment import (
+    EnvironmentFileError,
+    environment_paths,
+    environment_warnings,
+    find_environment,
+    load_environment,
+)
+from stacks.environment.documentation import settings_table, with_table
+from stacks.environment.schema import SCHEMA_FILE_NAME, schema_text
 
 app = typer.Typer(help="Environment files: one file, one AWS account and region.", no_args_is_help=True)
 
@@ -37,14 +45,6 @@ def check(
 
       sdxl environments check prod --json
     """
-    from stacks.environment import (  # noqa: PLC0415 - pydantic, which help needs not
-        EnvironmentFileError,
-        environment_paths,
-        environment_warnings,
-        find_environment,
-        load_environment,
-    )
-
     outcomes: list[dict[str, Any]] = []
     try:
         paths = environment_paths(directory)
@@ -82,16 +82,12 @@ def check(
 @app.command()
 def schema(*, write: Annotated[bool, typer.Option("--write", help="Write environments/schema.json.")] = False) -> None:
     """Print the JSON schema of environment files, which editors complete and check with."""
-    from stacks.environment.schema import SCHEMA_FILE_NAME, schema_text  # noqa: PLC0415 - see check
-
     _print_or_write(schema_text(), ENVIRONMENTS / SCHEMA_FILE_NAME if write else None)
 
 
 @app.command()
 def docs(*, write: Annotated[bool, typer.Option("--write", help="Renew docs/configuration.md.")] = False) -> None:
     """Print the table of all settings in Markdown."""
-    from stacks.environment.documentation import settings_table, with_table  # noqa: PLC0415 - see check
-
     if not write:
         _print_or_write(settings_table(), None)
         return
@@ -121,9 +117,6 @@ def destroy(
 
     sdxl environments destroy review-17
     """
-    from sdxl.deployments import load_named_environment  # noqa: PLC0415
-    from sdxl.destroying import destroy_environment  # noqa: PLC0415 - what help needs not
-
     environment = load_named_environment(name, directory)
     if environment.storage.on_destroy != "delete":
         raise UsageError(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -10,15 +12,26 @@ import typer
 
 from sdxl.client import Client, GenerationRequest, GenerationResult, Retries, Retry, TextPrompt
 from sdxl.client.requests import MaskSource, read_image
-from sdxl.commands import where
+from sdxl.commands import options
+from sdxl.commands.output_files import OutputPattern
 from sdxl.console import Progress, print_result, say
-from sdxl.deployments import Deployment
+from sdxl.deployment.choose import choose_deployment
+from sdxl.deployment.record import Deployment
 from sdxl.errors import UsageError
-from sdxl.output_files import OutputPattern
-from sdxl.target import choose_deployment
 
 ADVANCED = "Advanced"
 CHANGE = "Change an image"
+# The API's presets: name and (width, height) in pixels.
+SIZES: Mapping[str, tuple[int, int]] = {
+    "fullscreen": (1152, 896),
+    "widescreen": (1344, 768),
+    "ultrawide": (1536, 640),
+    "mobile-landscape": (1216, 832),
+    "square": (1024, 1024),
+    "mobile-portrait": (832, 1216),
+    "tall": (768, 1344),
+}
+_WIDTH_X_HEIGHT = re.compile(r"([0-9]{1,5})x([0-9]{1,5})")
 _MASK_SOURCES: dict[str, MaskSource] = {
     "white": "MASK_IMAGE_WHITE",
     "black": "MASK_IMAGE_BLACK",
@@ -98,12 +111,12 @@ def generate(  # noqa: PLR0917 - one parameter per option
     sampler: Annotated[
         str | None, typer.Option(help="Sampler name, as in K_DPMPP_2M.", rich_help_panel=ADVANCED)
     ] = None,
-    env: where.Environment = None,
-    local: where.Local = None,
-    url: where.Url = None,
-    api_key: where.ApiKey = None,
+    env: options.Environment = None,
+    local: options.Local = None,
+    url: options.Url = None,
+    api_key: options.ApiKey = None,
     retry_for: Annotated[
-        float, typer.Option(min=0, help="Seconds to wait for a busy or starting API.", rich_help_panel=where.PANEL)
+        float, typer.Option(min=0, help="Seconds to wait for a busy or starting API.", rich_help_panel=options.PANEL)
     ] = Retries.for_seconds,
 ) -> None:
     """Generate images from a PROMPT and save them as PNG files.
@@ -133,7 +146,7 @@ def generate(  # noqa: PLR0917 - one parameter per option
     for option, given in (("--mask", mask), ("--repaint", repaint), ("--strength", strength)):
         if init_image is None and given is not None:
             raise UsageError(f"{option} needs --init-image, the image to change.")
-    width, height = _size(size)
+    width, height = (None, None) if size is None else parse_size(size)
     request = GenerationRequest(
         text_prompts=(TextPrompt(prompt), *((TextPrompt(negative, -1.0),) if negative else ())),
         width=width,
@@ -151,7 +164,7 @@ def generate(  # noqa: PLR0917 - one parameter per option
     )
     pattern = OutputPattern(output=output, prompt=prompt, seed=seed, overwrite=force)
     pattern.check(samples)
-    deployment = choose_deployment(where.target(env, local, url, api_key), note=say)
+    deployment = choose_deployment(options.target(env, local, url, api_key), note=say)
     say(f"Using {deployment.describe()}")
     result = _call(deployment, request, retry_for)
     for warning in result.warnings:
@@ -173,12 +186,14 @@ def _mask_source(repaint: str | None, mask: Path | None) -> MaskSource | None:
     return _MASK_SOURCES[repaint]
 
 
-def _size(size: str | None) -> tuple[int | None, int | None]:
-    if size is None:
-        return None, None
-    from sdxl.sizes import parse_size  # noqa: PLC0415 - imports the API's own presets, which only this option needs
-
-    return parse_size(size)
+def parse_size(value: str) -> tuple[int, int]:
+    """Return (width, height) for a preset's name or for "1344x768". Bounds are the API's to check."""
+    name = "".join(value.lower().replace("\u00d7", "x").split())
+    if name in SIZES:
+        return SIZES[name]
+    if found := _WIDTH_X_HEIGHT.fullmatch(name):
+        return int(found[1]), int(found[2])
+    raise UsageError(f"--size {value!r} is not a size. Use one of {', '.join(SIZES)}, or WIDTHxHEIGHT as in 1344x768.")
 
 
 def _call(deployment: Deployment, request: GenerationRequest, retry_for_seconds: float) -> GenerationResult:

@@ -10,10 +10,14 @@ from typing import Annotated
 import typer
 
 from sdxl.console import print_result, print_table, say
-from sdxl.deployments import load_named_environment, read_local_deployment
+from sdxl.deployment.aws import load_named_environment
+from sdxl.deployment.choose import DEFAULT_ENVIRONMENT
+from sdxl.deployment.record import read_local_deployment
 from sdxl.errors import NotDeployedError
 from sdxl.local import cdk, emulator
-from sdxl.target import DEFAULT_ENVIRONMENT
+from sdxl.local import permissions as seen
+from sdxl.local import up as deployment_on_this_machine
+from sdxl.local.up import down as stop_everything
 
 app = typer.Typer(
     help="Run a deployment on this machine: the real stacks and functions, in an emulator of AWS, no account needed.",
@@ -31,8 +35,6 @@ def up(
 
     Safe to repeat: what runs is kept, what changed is deployed. SDXL_LOCAL_PORT chooses another port than 4580.
     """
-    from sdxl.local import up as deployment_on_this_machine  # noqa: PLC0415 - pydantic and boto3, which help needs not
-
     environment = load_named_environment(env)
     deployment, image = deployment_on_this_machine.up(environment)
     lines = [
@@ -53,8 +55,6 @@ def up(
 @app.command()
 def down() -> None:
     """Stop the emulator. What was deployed to it goes with it; images in out/ stay. Safe when nothing runs."""
-    from sdxl.local.up import down as stop_everything  # noqa: PLC0415
-
     say("Stopped." if stop_everything() else "Nothing was running.")
 
 
@@ -111,8 +111,6 @@ def permissions(
 
     What counts is what was called since the emulator started. Exit code 1 if anything was refused.
     """
-    from sdxl.local import permissions as seen  # noqa: PLC0415
-
     running = emulator.find_running()
     if running is None:
         raise NotDeployedError("Nothing runs on this machine. `make up` starts it.")

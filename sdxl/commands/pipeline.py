@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from sdxl.console import print_result, say
 from sdxl.errors import SdxlError
 from sdxl.project import ENVIRONMENTS, ROOT
-
-if TYPE_CHECKING:
-    from stacks.environment import Environment
-    from stacks.environment.pipeline import Pipeline
+from sdxl.rollout.github import workflow_text
+from stacks.catalog import partition_of
+from stacks.environment import Environment, EnvironmentFileError
+from stacks.environment.pipeline import SCHEMA_FILE_NAME, Pipeline, schema_text
+from stacks.environment.pipeline_loader import PIPELINE_FILE, load_pipeline
 
 app = typer.Typer(help="The rollout over several accounts: environments/pipeline.yaml.", no_args_is_help=True)
 
 WORKFLOW = ROOT / ".github" / "workflows" / "rollout.yaml"
+# The policy in each account that CloudFormation deploys with: docs/rollout.md shows one of this name.
+POLICY_PLACEHOLDER = "sdxl-cloudformation-execution"
 Directory = Annotated[
     Path, typer.Option("--dir", help="Where pipeline.yaml and the environments are.", show_default="environments/")
 ]
@@ -38,8 +41,6 @@ def schema(
     *, write: Annotated[bool, typer.Option("--write", help="Write environments/pipeline.schema.json.")] = False
 ) -> None:
     """Print the JSON schema of pipeline.yaml, which editors complete and check with."""
-    from stacks.environment.pipeline import SCHEMA_FILE_NAME, schema_text  # noqa: PLC0415 - pydantic
-
     _print_or_write(schema_text(), ENVIRONMENTS / SCHEMA_FILE_NAME if write else None)
 
 
@@ -50,8 +51,6 @@ def github(
     write: Annotated[bool, typer.Option("--write", help="Write .github/workflows/rollout.yaml.")] = False,
 ) -> None:
     """Print a workflow of GitHub Actions that rolls out in the same order, without stored AWS keys."""
-    from sdxl.rollout.github import workflow_text  # noqa: PLC0415 - see schema
-
     pipeline, _ = _load(directory)
     _print_or_write(workflow_text(pipeline, _named(directory)), WORKFLOW if write else None)
 
@@ -59,17 +58,36 @@ def github(
 @app.command("bootstrap-commands")
 def bootstrap_commands(*, directory: Directory = ENVIRONMENTS) -> None:
     """Print the commands that prepare every account and region of the rollout, with the accounts filled in."""
-    from sdxl.rollout.bootstrap import commands  # noqa: PLC0415 - see schema
-
     pipeline, environments = _load(directory)
-    for line in commands(pipeline, environments):
+    for line in bootstrap_lines(pipeline, environments):
         print_result(line)
 
 
-def _load(directory: Path) -> tuple[Pipeline, Mapping[str, Environment]]:
-    from stacks.environment import EnvironmentFileError  # noqa: PLC0415 - see schema
-    from stacks.environment.pipeline_loader import PIPELINE_FILE, load_pipeline  # noqa: PLC0415
+def bootstrap_lines(pipeline: Pipeline, environments: Mapping[str, Environment]) -> Iterator[str]:
+    """Yield shell lines, the tooling account's first: one for each account and region, with its credentials."""
+    partition = partition_of(pipeline.region)
+    tooling = (pipeline.account, pipeline.region)
+    yield f"# Tooling account {pipeline.account}, with credentials of it (self-mutation deploys the pipeline itself):"
+    yield (
+        f"npx cdk bootstrap aws://{pipeline.account}/{pipeline.region} "
+        f"--cloudformation-execution-policies arn:{partition}:iam::aws:policy/AdministratorAccess --app ''"
+    )
+    done = {tooling}
+    for ring in pipeline.rings:
+        for name in ring.environments:
+            account, region = environments[name].account, environments[name].region
+            if (account, region) in done:
+                continue
+            done.add((account, region))
+            policy = f"arn:{partition_of(region)}:iam::{account}:policy/{POLICY_PLACEHOLDER}"
+            yield f"# {name}, with credentials of account {account} (docs/rollout.md has the policy):"
+            yield (
+                f"npx cdk bootstrap aws://{account}/{region} --trust {pipeline.account} "
+                f"--trust-for-lookup {pipeline.account} --cloudformation-execution-policies {policy} --app ''"
+            )
 
+
+def _load(directory: Path) -> tuple[Pipeline, Mapping[str, Environment]]:
     try:
         return load_pipeline(directory / PIPELINE_FILE)
     except EnvironmentFileError as exc:

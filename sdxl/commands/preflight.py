@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
+from rich.table import Table
+from rich.text import Text
 
 from sdxl.console import Progress, print_result, results, say
-from sdxl.deployments import load_named_environment
-from sdxl.sessions import make_session
-
-if TYPE_CHECKING:
-    from sdxl.preflight import Finding
-    from stacks.environment import Environment
+from sdxl.deployment.aws import load_named_environment, make_session
+from sdxl.preflight import Account, Finding
+from sdxl.preflight import preflight as check
+from stacks.environment import Environment
 
 _STYLES = {"ok": "green", "warning": "yellow", "failed": "red", "unknown": "magenta"}
 
@@ -45,9 +45,6 @@ def preflight(
 
       sdxl preflight --env prod --json
     """
-    from sdxl.preflight import Account  # noqa: PLC0415 - what help needs not
-    from sdxl.preflight import preflight as check  # noqa: PLC0415
-
     environment = load_named_environment(env)
     account = Account(environment, make_session(environment, role_arn))
     with Progress(f"Looking at account {environment.account}, {environment.region}") as progress:
@@ -83,9 +80,6 @@ def _content(environment: Environment, findings: Sequence[Finding]) -> dict[str,
 
 def _print_findings(findings: Sequence[Finding]) -> None:
     """A table for people on a terminal; in a pipe, tab-separated lines that nothing wraps or cuts."""
-    from rich.table import Table  # noqa: PLC0415 - 40 ms that `--help` need not wait for
-    from rich.text import Text  # noqa: PLC0415
-
     head = ("status", "check", "found", "what to do")
     console = results()
     if not console.is_terminal:

@@ -9,20 +9,20 @@ from typing import Annotated
 import typer
 
 from sdxl.client import Client, Presets
-from sdxl.commands import where
+from sdxl.commands import options
 from sdxl.console import print_result, say
-from sdxl.target import choose_deployment
+from sdxl.deployment.choose import choose_deployment
 
 
 def presets(
     as_json: Annotated[bool, typer.Option("--json", help="Print the API's whole answer.")] = False,
-    env: where.Environment = None,
-    local: where.Local = None,
-    url: where.Url = None,
-    api_key: where.ApiKey = None,
+    env: options.Environment = None,
+    local: options.Local = None,
+    url: options.Url = None,
+    api_key: options.ApiKey = None,
 ) -> None:
     """List the sizes, styles and samplers that a deployment offers."""
-    deployment = choose_deployment(where.target(env, local, url, api_key), note=say)
+    deployment = choose_deployment(options.target(env, local, url, api_key), note=say)
     say(f"Using {deployment.describe()}")
     with Client(deployment.api_url, deployment.api_key) as client:
         found = client.presets()

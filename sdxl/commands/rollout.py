@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from sdxl.console import print_result, say
+from sdxl.deployment.cdk import synthesize
 from sdxl.errors import EXIT_INTERRUPTED, UsageError
 from sdxl.project import ENVIRONMENTS, write_json
-
-if TYPE_CHECKING:
-    from sdxl.rollout import Rollout
-    from stacks.environment.pipeline import Ring
+from sdxl.rollout.runner import Rollout
+from sdxl.rollout.steps import ASSEMBLY, FOLDER, AwsSteps
+from stacks.environment import EnvironmentFileError
+from stacks.environment.pipeline import Ring
+from stacks.environment.pipeline_loader import PIPELINE_FILE, load_pipeline
 
 
 def rollout(
@@ -55,11 +57,6 @@ def rollout(
 
       sdxl rollout --from-ring prod --yes --json rollout.json
     """
-    from sdxl.rollout import Rollout  # noqa: PLC0415 - what help needs not
-    from sdxl.rollout.steps import AwsSteps, synthesize  # noqa: PLC0415
-    from stacks.environment import EnvironmentFileError  # noqa: PLC0415
-    from stacks.environment.pipeline_loader import PIPELINE_FILE, load_pipeline  # noqa: PLC0415
-
     try:
         pipeline, environments = load_pipeline(directory / PIPELINE_FILE)
     except EnvironmentFileError as exc:
@@ -73,7 +70,7 @@ def rollout(
         raise UsageError(f"--assembly {assembly} holds no synthesized app: it has no manifest.json.")
     if assembly is None:
         say("Synthesizing once, for all rings")
-        assembly = synthesize(directory)
+        assembly = synthesize(directory, ASSEMBLY, log_file=FOLDER / "synth.log")
     steps = AwsSteps(
         assembly=assembly,
         show=lambda text: say(f"  {text}"),

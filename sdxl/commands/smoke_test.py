@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
-from sdxl.commands import where
+from sdxl.commands import options
 from sdxl.console import print_result, say
-from sdxl.deployments import find_api, find_aws_deployment, load_named_environment
+from sdxl.deployment.aws import find_api, find_aws_deployment, load_named_environment, make_session
+from sdxl.deployment.choose import DEFAULT_ENVIRONMENT, Target, choose_deployment
+from sdxl.deployment.record import Deployment
+from sdxl.deployment.smoke_test import smoke_test as test
 from sdxl.errors import UsageError
-from sdxl.sessions import make_session
-from sdxl.target import DEFAULT_ENVIRONMENT, Target, choose_deployment
-
-if TYPE_CHECKING:
-    from sdxl.deployments import Deployment
 
 
 def smoke_test(
@@ -23,7 +21,9 @@ def smoke_test(
     env: Annotated[
         str | None,
         typer.Option(
-            help="Environment, a file in environments/. Default: dev.", show_default=False, rich_help_panel=where.PANEL
+            help="Environment, a file in environments/. Default: dev.",
+            show_default=False,
+            rich_help_panel=options.PANEL,
         ),
     ] = None,
     role_arn: Annotated[
@@ -31,11 +31,11 @@ def smoke_test(
         typer.Option(
             help="Role of the environment's account to look the API and its key up with: the CDK's lookup role.",
             show_default=False,
-            rich_help_panel=where.PANEL,
+            rich_help_panel=options.PANEL,
         ),
     ] = None,
     local: Annotated[
-        bool, typer.Option("--local", help="Test the deployment on this machine.", rich_help_panel=where.PANEL)
+        bool, typer.Option("--local", help="Test the deployment on this machine.", rich_help_panel=options.PANEL)
     ] = False,
     check: Annotated[
         str,
@@ -52,8 +52,6 @@ def smoke_test(
 
       sdxl smoke-test --env prod --role-arn arn:aws:iam::777788889999:role/sdxl-reader --json
     """
-    from sdxl.rollout.smoke_test import smoke_test as test  # noqa: PLC0415 - what help needs not
-
     if check not in ("image", "health", "auto"):
         raise UsageError(f"--check is {check!r}. Use one of image, health, auto.")
     if role_arn is not None and local:

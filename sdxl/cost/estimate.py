@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from sdxl.cost.amounts import NOTHING, UNKNOWN, Amount
 from sdxl.cost.bill import EnvironmentCost, Item, unknown_item
-from sdxl.cost.fleet import FleetCost, fleet_costs
 from sdxl.cost.prices import API_GATEWAY, API_GATEWAY_TIER, bedrock_prices
+from sdxl.cost.variant import VariantCost, variant_costs
 from stacks.catalog.bedrock import load_bedrock_catalog
-from stacks.environment import BedrockModel, Environment, fleets_of
+from stacks.environment import BedrockModel, Environment
 
 _PRICE_PAGE = "unknown: see https://aws.amazon.com/{}/pricing/"
 
@@ -32,8 +32,8 @@ def environment_cost(
             per_image_at_full_load=None,
             notes=tuple(_bedrock_notes(environment.model)),
         )
-    fleets = fleet_costs(
-        fleets_of(environment),
+    costs = variant_costs(
+        environment.all_variants,
         environment.region,
         images_per_month=images_per_month,
         seconds_per_image=seconds_per_image,
@@ -44,16 +44,16 @@ def environment_cost(
         source=environment.model.source,
         instance_types=environment.instance_types,
         images_per_month=images_per_month,
-        items=(*(item for fleet in fleets for item in fleet.items()), *others),
-        capacities=tuple(fleet.capacity for fleet in fleets),
-        throughput=fleets[0].throughput,
-        per_image_at_full_load=fleets[0].per_image_at_full_load if len(fleets) == 1 else None,
-        notes=(*(note for fleet in fleets for note in fleet.notes()), *_endpoint_notes(fleets)),
+        items=(*(item for cost in costs for item in cost.items()), *others),
+        capacities=tuple(cost.capacity for cost in costs),
+        throughput=costs[0].throughput,
+        per_image_at_full_load=costs[0].per_image_at_full_load if len(costs) == 1 else None,
+        notes=(*(note for cost in costs for note in cost.notes()), *_endpoint_notes(costs)),
     )
 
 
-def _endpoint_notes(fleets: tuple[FleetCost, ...]) -> Iterator[str]:
-    shares = [f"{fleet.fleet.variant_name} {fleet.fleet.share:.0%}" for fleet in fleets if not fleet.fleet.is_shadow]
+def _endpoint_notes(costs: tuple[VariantCost, ...]) -> Iterator[str]:
+    shares = [f"{cost.variant.name} {cost.variant.share:.0%}" for cost in costs if not cost.variant.is_shadow]
     if len(shares) > 1:
         yield f"requests are shared by weight: {', '.join(shares)}"
     yield ("an update of the model runs old and new instances side by side, each billed, for the minutes that it takes")

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sdxl.cost.amounts import UNKNOWN, Amount
 from sdxl.errors import UsageError
-
-if TYPE_CHECKING:
-    from stacks.catalog import InstanceType
-    from stacks.catalog.bedrock import BedrockCatalog
+from stacks.catalog import InstanceType
+from stacks.catalog.bedrock import BedrockCatalog
 
 
 @dataclass(frozen=True, kw_only=True)

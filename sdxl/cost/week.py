@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    from stacks.environment import ScheduledCapacity
+from stacks.environment import ScheduledCapacity
 
 HOURS_PER_MONTH = 730
 _MINUTES_PER_DAY = 24 * 60

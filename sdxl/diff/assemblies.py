@@ -1,13 +1,20 @@
-"""The templates of a synthesized app, by environment and stack."""
+"""Synthesized apps: their templates by environment and stack, and those of a revision of this repository."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sdxl.errors import UsageError
+from sdxl.errors import SdxlError, UsageError
+from sdxl.project import ROOT, child_environment
+from tools.build_layer import layer_archive
 
 Template = dict[str, Any]
 Templates = Mapping[str, Mapping[str, Template]]
@@ -44,3 +51,91 @@ def resources(template: Template, *types: str) -> dict[str, dict[str, Any]]:
     """The resources of these types, by logical id; all of them where none is named."""
     found = template.get("Resources", {})
     return {name: item for name, item in found.items() if not types or item["Type"] in types}
+
+
+WORKING_TREE = "the working tree"
+# Where a branch has left the main line, by what is usual.
+MAIN_LINES = ("origin/main", "origin/master", "main", "master")
+
+
+def default_base(root: Path = ROOT) -> str:
+    """The revision that a branch would be merged into: where it left the main line, or HEAD on the main line itself.
+
+    Raises:
+        UsageError: this is no git repository, or none with a commit.
+    """
+    if not _git(root, "rev-parse", "--verify", "--quiet", "HEAD"):
+        raise UsageError(
+            f"{root} is no git repository with a commit: compare two synthesized apps with --from-assembly and "
+            "--to-assembly."
+        )
+    for line in MAIN_LINES:
+        if base := _git(root, "merge-base", "HEAD", line):
+            return base
+    return "HEAD"
+
+
+@contextmanager
+def checked_out(revision: str, root: Path = ROOT) -> Iterator[Path]:
+    """A folder with `revision` in it, which goes away afterwards, also when interrupted.
+
+    Raises:
+        UsageError: there is no such revision.
+    """
+    commit = _git(root, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
+    if not commit:
+        raise UsageError(
+            f"There is no revision {revision!r} in {root}. In a shallow clone, fetch it first "
+            "(git fetch --unshallow; on GitHub Actions, fetch-depth: 0)."
+        )
+    folder = Path(tempfile.mkdtemp(prefix="sdxl-diff-"))
+    try:
+        done = _run_git(root, "worktree", "add", "--detach", "--quiet", str(folder / "tree"), commit)
+        if done.returncode:
+            raise SdxlError(f"{revision} cannot be checked out: {done.stderr.strip()}")
+        yield folder / "tree"
+    finally:
+        _run_git(root, "worktree", "remove", "--force", str(folder / "tree"))
+        shutil.rmtree(folder, ignore_errors=True)
+        _run_git(root, "worktree", "prune")
+
+
+def synthesize(tree: Path, output: Path, *, name: str) -> Path:
+    """Synthesize every environment of the revision in `tree` into `output`, without the CLI, an account or a network.
+
+    Raises:
+        SdxlError: the revision does not synthesize.
+    """
+    flags = json.loads((tree / "cdk.json").read_text()).get("context", {})
+    variables = {
+        **child_environment(),
+        "CDK_OUTDIR": str(output),
+        "CDK_CONTEXT_JSON": json.dumps({**flags, "layer_archive": str(layer_archive())}),
+        # Whether it passes the validator is for its own build to say.
+        "CDK_VALIDATION": "false",
+        "PYTHONPATH": str(tree),
+    }
+    done = subprocess.run(
+        [sys.executable, "app.py"], cwd=tree, env=variables, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise SdxlError(f"{name} does not synthesize:\n{done.stderr.strip()[-2000:]}")
+    return output
+
+
+def _git(root: Path, *arguments: str) -> str:
+    """What git says; empty where it fails."""
+    done = _run_git(root, *arguments)
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def _run_git(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(  # noqa: S603 - our own arguments
+            ["git", "-C", str(root), *arguments],  # noqa: S607 - the git of the PATH
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except FileNotFoundError as exc:
+        raise SdxlError("git is not on the PATH.") from exc

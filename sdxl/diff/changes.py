@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from sdxl.deployment.cdk import check_node
 from sdxl.diff.assemblies import Template, Templates
 from sdxl.errors import SdxlError
 from sdxl.project import ROOT, child_environment
@@ -109,18 +110,17 @@ def _of_stack(environment: str, stack: str, old: Template, changes: Sequence[Any
 
 
 def _compare(pairs: Sequence[tuple[Template, Template]]) -> list[Any]:
+    check_node()
     content = json.dumps([{"before": old, "after": new} for old, new in pairs])
     try:
         done = subprocess.run(  # noqa: S603 - our own script
-            ["node", str(_SCRIPT)],  # noqa: S607 - the Node.js of the PATH, as everywhere
+            ["node", str(_SCRIPT)],  # noqa: S607 - the pinned Node.js
             input=content,
             capture_output=True,
             text=True,
             check=True,
             env={**child_environment(), "NODE_PATH": str(ROOT / "node_modules")},
         )
-    except FileNotFoundError as exc:
-        raise SdxlError("node is not on the PATH: install Node.js 20 or later.") from exc
     except subprocess.CalledProcessError as exc:
         raise SdxlError(f"Comparing the templates failed; has `make setup` run?\n{exc.stderr.strip()[-1500:]}") from exc
     found: list[Any] = json.loads(done.stdout)

@@ -1,22 +1,15 @@
-"""Runs the real CDK CLI against the emulator, with nothing of the user's own AWS configuration."""
+"""Runs the CDK CLI against the emulator, with nothing of the user's own AWS configuration."""
 
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-from sdxl.cdk_cli import CLI, Show, run, show_progress, silent
+from emulator.client import aws_environment
+from sdxl.deployment.cdk import Show, run, silent
 from sdxl.local.emulator import Emulator
 from sdxl.project import LOCAL, child_environment
-
-if TYPE_CHECKING:
-    from stacks.environment import Environment
-
-
-__all__ = ["CLI", "LOG_FILE", "Show", "bootstrap", "cli_environment", "deploy", "show_progress"]
+from stacks.environment import Environment
 
 LOG_FILE = LOCAL / "deploy.log"
 OUTPUT = LOCAL / "cdk.out"
@@ -26,8 +19,6 @@ def cli_environment(
     emulator: Emulator, environment: Environment, inherited: Mapping[str, str] = os.environ
 ) -> dict[str, str]:
     """Return the variables for the CLI and boto3: the emulator's address and keys, and no one else's."""
-    from emulator.client import aws_environment  # noqa: PLC0415 - one of several packages beside this one
-
     kept = {
         name: value
         for name, value in child_environment(inherited).items()
@@ -36,16 +27,10 @@ def cli_environment(
     }
     return {
         **kept,
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', os.defpath)}",
         # Keeps the CLI's memory of accounts, notices and telemetry out of the home folder.
         "CDK_HOME": str(LOCAL / "cdk-home"),
         # The template validator costs 2-3 s, and the tests run it.
         "CDK_VALIDATION": "false",
-        "JSII_SILENCE_WARNING_DEPRECATED_NODE_VERSION": "1",
-        "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20",
-        # The AWS SDK inside the CLI announces the Node.js versions of next year.
-        "NODE_NO_WARNINGS": "1",
-        "PYTHONUNBUFFERED": "1",
         **{
             name: value
             for name, value in aws_environment(
@@ -59,13 +44,13 @@ def cli_environment(
 
 def bootstrap(environment: Environment, variables: Mapping[str, str]) -> None:
     """Make the buckets and roles that the CDK deploys through. `--app ""` keeps it from synthesizing."""
-    arguments = ["bootstrap", f"aws://{environment.account}/{environment.region}", "--app", "", "--no-notices"]
-    run(arguments, variables, silent, what="bootstrap", log_file=LOG_FILE)
+    arguments = ["bootstrap", f"aws://{environment.account}/{environment.region}", "--app", ""]
+    run(arguments, silent, what="bootstrap", log_file=LOG_FILE, variables=variables)
 
 
 def deploy(environment: Environment, variables: Mapping[str, str], show: Show) -> None:
-    """Deploy the environment's stacks; `show` is told each stack's progress."""
-    arguments = ["deploy", f"sdxl-{environment.name}/*", "--require-approval", "never", "--no-notices"]
+    """Deploy the environment's stacks; `show` gets each stack's progress."""
+    arguments = ["deploy", f"sdxl-{environment.name}/*", "--require-approval", "never"]
     arguments += ["--context", f"environment={environment.name}", "--output", str(OUTPUT)]
-    arguments += ["--progress", "events", "--no-color", "--no-version-reporting"]
-    run(arguments, variables, show, what="deploy", log_file=LOG_FILE)
+    arguments += ["--progress", "events"]
+    run(arguments, show, what="deploy", log_file=LOG_FILE, variables=variables)

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
+import httpx2
 
-from sdxl.cdk_cli import last_log_lines
+from sdxl.deployment.cdk import last_log_lines
 from sdxl.errors import SdxlError, UsageError
 from sdxl.local import processes
 from sdxl.project import LOCAL, ROOT, child_environment
@@ -60,9 +60,9 @@ def read_state(path: Path = STATE_FILE) -> Emulator | None:
 def answers(emulator: Emulator) -> bool:
     """Whether the emulator of the state file, and no other process, answers at its address."""
     try:
-        answer = httpx.get(f"{emulator.aws_endpoint_url}/_emulator/health", timeout=5.0, trust_env=False)
+        answer = httpx2.get(f"{emulator.aws_endpoint_url}/_emulator/health", timeout=5.0, trust_env=False)
         return answer.is_success and answer.json().get("pid") == emulator.pid
-    except (httpx.HTTPError, ValueError, AttributeError):
+    except (httpx2.HTTPError, ValueError, AttributeError):
         return False
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import httpx
+import httpx2
 
 from sdxl.errors import SdxlError
 from sdxl.local.emulator import Emulator
@@ -18,9 +18,9 @@ Row = tuple[str, str, str, str, int, str]
 def read(emulator: Emulator) -> list[dict[str, Any]]:
     """Return what the emulator knows of every execution role. Raises SdxlError if it does not say."""
     try:
-        answer = httpx.get(f"{emulator.aws_endpoint_url}/_emulator/iam", timeout=30.0, trust_env=False)
+        answer = httpx2.get(f"{emulator.aws_endpoint_url}/_emulator/iam", timeout=30.0, trust_env=False)
         roles: list[dict[str, Any]] = answer.raise_for_status().json()["roles"]
-    except httpx.HTTPError as exc:
+    except httpx2.HTTPError as exc:
         raise SdxlError(f"The emulator at {emulator.aws_endpoint_url} does not tell of permissions: {exc}") from exc
     return roles
 

@@ -10,19 +10,21 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import boto3
+from boto3.session import Session
+from botocore.exceptions import ClientError
 
 from sdxl.client import ENGINE_ID, Client
 from sdxl.console import Progress, say
-from sdxl.deployments import DEPLOYMENT_FILE, Deployment, find_aws_deployment, read_local_deployment
+from sdxl.deployment.aws import find_aws_deployment
+from sdxl.deployment.cdk import Show, check_cli, check_node
+from sdxl.deployment.record import DEPLOYMENT_FILE, Deployment, read_local_deployment
 from sdxl.errors import SdxlError
-from sdxl.local import cdk, emulator, preconditions
+from sdxl.local import cdk, emulator
 from sdxl.project import LOCAL, write_json
-
-if TYPE_CHECKING:
-    from boto3.session import Session
-
-    from stacks.environment import Environment
+from stacks.environment import Environment
+from tools.build_layer import layer_archive
 
 FIRST_PROMPT = "a lighthouse on a cliff at dawn, watercolor"
 FIRST_IMAGE = Path("out/first-image.png")
@@ -31,10 +33,10 @@ FIRST_IMAGE = Path("out/first-image.png")
 def up(environment: Environment) -> tuple[Deployment, Path]:
     """Start what is not running, deploy what is not deployed, and return the deployment with a first image from it."""
     with _alone():
-        preconditions.check_node()
-        preconditions.check_cdk()
-        preconditions.check_layer()
-        preconditions.check_takes_keys(environment)
+        check_node()
+        check_cli()
+        check_layer()
+        check_takes_keys(environment)
         running = _emulator(environment)
         try:
             return _deploy(running, environment)
@@ -52,6 +54,22 @@ def down() -> bool:
         stopped = emulator.stop(say)
         DEPLOYMENT_FILE.unlink(missing_ok=True)
         return stopped
+
+
+def check_layer() -> None:
+    """Refuse to go on without the functions' layer."""
+    if not layer_archive().is_file():
+        raise SdxlError("The functions' Lambda layer is not built for the current requirements. Run `make layer`.")
+
+
+def check_takes_keys(environment: Environment) -> None:
+    """Refuse an environment whose API this command could not call once it is deployed."""
+    mode = environment.api.auth.mode
+    if mode != "api_key":
+        raise SdxlError(
+            f"Environment {environment.name!r} has api.auth.mode {mode}; what runs on this machine is called with an "
+            "API key. Leave api.auth out of a copy of the file, and start that."
+        )
 
 
 def curl_line(deployment: Deployment) -> str:
@@ -126,8 +144,6 @@ def _deploy(running: emulator.Emulator, environment: Environment) -> tuple[Deplo
 
 def _session(variables: Mapping[str, str]) -> Session:
     """Return a boto3 session on the emulator. Its clients read the address from this process's environment."""
-    import boto3  # noqa: PLC0415 - half a second that `down` need not pay
-
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
     os.environ.update({name: value for name, value in variables.items() if name.startswith("AWS_")})
@@ -135,8 +151,6 @@ def _session(variables: Mapping[str, str]) -> Session:
 
 
 def _is_bootstrapped(session: Session) -> bool:
-    from botocore.exceptions import ClientError  # noqa: PLC0415
-
     try:
         stack = session.client("cloudformation").describe_stacks(StackName="CDKToolkit")["Stacks"][0]
     except ClientError:
@@ -145,7 +159,7 @@ def _is_bootstrapped(session: Session) -> bool:
 
 
 @contextmanager
-def _step(doing: str, done: str) -> Iterator[cdk.Show]:
+def _step(doing: str, done: str) -> Iterator[Show]:
     """Show a step while it runs, what it tells of itself, and how long it took."""
     started = time.monotonic()
     with Progress(doing) as progress:

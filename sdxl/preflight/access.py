@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sdxl.preflight.account import Account, AwsError
-from sdxl.preflight.findings import Finding
+from sdxl.preflight.account import Account, AwsError, Finding
 
 BOOTSTRAP_STACK = "CDKToolkit"
 BOOTSTRAP_PARAMETER = "/cdk-bootstrap/hnb659fds/version"

@@ -1,17 +1,45 @@
-"""The account that is looked at. Every call of the preflight goes through here, by the name of its IAM action."""
+"""The account that is looked at, and what a check finds there. Every call goes through here, by its IAM action."""
 
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
-from sdxl.preflight.findings import Finding
+from boto3.session import Session
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
-if TYPE_CHECKING:
-    from boto3.session import Session
+from stacks.environment import Environment
 
-    from stacks.environment import Environment
+Status = Literal["ok", "warning", "failed", "unknown"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """The outcome of one check.
+
+    `unknown` is what could not be seen, for want of a permission or of an answer: it is neither good nor bad.
+    `remedy` is empty only where there is nothing to do. `details` are the figures behind it, for scripts.
+    """
+
+    name: str
+    status: Status
+    found: str
+    remedy: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `--json` prints."""
+        return {
+            "name": self.name,
+            "status": self.status,
+            "found": self.found,
+            "remedy": self.remedy,
+            "details": dict(self.details),
+        }
+
 
 # IAM action: service of boto3, its method, what it is asked for. All of them only read.
 READ_ACTIONS: Mapping[str, tuple[str, str, str]] = {
@@ -151,8 +179,6 @@ class Account:
         Raises:
             AwsError: the service refused it, or could not be reached.
         """
-        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - half a second --help needs not
-
         service, method, _ = READ_ACTIONS.get(action) or WRITE_ACTIONS[action]
         try:
             return getattr(self._client(service, region or self.environment.region), method)(**parameters)
@@ -189,8 +215,6 @@ class Account:
         return str(stacks[0]["StackStatus"])
 
     def _client(self, service: str, region: str) -> Any:
-        from botocore.config import Config  # noqa: PLC0415 - see call
-
         if (service, region) not in self._clients:
             config = Config(connect_timeout=10, read_timeout=20, retries={"mode": "standard", "max_attempts": 4})
             try:

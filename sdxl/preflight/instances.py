@@ -6,15 +6,13 @@ import dataclasses
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from sdxl.preflight.account import Account, AwsError
-from sdxl.preflight.findings import Finding
-from sdxl.preflight.names import is_missing_endpoint
+from sdxl.preflight.account import Account, AwsError, Finding
+from sdxl.preflight.deployed import is_missing_endpoint
 from sdxl.preflight.quotas import Quota, find_quota, quota_details, short_quota
-
-if TYPE_CHECKING:
-    from stacks.environment import Fleet
+from stacks.catalog import load_catalog
+from stacks.environment import Variant
 
 SAGEMAKER = "sagemaker"
 
@@ -30,9 +28,7 @@ class Need:
 
 def check_endpoint_quotas(account: Account) -> Iterator[Finding]:
     """Every instance type may run as often as the environment may want it, beside all other endpoints."""
-    from stacks.environment import fleets_of  # noqa: PLC0415 - slow, and seldom needed
-
-    needs = instances_needed(fleets_of(account.environment))
+    needs = instances_needed(account.environment.all_variants)
     if not needs:
         return
     usage: Counter[str] | AwsError
@@ -45,8 +41,6 @@ def check_endpoint_quotas(account: Account) -> Iterator[Finding]:
 
 
 def _check_type(account: Account, need: Need, usage: Counter[str] | AwsError) -> Finding:
-    from stacks.catalog import load_catalog  # noqa: PLC0415 - slow, and seldom needed
-
     instance_type = need.instance_type
     name = f"quota of {instance_type}"
     known = load_catalog().instances.get(instance_type)
@@ -76,22 +70,22 @@ def _check_type(account: Account, need: Need, usage: Counter[str] | AwsError) ->
     return _compare(account, quota, need, usage)
 
 
-def instances_needed(fleets: tuple[Fleet, ...]) -> list[Need]:
+def instances_needed(variants: tuple[Variant, ...]) -> list[Need]:
     """Return what the variants and the shadow may ever want together, by instance type in order of preference."""
     first: Counter[str] = Counter()
     at_all: Counter[str] = Counter()
-    for fleet in fleets:
-        first[fleet.instance_types[0]] += max_capacity(fleet)
-        at_all.update(dict.fromkeys(fleet.instance_types, max_capacity(fleet)))
+    for variant in variants:
+        first[variant.instance_types[0]] += max_capacity(variant)
+        at_all.update(dict.fromkeys(variant.instance_types, max_capacity(variant)))
     return [Need(instance_type=name, first_choice=first[name], at_all=count) for name, count in at_all.items()]
 
 
-def max_capacity(fleet: Fleet) -> int:
+def max_capacity(variant: Variant) -> int:
     """Return the most instances that a variant may ever want."""
-    counts = [fleet.instance_count]
-    if fleet.scaling is not None:
-        counts.append(fleet.scaling.max_capacity)
-        counts += [schedule.max_capacity or 0 for schedule in fleet.scaling.schedules]
+    counts = [variant.instance_count]
+    if variant.scaling is not None:
+        counts.append(variant.scaling.max_capacity)
+        counts += [schedule.max_capacity or 0 for schedule in variant.scaling.schedules]
     return max(counts)
 
 
@@ -163,7 +157,7 @@ def _compare(account: Account, quota: Quota, need: Need, usage: Counter[str] | A
         details |= {**quota_details(quota, wanted), **unknown.details}
         return dataclasses.replace(unknown, found=f"{text}; {unknown.found}", details=details)
     if value < at_update:
-        # SageMaker Developer Guide, "Blue/Green Deployments": the new fleet is as large as the old one, beside it.
+        # SageMaker Developer Guide, "Blue/Green Deployments": as many new instances as old ones, next to them.
         text += (
             f". An update of all {need.first_choice} runs the old and the new ones side by side, and wants {at_update}"
         )

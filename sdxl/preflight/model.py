@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from sdxl.preflight.account import Account, AwsError
-from sdxl.preflight.findings import Finding, Status
-
-if TYPE_CHECKING:
-    from stacks.environment.models import OptimizedModel
+from sdxl.preflight.account import Account, AwsError, Finding, Status
+from stacks.catalog import CatalogError, load_catalog
+from stacks.catalog.bedrock import load_bedrock_catalog
+from stacks.environment import OptimizedModel
 
 ARTIFACT = "artifact"
 IMAGE = "container image"
@@ -28,23 +27,19 @@ _NOT_THERE = ("ResourceNotFoundException", "ResourceNotFound", "ValidationExcept
 
 def check_model(account: Account) -> Iterator[Finding]:
     """Every model of the environment is there, and the account may use it."""
-    from stacks.environment import fleets_of  # noqa: PLC0415 - slow, and seldom needed
-
-    fleets = fleets_of(account.environment)
-    if not fleets:
+    variants = account.environment.all_variants
+    if not variants:
         yield from _check_bedrock(account)
     # Variants that share a model differ in their instance types alone.
-    for model in dict.fromkeys(fleet.model for fleet in fleets):
+    for model in dict.fromkeys(variant.model for variant in variants):
         if model.source == "open":
             yield from _check_open(account)
         else:
-            types = [name for fleet in fleets if fleet.model == model for name in fleet.instance_types]
+            types = [name for variant in variants if variant.model == model for name in variant.instance_types]
             yield from _check_optimized(account, model, tuple(dict.fromkeys(types)))
 
 
 def _check_open(account: Account) -> Iterator[Finding]:
-    from stacks.catalog import CatalogError, load_catalog  # noqa: PLC0415 - slow, and seldom needed
-
     region = account.environment.region
     try:
         container = load_catalog().open_container(region)
@@ -104,8 +99,6 @@ def _check_image(account: Account, image_uri: str) -> Finding:
 
 
 def _check_optimized(account: Account, model: OptimizedModel, types: tuple[str, ...]) -> Iterator[Finding]:
-    from stacks.catalog import CatalogError, load_catalog  # noqa: PLC0415 - slow, and seldom needed
-
     environment = account.environment
     catalog = load_catalog()
     try:
@@ -227,9 +220,6 @@ def _check_own_model(account: Account, model: Any, region: str) -> Finding:
 
 
 def _check_bedrock_model(account: Account, model_id: str, region: str) -> Iterator[Finding]:
-    from stacks.catalog import CatalogError  # noqa: PLC0415 - slow, and seldom needed
-    from stacks.catalog.bedrock import load_bedrock_catalog  # noqa: PLC0415
-
     profile = None
     try:
         known = load_bedrock_catalog().model(model_id)

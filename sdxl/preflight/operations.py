@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Set
 from typing import Any
 
-from sdxl.preflight.account import Account, AwsError
-from sdxl.preflight.findings import Finding
+from sdxl.preflight.account import Account, AwsError, Finding
 from stacks.alarms.operations import operations_alarms
 from stacks.alarms.rollback import rollback_alarms
 from stacks.catalog import partition_of
-from stacks.environment import Operations, fleets_of, guarded_update
+from stacks.environment import Operations, guarded_update
 
 NAMES = "names"
 # Amazon CloudWatch API reference, DescribeAlarms: names in one call, and alarms in one answer. With ten variants, as
@@ -57,9 +56,8 @@ def check_rollback_names(account: Account, prefix: str) -> Iterator[Finding]:
     """Yield the alarms that are in the way of those that watch the endpoint's updates."""
     update = guarded_update(account.environment)
     if update is not None:
-        specs = rollback_alarms(
-            prefix, [fleet.variant_name for fleet in fleets_of(account.environment)], update.rollback
-        )
+        variants = [variant.name for variant in account.environment.production_variants]
+        specs = rollback_alarms(prefix, variants, update.rollback)
         yield from _taken_alarms(account, {f"{prefix}-{spec.name}" for spec in specs}, f"{prefix}-Inference")
 
 

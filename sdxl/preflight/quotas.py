@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sdxl.preflight.account import Account, AwsError
-from sdxl.preflight.findings import Finding, Status
+from sdxl.preflight.account import Account, AwsError, Finding, Status
 
 API_GATEWAY = "apigateway"
 # Service Quotas' codes of "Maximum integration timeout in milliseconds", "Throttle rate" and "Throttle burst rate".

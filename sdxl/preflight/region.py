@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sdxl.preflight.account import Account, AwsError
-from sdxl.preflight.findings import Finding
+from sdxl.preflight.account import Account, AwsError, Finding
+from stacks.catalog import partition_of
+from stacks.catalog.snapstart import load_snapstart_catalog
 
 SNAPSTART = "SnapStart"
 
@@ -16,9 +17,7 @@ def check_offerings(account: Account) -> Iterator[Finding]:
     EC2 offers them without `ml.`. SageMaker has a list of its own, which no API shows: a type that EC2 has nowhere in
     the region cannot be there for SageMaker either, but one that it has is not sure to be.
     """
-    from stacks.environment import fleets_of  # noqa: PLC0415 - slow, and seldom needed
-
-    types = dict.fromkeys(name for fleet in fleets_of(account.environment) for name in fleet.instance_types)
+    types = dict.fromkeys(name for variant in account.environment.all_variants for name in variant.instance_types)
     for instance_type in types:
         name = f"zones of {instance_type}"
         try:
@@ -68,9 +67,6 @@ def _ec2_name(instance_type: str) -> str:
 
 def check_snapstart(account: Account) -> Iterator[Finding]:
     """Lambda has SnapStart in the region: the image function is not created without."""
-    from stacks.catalog import partition_of  # noqa: PLC0415 - slow, and seldom needed
-    from stacks.catalog.snapstart import load_snapstart_catalog  # noqa: PLC0415
-
     region, catalog = account.environment.region, load_snapstart_catalog()
     is_offered = catalog.offers(region, partition_of(region))
     details = {"source": catalog.provenance.source, "as_of": catalog.provenance.as_of}

@@ -4,17 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from sdxl.cost.estimate import environment_cost
 from sdxl.preflight.access import check_bootstrap, check_credentials
-from sdxl.preflight.account import Account
-from sdxl.preflight.costs import check_cost
-from sdxl.preflight.deployed import check_deployed_instance_types
-from sdxl.preflight.findings import Finding
+from sdxl.preflight.account import Account, Finding
+from sdxl.preflight.deployed import check_deployed_instance_types, check_scaling_role, check_stacks_and_names
 from sdxl.preflight.instances import check_endpoint_quotas
 from sdxl.preflight.model import check_model
-from sdxl.preflight.names import check_scaling_role, check_stacks_and_names
 from sdxl.preflight.quotas import check_api_gateway, request_increase
+from sdxl.preflight.referenced import check_boundary, check_key, check_network
 from sdxl.preflight.region import check_offerings, check_snapstart
-from sdxl.preflight.surroundings import check_boundary, check_key, check_network
+from stacks.catalog import CatalogError
+
+COST = "monthly cost"
+
+
+def check_cost(account: Account) -> Iterator[Finding]:
+    """The estimate of `sdxl cost`: idle, and at max capacity. It asks AWS for nothing."""
+    try:
+        cost = environment_cost(account.environment, images_per_month=None, seconds_per_image=None)
+    except CatalogError as exc:
+        yield Finding(name=COST, status="unknown", found=str(exc), remedy="Look at the prices by hand.")
+        return
+    yield Finding(
+        name=COST,
+        # What is not known is said with the figures: `at least`, or `unknown`.
+        status="ok",
+        found=f"USD {cost.idle.text()} idle, {cost.at_max.text()} at max capacity "
+        f"(`sdxl cost --env {account.environment.name}`)",
+        details={"idle": cost.idle.as_json(), "at_max_capacity": cost.at_max.as_json()},
+    )
+
 
 CHECKS: tuple[Callable[[Account], Iterator[Finding]], ...] = (
     check_bootstrap,

@@ -2,49 +2,27 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from sdxl import cdk_cli
-from sdxl.deployments import find_api, find_aws_deployment
+from boto3.session import Session
+from botocore.exceptions import BotoCoreError, ClientError
+
+from sdxl.deployment import cdk
+from sdxl.deployment.aws import find_api, find_aws_deployment, session_for
+from sdxl.deployment.smoke_test import WAIT_SECONDS, smoke_test
 from sdxl.errors import SdxlError
-from sdxl.project import ENVIRONMENTS, LOCAL, ROOT, child_environment
-from sdxl.rollout.smoke_test import WAIT_SECONDS, smoke_test
-from sdxl.sessions import session_for
-
-if TYPE_CHECKING:
-    from boto3.session import Session
-
-    from stacks.environment import Environment
-    from stacks.environment.pipeline import SmokeTest
+from sdxl.preflight import Account, preflight
+from sdxl.project import LOCAL
+from stacks.environment import Environment
+from stacks.environment.pipeline import SmokeTest
 
 FOLDER = LOCAL / "rollout"
 ASSEMBLY = FOLDER / "cdk.out"
 # An endpoint's update may take an hour (`endpoint.update.max_duration_seconds`), and CloudFormation its way back.
 REST_SECONDS = 5400.0
 REST_POLL_SECONDS = 10.0
-_QUIET = ["--no-notices", "--no-color", "--no-version-reporting"]
-
-
-def synthesize(directory: Path, output: Path = ASSEMBLY) -> Path:
-    """Synthesize every environment of `directory` once, so that all rings get the same artifacts; return the folder."""
-    arguments = [
-        "synth",
-        "--quiet",
-        "--output",
-        str(output),
-        "--app",
-        f'"{sys.executable}" "{ROOT / "app.py"}"',
-        *_QUIET,
-    ]
-    if directory.resolve() != ENVIRONMENTS:
-        arguments += ["--context", f"environments_dir={directory.resolve()}"]
-    cdk_cli.run(arguments, _variables(), cdk_cli.silent, what="synth", log_file=FOLDER / "synth.log")
-    return output
 
 
 class AwsSteps:
@@ -70,8 +48,6 @@ class AwsSteps:
         """Raise SdxlError with everything that would make the deployment fail."""
         if not self._preflight_enabled:
             return "left out, with --skip-preflight"
-        from sdxl.preflight import Account, preflight  # noqa: PLC0415 - what other steps need not
-
         findings = [*preflight(Account(environment, session_for(environment, self._role_arn_template)))]
         failed = [finding for finding in findings if finding.status == "failed"]
         if failed:
@@ -108,9 +84,9 @@ class AwsSteps:
             "--require-approval",
             "never",
         ]
-        arguments += ["--progress", "events", "--output", str(FOLDER / f"{environment.name}.out"), *_QUIET]
+        arguments += ["--progress", "events", "--output", str(FOLDER / f"{environment.name}.out")]
         log_file = FOLDER / f"{environment.name}.log"
-        cdk_cli.run(arguments, _variables(), note, what=f"deploy sdxl-{environment.name}/*", log_file=log_file)
+        cdk.run(arguments, note, what=f"deploy sdxl-{environment.name}/*", log_file=log_file)
         unchanged = sum("unchanged" in detail for detail in stacks)
         return f"{len(stacks)} stacks, {unchanged} unchanged"
 
@@ -138,8 +114,6 @@ def wait_until_at_rest(
 
     Raises SdxlError where they cannot be seen, or are still being changed after `REST_SECONDS`.
     """
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - half a second for --help
-
     deadline, said = time.monotonic() + REST_SECONDS, ""
     while True:
         try:
@@ -163,8 +137,3 @@ def wait_until_at_rest(
 def _is_being_changed(status: str) -> bool:
     # A change set that nobody has executed is no change.
     return status.endswith("_IN_PROGRESS") and status != "REVIEW_IN_PROGRESS"
-
-
-def _variables() -> dict[str, str]:
-    # Bytecode, and our own Python for the app.
-    return {"PYTHONUNBUFFERED": "1", "NODE_NO_WARNINGS": "1", **child_environment(os.environ)}

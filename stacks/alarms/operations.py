@@ -9,7 +9,7 @@ from stacks.alarms.metrics import MetricMath, MetricSource, crash_metric, highes
 from stacks.alarms.spec import AlarmSpec, Condition
 from stacks.catalog import load_catalog
 from stacks.catalog.bedrock import load_bedrock_catalog
-from stacks.environment import API_STAGE, Alarms, BedrockModel, Environment, Fleet, fleets_of, pascal
+from stacks.environment import API_STAGE, Alarms, BedrockModel, Environment, Variant, pascal
 
 FIVE_MINUTES = 300
 
@@ -22,10 +22,10 @@ def operations_alarms(environment: Environment, function_name: str, thresholds: 
     if isinstance(environment.model, BedrockModel):
         yield from _bedrock(environment, environment.model, thresholds, latency_seconds)
         return
-    production = [fleet for fleet in fleets_of(environment) if not fleet.is_shadow]
-    yield from _model(environment, production, latency_seconds)
-    for number, fleet in enumerate(production):
-        yield from _instances(environment, fleet, thresholds, is_first=number == 0)
+    variants = environment.production_variants
+    yield from _model(environment, [variant.name for variant in variants], latency_seconds)
+    for number, variant in enumerate(variants):
+        yield from _instances(environment, variant, thresholds, is_first=number == 0)
 
 
 def _api(environment: Environment, thresholds: Alarms, latency_seconds: float) -> Iterator[AlarmSpec]:
@@ -88,10 +88,8 @@ def _function(environment: Environment, function_name: str, thresholds: Alarms) 
     )
 
 
-def _model(environment: Environment, fleets: list[Fleet], latency_seconds: float) -> Iterator[AlarmSpec]:
+def _model(environment: Environment, variants: list[str], latency_seconds: float) -> Iterator[AlarmSpec]:
     endpoint = f"sdxl-{environment.name}"
-
-    variants = [fleet.variant_name for fleet in fleets]
     yield AlarmSpec(
         construct_id="ModelErrors",
         name="model-errors",
@@ -121,35 +119,37 @@ def _model(environment: Environment, fleets: list[Fleet], latency_seconds: float
     )
 
 
-def _instances(environment: Environment, fleet: Fleet, thresholds: Alarms, *, is_first: bool) -> Iterator[AlarmSpec]:
-    endpoint, variant = f"sdxl-{environment.name}", fleet.variant_name
-    suffix = "" if is_first else f"-{variant}"
-    id_suffix = "" if is_first else pascal(variant)
+def _instances(
+    environment: Environment, variant: Variant, thresholds: Alarms, *, is_first: bool
+) -> Iterator[AlarmSpec]:
+    suffix = "" if is_first else f"-{variant.name}"
+    id_suffix = "" if is_first else pascal(variant.name)
     # Where several types may be found, the one with the most GPUs: its sum is the highest that is well.
-    gpus = max(load_catalog().instance_type(name).gpu_count for name in fleet.instance_types)
+    gpus = max(load_catalog().instance_type(name).gpu_count for name in variant.instance_types)
 
     metric = partial(
         MetricSource,
         namespace="/aws/sagemaker/Endpoints",
-        dimensions={"EndpointName": endpoint, "VariantName": variant},
+        dimensions={"EndpointName": f"sdxl-{environment.name}", "VariantName": variant.name},
     )
     yield AlarmSpec(
         construct_id=f"NoHealthyInstance{id_suffix}",
         name=f"no-healthy-instance{suffix}",
-        meaning=f"No instance of the variant {variant} has reported for 5 minutes: there is none, or none that lives.",
+        meaning=f"No instance of the variant {variant.name} has reported for 5 minutes: there is none, or none that "
+        "lives.",
         runbook="no-healthy-instance",
         # Every instance reports once a minute. There is no count of instances to watch.
         metric=metric(name="CPUUtilization", statistic="SampleCount"),
         when=Condition(threshold=1, comparison="LessThanThreshold", periods=5, missing_data="breaching"),
         is_felt=is_first,
     )
-    if _scales(fleet):
-        assert fleet.scaling is not None  # noqa: S101 - asked before
+    if _scales(variant):
+        assert variant.scaling is not None  # noqa: S101 - asked before
         yield AlarmSpec(
             construct_id=f"AtMaxCapacity{id_suffix}",
             name=f"at-max-capacity{suffix}",
-            meaning=f"The variant {variant} has had as many instances as scaling allows, {fleet.scaling.max_capacity}, "
-            f"for {thresholds.at_max_capacity_minutes} minutes.",
+            meaning=f"The variant {variant.name} has had as many instances as scaling allows, "
+            f"{variant.scaling.max_capacity}, for {thresholds.at_max_capacity_minutes} minutes.",
             runbook="at-max-capacity",
             # Each request counts 1/instances to the second ("SageMaker AI metrics in Amazon CloudWatch"): the quotient
             # is the number of instances. None is published.
@@ -162,7 +162,7 @@ def _instances(environment: Environment, fleet: Fleet, thresholds: Alarms, *, is
             ),
             when=Condition(
                 # Not quite the number: it is a quotient of sums.
-                threshold=fleet.scaling.max_capacity - 0.1,
+                threshold=variant.scaling.max_capacity - 0.1,
                 periods=thresholds.at_max_capacity_minutes,
             ),
         )
@@ -181,7 +181,7 @@ def _instances(environment: Environment, fleet: Fleet, thresholds: Alarms, *, is
         yield AlarmSpec(
             construct_id=f"{construct_id}{id_suffix}",
             name=f"{name}{suffix}",
-            meaning=f"The GPUs of the variant {variant} have had {percent} % of their {what} in use for {minutes} "
+            meaning=f"The GPUs of the variant {variant.name} have had {percent} % of their {what} in use for {minutes} "
             "minutes.",
             runbook=name,
             metric=metric(name=source, statistic=statistic),
@@ -191,16 +191,16 @@ def _instances(environment: Environment, fleet: Fleet, thresholds: Alarms, *, is
     yield AlarmSpec(
         construct_id=f"Disk{id_suffix}",
         name=f"disk{suffix}",
-        meaning=f"The disk of an instance of the variant {variant} is {thresholds.disk_percent} % full.",
+        meaning=f"The disk of an instance of the variant {variant.name} is {thresholds.disk_percent} % full.",
         runbook="disk",
         metric=metric(name="DiskUtilization", statistic="Maximum"),
         when=Condition(threshold=thresholds.disk_percent, comparison="GreaterThanThreshold", periods=5),
     )
 
 
-def _scales(fleet: Fleet) -> bool:
+def _scales(variant: Variant) -> bool:
     """Whether the instances may become more: where they may not, as many as allowed is how it should be."""
-    scaling = fleet.scaling
+    scaling = variant.scaling
     return scaling is not None and not scaling.detached and scaling.min_capacity < scaling.max_capacity
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from stacks.environment import API_STAGE, BedrockModel, Environment, Fleet, fleets_of
+from stacks.environment import API_STAGE, BedrockModel, Environment, Variant
 
 _WIDTH = 24
 _HEIGHT = 6
@@ -62,10 +62,10 @@ def _why(environment: Environment, region: str, function_name: str, model_id: st
             ],
         )
         return [[bedrock, function]]
-    fleets = fleets_of(environment)
+    variants = environment.all_variants
     return [
-        [_model(environment, region, fleets), _model_latency(environment, region, fleets)],
-        [_instances(environment, region, fleets), _gpus(environment, region, fleets)],
+        [_model(environment, region, variants), _model_latency(environment, region, variants)],
+        [_instances(environment, region, variants), _gpus(environment, region, variants)],
         [function],
     ]
 
@@ -109,41 +109,41 @@ def _cost(environment: Environment, region: str) -> Widget:
     return _graph("Cost of images, estimated (USD)", region, metrics, period=3600)
 
 
-def _model(environment: Environment, region: str, fleets: Sequence[Fleet]) -> Widget:
+def _model(environment: Environment, region: str, variants: Sequence[Variant]) -> Widget:
     return _graph(
         "Invocations of the model",
         region,
         _of_variants(
-            "AWS/SageMaker", ("Invocations", "Invocation4XXErrors", "Invocation5XXErrors"), "Sum", environment, fleets
+            "AWS/SageMaker", ("Invocations", "Invocation4XXErrors", "Invocation5XXErrors"), "Sum", environment, variants
         ),
     )
 
 
-def _model_latency(environment: Environment, region: str, fleets: Sequence[Fleet]) -> Widget:
+def _model_latency(environment: Environment, region: str, variants: Sequence[Variant]) -> Widget:
     return _graph(
         "Latency of the model and of SageMaker (microseconds)",
         region,
-        _of_variants("AWS/SageMaker", ("ModelLatency", "OverheadLatency"), "p95", environment, fleets),
+        _of_variants("AWS/SageMaker", ("ModelLatency", "OverheadLatency"), "p95", environment, variants),
     )
 
 
-def _instances(environment: Environment, region: str, fleets: Sequence[Fleet]) -> Widget:
+def _instances(environment: Environment, region: str, variants: Sequence[Variant]) -> Widget:
     # Every instance reports once a minute.
     return _graph(
         "Instances that report",
         region,
         [
             [
-                *_variant("/aws/sagemaker/Endpoints", "CPUUtilization", environment, fleet),
-                {"stat": "SampleCount", "label": fleet.variant_name},
+                *_variant("/aws/sagemaker/Endpoints", "CPUUtilization", environment, variant),
+                {"stat": "SampleCount", "label": variant.name},
             ]
-            for fleet in fleets
+            for variant in variants
         ],
         period=60,
     )
 
 
-def _gpus(environment: Environment, region: str, fleets: Sequence[Fleet]) -> Widget:
+def _gpus(environment: Environment, region: str, variants: Sequence[Variant]) -> Widget:
     return _graph(
         "GPUs and disks of an instance (percent, GPUs added up)",
         region,
@@ -152,23 +152,23 @@ def _gpus(environment: Environment, region: str, fleets: Sequence[Fleet]) -> Wid
             ("GPUUtilization", "GPUMemoryUtilization", "DiskUtilization"),
             "Maximum",
             environment,
-            fleets,
+            variants,
         ),
     )
 
 
 def _of_variants(
-    namespace: str, metrics: Sequence[str], statistic: str, environment: Environment, fleets: Sequence[Fleet]
+    namespace: str, metrics: Sequence[str], statistic: str, environment: Environment, variants: Sequence[Variant]
 ) -> list[list[Any]]:
     return [
-        [*_variant(namespace, metric, environment, fleet), {"stat": statistic}]
-        for fleet in fleets
+        [*_variant(namespace, metric, environment, variant), {"stat": statistic}]
+        for variant in variants
         for metric in metrics
     ]
 
 
-def _variant(namespace: str, metric: str, environment: Environment, fleet: Fleet) -> list[Any]:
-    return [namespace, metric, "EndpointName", f"sdxl-{environment.name}", "VariantName", fleet.variant_name]
+def _variant(namespace: str, metric: str, environment: Environment, variant: Variant) -> list[Any]:
+    return [namespace, metric, "EndpointName", f"sdxl-{environment.name}", "VariantName", variant.name]
 
 
 def _heading(markdown: str) -> Widget:

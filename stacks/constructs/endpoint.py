@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import aws_cdk as cdk
@@ -18,10 +17,10 @@ from stacks.constructs.encrypted_log_group import EncryptedLogGroup
 from stacks.constructs.endpoint_metrics import EndpointMetrics
 from stacks.constructs.endpoint_update import RollbackAlarms, deployment_config
 from stacks.constructs.execution_role import ExecutionRole
-from stacks.constructs.model_container import ModelContainer
+from stacks.constructs.model_container import ModelContainer, model_container
 from stacks.constructs.placement import Placement
 from stacks.constructs.statement import Statement, allow
-from stacks.environment import Endpoint, GuardedUpdate, pascal
+from stacks.environment import Endpoint, GuardedUpdate, Variant, pascal
 
 if TYPE_CHECKING:
     from aws_cdk import aws_cloudwatch as cloudwatch
@@ -30,27 +29,13 @@ _INSTANCE_COUNT = sagemaker.CfnEndpoint.VariantPropertyProperty(variant_property
 _WEIGHT = sagemaker.CfnEndpoint.VariantPropertyProperty(variant_property_type="DesiredWeight")
 
 
-@dataclass(frozen=True, kw_only=True)
-class ServedVariant:
-    """A variant of an endpoint: what it serves, on which instances, for how much of the traffic.
-
-    `instance_types` is in order of preference: with several, SageMaker takes the next one where capacity is missing.
-    """
-
-    name: str
-    container: ModelContainer
-    instance_types: Sequence[str]
-    instance_count: int = 1
-    weight: float = 1.0
-
-
 class SdxlEndpoint(Construct):
     """Models, endpoint configuration and endpoint, with the execution role they need.
 
-    `variants` share the traffic by weight; `shadow` gets copies of requests, by its weight relative to that of the only
-    variant. `is_scaled` says that scaling decides the instance counts: updates then leave them, and otherwise set them.
-    `update` says how a new model takes over; None leaves that to SageMaker, which is the only choice for Marketplace
-    packages. `volume_key_arn` encrypts the instances' storage volume; None leaves that to SageMaker, which is the only
+    The production variants of `variants` share the traffic by weight, and the shadow variant gets copies of requests.
+    Where scaling decides the instance counts, updates leave them; otherwise updates set them. `update` says how a new
+    model takes over; None leaves that to SageMaker, which is the only choice for Marketplace packages. `volume_key_arn`
+    encrypts the instances' storage volume; None leaves that to SageMaker, which is the only
     choice for instance types with local NVMe storage. `placement` puts the models' interfaces into a VPC. Only
     the endpoint has a name: an update replaces models and endpoint configuration, and names of their own would collide.
     """
@@ -61,11 +46,9 @@ class SdxlEndpoint(Construct):
         construct_id: str,
         *,
         endpoint_name: str,
-        variants: Sequence[ServedVariant],
+        variants: Sequence[Variant],
         settings: Endpoint,
         log_group: EncryptedLogGroup,
-        is_scaled: bool,
-        shadow: ServedVariant | None = None,
         update: GuardedUpdate | None = None,
         volume_key_arn: str | None = None,
         placement: Placement | None = None,
@@ -74,32 +57,35 @@ class SdxlEndpoint(Construct):
         self.endpoint_name = endpoint_name
         # From the name: it creates no reference between stacks.
         self.endpoint_arn = local_arn(scope, "sagemaker", f"endpoint/{endpoint_name}")
-        self.variant_name = variants[0].name
-        served = [*variants, *([shadow] if shadow else [])]
-        specs = rollback_alarms(endpoint_name, [one.name for one in variants], update.rollback) if update else []
+        production = [variant for variant in variants if not variant.is_shadow]
+        shadows = [variant for variant in variants if variant.is_shadow]
+        self.variant_name = production[0].name
+        containers = [model_container(variant.model, cdk.Stack.of(self).region) for variant in variants]
+        specs = rollback_alarms(endpoint_name, [one.name for one in production], update.rollback) if update else []
         self.execution_role = ExecutionRole(
             self,
             "ExecutionRole",
-            containers=[variant.container for variant in served],
+            containers=containers,
             log_group=log_group,
             # From their names: known before there are any.
             watched_alarm_arns=[local_arn(scope, "cloudwatch", f"alarm:{endpoint_name}-{spec.name}") for spec in specs],
             placement=placement,
         )
         self._log_group, self._placement = log_group, placement
-        self.model = self._add_model("Model", variants[0])
-        models = [self.model, *(self._add_model(f"{pascal(one.name)}Model", one) for one in served[1:])]
-        names = {one.name: model.attr_model_name for one, model in zip(served, models, strict=True)}
+        ids = ["Model", *(f"{pascal(variant.name)}Model" for variant in variants[1:])]
+        models = [self._add_model(*one) for one in zip(ids, containers, strict=True)]
+        self.model = models[0]
+        names = {variant.name: model.attr_model_name for variant, model in zip(variants, models, strict=True)}
 
         self.endpoint_config = sagemaker.CfnEndpointConfig(
             self,
             "EndpointConfig",
-            production_variants=[_production_variant(names[one.name], one, settings) for one in variants],
-            shadow_production_variants=[_production_variant(names[shadow.name], shadow, settings)] if shadow else None,
+            production_variants=[_production_variant(names[one.name], one, settings) for one in production],
+            shadow_production_variants=[_production_variant(names[one.name], one, settings) for one in shadows] or None,
             kms_key_id=volume_key_arn,
         )
         if volume_key_arn is None:
-            types = dict.fromkeys(name for one in served for name in one.instance_types)
+            types = dict.fromkeys(name for one in variants for name in one.instance_types)
             _acknowledge_no_volume_key(self.endpoint_config, [*types])
 
         CrashFilter(self, "CrashFilter", endpoint_name=endpoint_name, log_group=log_group)
@@ -116,9 +102,10 @@ class SdxlEndpoint(Construct):
             retain_all_variant_properties=True,
             exclude_retained_variant_properties=[
                 # Without scaling nothing but this setting changes the count: retained, it would never take effect.
-                *([] if is_scaled else [_INSTANCE_COUNT]),
+                # Scaling that is detached has decided the counts, and will again.
+                *([] if any(one.scaling is not None for one in production) else [_INSTANCE_COUNT]),
                 # Shares of the traffic are the environment file's to decide.
-                *([_WEIGHT] if len(served) > 1 else []),
+                *([_WEIGHT] if len(variants) > 1 else []),
             ]
             or None,
         )
@@ -127,7 +114,7 @@ class SdxlEndpoint(Construct):
             self.endpoint.node.add_dependency(*alarms.alarms)
         self.metrics = EndpointMetrics(endpoint_name=endpoint_name, variant_name=self.variant_name)
 
-    def _add_model(self, construct_id: str, variant: ServedVariant) -> sagemaker.CfnModel:
+    def _add_model(self, construct_id: str, container: ModelContainer) -> sagemaker.CfnModel:
         vpc_config = None
         if self._placement is not None:
             vpc_config = sagemaker.CfnModel.VpcConfigProperty(
@@ -136,7 +123,7 @@ class SdxlEndpoint(Construct):
         model = sagemaker.CfnModel(
             self,
             construct_id,
-            primary_container=variant.container.definition(),
+            primary_container=container.definition(),
             execution_role_arn=self.execution_role.arn,
             enable_network_isolation=True,
             vpc_config=vpc_config,
@@ -193,7 +180,7 @@ class SdxlEndpoint(Construct):
 
 
 def _production_variant(
-    model_name: str, variant: ServedVariant, settings: Endpoint
+    model_name: str, variant: Variant, settings: Endpoint
 ) -> sagemaker.CfnEndpointConfig.ProductionVariantProperty:
     instance_types = variant.instance_types
     if not instance_types:

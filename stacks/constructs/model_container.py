@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 
 from aws_cdk import aws_sagemaker as sagemaker
 
+from stacks.catalog import load_catalog
 from stacks.constructs.statement import Statement, allow
+from stacks.environment import EndpointModel, OptimizedModel
 
 _IMAGE_URI = re.compile(
     r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/(?P<repository>[^:@]+)[:@].+"
@@ -76,3 +78,19 @@ class InferenceContainer:
 
 
 ModelContainer = ModelPackage | InferenceContainer
+
+
+def model_container(model: EndpointModel, region: str) -> ModelContainer:
+    """What serves `model` in `region`: the file's own model package, or the catalog's entry for the region.
+
+    Raises:
+        CatalogError: the catalog has no entry of the model source for `region`.
+    """
+    catalog = load_catalog()
+    if isinstance(model, OptimizedModel):
+        arn = model.model_package_arn
+        return ModelPackage(arn=catalog.optimized_package_arn(region) if arn is None else arn)
+    found = catalog.open_container(region)
+    return InferenceContainer(
+        image_uri=found.image_uri, model_data_url=found.model_data_url, environment=found.environment
+    )

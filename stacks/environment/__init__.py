@@ -18,10 +18,16 @@ from stacks.environment.access import (
 )
 from stacks.environment.api import Api, Cors
 from stacks.environment.bedrock import BedrockModel, environment_warnings
-from stacks.environment.endpoint import PRIMARY_VARIANT, SHADOW_VARIANT, Endpoint, Shadow, Variant
-from stacks.environment.fleets import Fleet, fleets_of, guarded_update
+from stacks.environment.endpoint import (
+    PRIMARY_VARIANT,
+    SHADOW_VARIANT,
+    Endpoint,
+    Shadow,
+    Variant,
+    VariantSettings,
+)
 from stacks.environment.loader import environment_paths, find_environment, load_environment, load_environments
-from stacks.environment.model import Environment
+from stacks.environment.model import Environment, guarded_update
 from stacks.environment.models import EndpointModel, Model, OpenModel, OptimizedModel
 from stacks.environment.network import Network
 from stacks.environment.operations import Alarms, Budget, BudgetAction, Operations, Slack
@@ -68,7 +74,6 @@ __all__ = [
     "EndpointModel",
     "Environment",
     "EnvironmentFileError",
-    "Fleet",
     "GuardedUpdate",
     "IamAuth",
     "InvocationsPerInstance",
@@ -94,11 +99,11 @@ __all__ = [
     "UnguardedUpdate",
     "Update",
     "Variant",
+    "VariantSettings",
     "Waf",
     "environment_paths",
     "environment_warnings",
     "find_environment",
-    "fleets_of",
     "guarded_update",
     "load_environment",
     "load_environments",

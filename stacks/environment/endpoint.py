@@ -1,7 +1,8 @@
-"""The settings of the section `endpoint`: instances, variants beside the first one, and updates."""
+"""The section `endpoint`: its settings, and the variants that they make."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, model_validator
@@ -29,7 +30,7 @@ InstanceTypes = Annotated[
 ]
 
 
-class Variant(Section):
+class VariantSettings(Section):
     """A further production variant: another model source, or other instances, for a share of the traffic."""
 
     name: str = Field(
@@ -53,11 +54,6 @@ class Variant(Section):
     scaling: Scaling | None = Field(
         default=None, description="Autoscaling of the variant. Left out: `instance_count` instances, always."
     )
-
-    @property
-    def chosen_instance_types(self) -> tuple[str, ...]:
-        """Instance types in order of preference: those named, else the catalog's default for the model source."""
-        return self.instance_types or (load_catalog().default_instance_type(self.model.source),)
 
     @model_validator(mode="before")
     @classmethod
@@ -117,9 +113,74 @@ class Endpoint(Section):
         description="How a new model takes over. Not for the Marketplace's model packages (`optimized`): SageMaker "
         "always replaces those all at once and watches no alarm.",
     )
-    variants: Annotated[tuple[Variant, ...], Field(max_length=9)] = Field(
+    variants: Annotated[tuple[VariantSettings, ...], Field(max_length=9)] = Field(
         default=(), description="Further production variants, for an A/B test of models. Left out: none."
     )
     shadow: Shadow | None = Field(
         default=None, description="Shadow variant beside the only production variant. Left out: none."
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variant:
+    """A variant of the endpoint with every default resolved: what it serves, on which instances, for which requests.
+
+    `instance_types` is in order of preference: SageMaker takes the next one where capacity is short. `instance_count`
+    is the number at the first deployment. `weight` is SageMaker's: relative to the other production variants' weights;
+    a shadow variant's is relative to that of the production variant. `share` is the part of all requests, from 0 to 1;
+    a shadow variant's part is copies. `scaling` is None where `instance_count` stays as it is.
+    """
+
+    name: str
+    model: EndpointModel
+    instance_types: tuple[str, ...]
+    instance_count: int = 1
+    weight: float = 1.0
+    share: float = 1.0
+    scaling: Scaling | None = None
+    is_shadow: bool = False
+
+
+def resolve_variants(model: EndpointModel, endpoint: Endpoint, scaling: Scaling | None) -> tuple[Variant, ...]:
+    """The variants of `endpoint`: the first one, which has `model` and `scaling`, the further ones, the shadow."""
+    weights = endpoint.variant_weight + sum(further.weight for further in endpoint.variants)
+    first = Variant(
+        name=PRIMARY_VARIANT,
+        model=model,
+        instance_types=endpoint.instance_types or _default_instance_types(model),
+        instance_count=endpoint.instance_count,
+        weight=endpoint.variant_weight,
+        share=endpoint.variant_weight / weights if endpoint.variants else 1.0,
+        scaling=scaling,
+    )
+    variants = [first]
+    variants += [
+        Variant(
+            name=further.name,
+            model=further.model,
+            instance_types=further.instance_types or _default_instance_types(further.model),
+            instance_count=further.instance_count,
+            weight=further.weight,
+            share=further.weight / weights,
+            scaling=further.scaling,
+        )
+        for further in endpoint.variants
+    ]
+    shadow = endpoint.shadow
+    if shadow is not None:
+        variants.append(
+            Variant(
+                name=SHADOW_VARIANT,
+                model=shadow.model or model,
+                instance_types=shadow.instance_types or first.instance_types,
+                instance_count=shadow.instance_count,
+                weight=first.weight * shadow.sampling_percent / 100,
+                share=shadow.sampling_percent / 100,
+                is_shadow=True,
+            )
+        )
+    return tuple(variants)
+
+
+def _default_instance_types(model: EndpointModel) -> tuple[str, ...]:
+    return (load_catalog().default_instance_type(model.source),)

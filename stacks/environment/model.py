@@ -6,12 +6,11 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, model_validator
 
-from stacks.catalog import load_catalog
 from stacks.environment.api import Api
 from stacks.environment.bedrock import BedrockModel
 from stacks.environment.checks import environment_problems
-from stacks.environment.endpoint import Endpoint
-from stacks.environment.models import Model
+from stacks.environment.endpoint import Endpoint, Variant, resolve_variants
+from stacks.environment.models import Model, OptimizedModel
 from stacks.environment.network import Network
 from stacks.environment.operations import Operations
 from stacks.environment.organization import Organization
@@ -19,6 +18,7 @@ from stacks.environment.problems import raise_problems
 from stacks.environment.scaling import Scaling, min_capacity_of
 from stacks.environment.section import Section
 from stacks.environment.storage import Storage
+from stacks.environment.updates import GuardedUpdate, UnguardedUpdate
 from stacks.environment.values import ACCOUNT_PATTERN, ENVIRONMENT_TAG, NAME_PATTERN, REGION_PATTERN, valid_tags
 
 
@@ -60,14 +60,25 @@ class Environment(Section):
         return {**self.tags, ENVIRONMENT_TAG: self.name}
 
     @property
-    def instance_types(self) -> tuple[str, ...]:
-        """Instance types in order of preference: those named, else the catalog's default for the model source.
+    def all_variants(self) -> tuple[Variant, ...]:
+        """Every variant of the endpoint: the first one, the further production variants, the shadow variant.
 
-        None with Bedrock, which has no instances to choose.
+        Empty with Bedrock, which has no endpoint.
         """
         if isinstance(self.model, BedrockModel):
             return ()
-        return self.endpoint.instance_types or (load_catalog().default_instance_type(self.model.source),)
+        return resolve_variants(self.model, self.endpoint, self.scaling)
+
+    @property
+    def production_variants(self) -> tuple[Variant, ...]:
+        """The variants whose answers callers get, the first one first. Empty with Bedrock, which has no endpoint."""
+        return tuple(variant for variant in self.all_variants if not variant.is_shadow)
+
+    @property
+    def instance_types(self) -> tuple[str, ...]:
+        """The first variant's instance types, in order of preference. Empty with Bedrock, which has no endpoint."""
+        variants = self.all_variants
+        return variants[0].instance_types if variants else ()
 
     @model_validator(mode="before")
     @classmethod
@@ -90,3 +101,13 @@ class Environment(Section):
         if problems := [*environment_problems(sections)]:
             raise_problems("environment", problems)
         return self
+
+
+def guarded_update(environment: Environment) -> GuardedUpdate | None:
+    """The update policy with its alarms; None where SageMaker watches no alarm.
+
+    SageMaker replaces a Marketplace package all at once and watches no alarm ("Deployment guardrails: Exclusions").
+    """
+    update, variants = environment.endpoint.update, environment.all_variants
+    has_package = any(isinstance(variant.model, OptimizedModel) for variant in variants)
+    return None if isinstance(update, UnguardedUpdate) or has_package or not variants else update

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-import httpx
+import httpx2
 from deploy_harness import ROOT, Account
 from PIL import Image
 
@@ -41,15 +41,15 @@ class Deployed(Protocol):
 
 def drive(deployed: Deployed, environment: Environment) -> None:
     """Health, an image by link that is followed, a JSON call that is repeated, one that fails, and a mask."""
-    assert httpx.get(deployed.url(environment, "health"), timeout=60).status_code == 200
-    link = httpx.post(
+    assert httpx2.get(deployed.url(environment, "health"), timeout=60).status_code == 200
+    link = httpx2.post(
         deployed.url(environment, "v1/images/generations"),
         headers=_key(deployed, environment),
         json={"model": "sdxl", "prompt": "a puppy", "response_format": "url"},
         timeout=60,
     )
     assert link.status_code == 200, link.text
-    assert httpx.get(link.json()["data"][0]["url"], timeout=60).status_code == 200
+    assert httpx2.get(link.json()["data"][0]["url"], timeout=60).status_code == 200
     first, repeated = (draw(deployed, environment, idempotency_key="twice") for _ in range(2))
     assert first.json() == repeated.json()
     with failing_model(deployed):
@@ -58,10 +58,10 @@ def drive(deployed: Deployed, environment: Environment) -> None:
         assert masked(deployed, environment).status_code == 200
 
 
-def draw(deployed: Deployed, environment: Environment, *, idempotency_key: str = "") -> httpx.Response:
+def draw(deployed: Deployed, environment: Environment, *, idempotency_key: str = "") -> httpx2.Response:
     """Ask for an image."""
     repeatable = {"idempotency-key": idempotency_key} if idempotency_key else {}
-    return httpx.post(
+    return httpx2.post(
         deployed.url(environment, f"{ENGINE}/text-to-image"),
         headers={**_key(deployed, environment), **repeatable},
         json={"text_prompts": [{"text": "a puppy"}], "seed": 7},
@@ -73,16 +73,16 @@ def draw(deployed: Deployed, environment: Environment, *, idempotency_key: str =
 def failing_model(deployed: Deployed) -> Iterator[None]:
     """The next call of a model fails."""
     address = f"{deployed.account.emulator.aws_endpoint_url}/_emulator/faults"
-    httpx.put(address, json={"fault": "server_error", "times": 1}).raise_for_status()
+    httpx2.put(address, json={"fault": "server_error", "times": 1}).raise_for_status()
     yield
-    httpx.delete(address).raise_for_status()
+    httpx2.delete(address).raise_for_status()
 
 
 def roles(deployed: Deployed, environment: Environment) -> list[dict[str, Any]]:
     """What is known of the roles of an environment's functions."""
     address = f"{deployed.account.emulator.aws_endpoint_url}/_emulator/iam"
     prefix = f":{environment.region}:{deployed.account.id}:function:sdxl-{environment.name}-Api-"
-    found = httpx.get(address).raise_for_status().json()["roles"]
+    found = httpx2.get(address).raise_for_status().json()["roles"]
     return [role for role in found if any(prefix in function for function in role["functions"])]
 
 
@@ -146,9 +146,9 @@ def without_permission(deployed: Deployed, environment: Environment, action: str
         iam.delete_policy_version(PolicyArn=arn, VersionId=version["PolicyVersion"]["VersionId"])
 
 
-def masked(deployed: Deployed, environment: Environment) -> httpx.Response:
+def masked(deployed: Deployed, environment: Environment) -> httpx2.Response:
     """Ask for a part of an image to be drawn anew."""
-    return httpx.post(
+    return httpx2.post(
         deployed.url(environment, f"{ENGINE}/image-to-image/masking"),
         headers=_key(deployed, environment),
         files={"init_image": _picture("RGB"), "mask_image": _picture("L")},

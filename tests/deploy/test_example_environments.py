@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import jmespath
 import pytest
 from aws_command_lines import commands, parse
@@ -63,10 +63,10 @@ class Examples:
         api = self.outputs(environment)["RestApiId"]
         return f"{self.account.emulator.gateway_url}/_aws/execute-api/{api}/api/{path}"
 
-    def generate(self, environment: Environment, headers: dict[str, str]) -> httpx.Response:
+    def generate(self, environment: Environment, headers: dict[str, str]) -> httpx2.Response:
         """Ask for an image."""
         url = self.url(environment, f"{ENGINE}/text-to-image")
-        return httpx.post(url, headers={"accept": "image/png", **headers}, json=REQUEST, timeout=60)
+        return httpx2.post(url, headers={"accept": "image/png", **headers}, json=REQUEST, timeout=60)
 
     def key(self, environment: Environment) -> str:
         """The first API key of an environment."""
@@ -119,7 +119,7 @@ def _with_a_vpc(account: Account, folder: Path) -> Path:
 def test_the_example_is_deployed_and_open_to_monitors_alone(examples: Examples, name: str) -> None:
     environment = EXAMPLES[name]
 
-    health = httpx.get(examples.url(environment, "health"), timeout=60)
+    health = httpx2.get(examples.url(environment, "health"), timeout=60)
     refused = examples.generate(environment, {})
 
     assert health.status_code == 200, health.text
@@ -149,7 +149,7 @@ def test_a_signed_request_opens_the_api_of_mode_iam(examples: Examples) -> None:
     credentials = Credentials(access_key_id(examples.account.id), DUMMY_SECRET)
     SigV4Auth(credentials, "execute-api", environment.region).add_auth(request)
 
-    answer = httpx.post(url, headers=dict(request.headers.items()), content=body, timeout=60)
+    answer = httpx2.post(url, headers=dict(request.headers.items()), content=body, timeout=60)
 
     assert answer.status_code == 200, answer.text
     assert answer.content.startswith(PNG)
@@ -159,7 +159,7 @@ def test_an_access_token_opens_the_api_of_mode_cognito_and_an_id_token_does_not(
     environment = EXAMPLES["cognito"]
     pool_id, client_id = (examples.outputs(environment)[name] for name in ("UserPoolId", "UserPoolClientId"))
     examples.client("cognito-idp", environment).admin_create_user(UserPoolId=pool_id, Username="maria@example.com")
-    tokens = httpx.post(
+    tokens = httpx2.post(
         f"{examples.account.emulator.aws_endpoint_url}/_emulator/tokens",
         json={"user_pool_id": pool_id, "client_id": client_id, "username": "maria@example.com"},
     ).json()
@@ -196,7 +196,7 @@ def test_a_refused_term_is_answered_as_a_filtered_prompt(examples: Examples) -> 
     term = environment.api.moderation.refused_terms[0]
     url = examples.url(environment, f"{ENGINE}/text-to-image")
 
-    answer = httpx.post(
+    answer = httpx2.post(
         url, headers={"x-api-key": examples.key(environment)}, json={"text_prompts": [{"text": f"a {term}"}]}
     )
 
@@ -229,7 +229,7 @@ def test_the_functions_need_every_permission_that_they_hold_and_no_other(example
 
 @pytest.mark.parametrize("name", [name for name in EXAMPLES if name not in WITH_KEYS])
 def test_the_functions_of_other_callers_are_refused_nothing(examples: Examples, name: str) -> None:
-    assert httpx.get(examples.url(EXAMPLES[name], "health"), timeout=60).status_code == 200
+    assert httpx2.get(examples.url(EXAMPLES[name], "health"), timeout=60).status_code == 200
 
     assert roles(examples, EXAMPLES[name])
     assert denied(examples, EXAMPLES[name]) == []
@@ -263,7 +263,7 @@ def test_without_one_permission_exactly_its_call_is_refused(
 
 def _engine(examples: Examples, environment: Environment) -> dict[str, str]:
     url = examples.url(environment, "v1/engines/list")
-    (engine,) = httpx.get(url, headers={"x-api-key": examples.key(environment)}, timeout=60).json()
+    (engine,) = httpx2.get(url, headers={"x-api-key": examples.key(environment)}, timeout=60).json()
     assert isinstance(engine, dict)
     return engine
 
@@ -320,7 +320,7 @@ def test_saved_queries_read_what_the_function_writes(examples: Examples) -> None
     assert examples.generate(environment, key).status_code == 200
     # The gateway passes it on: what it refuses itself never reaches the function's log.
     url = examples.url(environment, "v1/generation/no-such-engine/text-to-image")
-    assert httpx.post(url, headers=key, json=REQUEST, timeout=60).status_code == 404
+    assert httpx2.post(url, headers=key, json=REQUEST, timeout=60).status_code == 404
     group = f"/aws/lambda/sdxl-{environment.name}-image-api"
     events = examples.client("logs", environment).filter_log_events(logGroupName=group)["events"]
     lines = [json.loads(event["message"]) for event in events if event["message"].startswith("{")]
@@ -411,7 +411,7 @@ def destroy(examples: Examples, name: str, confirm: str) -> subprocess.Completed
     folder = examples.folder / "environments"
     command = [sdxl, "environments", "destroy", name, "--dir", str(folder), "--confirm", confirm]
     return subprocess.run(
-        [*command, "--assembly", examples.assembly],
+        command,
         env=examples.account.variables(),
         capture_output=True,
         text=True,

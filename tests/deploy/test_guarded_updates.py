@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 import yaml
 from deploy_harness import REGION, ROOT, Account, copy_of_app, synthesize
@@ -86,11 +86,11 @@ class Guarded:
     def client(self, service: str) -> Any:
         return self.account.client(service)
 
-    def generate(self) -> httpx.Response:
+    def generate(self) -> httpx2.Response:
         key_id = self.account.outputs(f"{ENDPOINT}-Api")["ApiKeyId"]
         key = self.client("apigateway").get_api_key(apiKey=key_id, includeValue=True)["value"]
         url = f"{self.account.emulator.gateway_url}{GENERATION}"
-        return httpx.post(url, headers={"x-api-key": key}, json=REQUEST, timeout=60)
+        return httpx2.post(url, headers={"x-api-key": key}, json=REQUEST, timeout=60)
 
     @contextlib.contextmanager
     def traffic(self) -> Iterator[Counter[int]]:
@@ -101,7 +101,7 @@ class Guarded:
         done = threading.Event()
 
         def call() -> None:
-            with httpx.Client(headers={"x-api-key": key}, timeout=60) as client:
+            with httpx2.Client(headers={"x-api-key": key}, timeout=60) as client:
                 while not done.is_set():
                     answers[
                         client.post(f"{self.account.emulator.gateway_url}{GENERATION}", json=REQUEST).status_code
@@ -119,11 +119,11 @@ class Guarded:
     def fault(self, **fault: Any) -> Iterator[None]:
         """Switch a fault of the emulator on."""
         url = f"{self.account.emulator.aws_endpoint_url}/_emulator/faults"
-        httpx.put(url, json=fault).raise_for_status()
+        httpx2.put(url, json=fault).raise_for_status()
         try:
             yield
         finally:
-            httpx.delete(url)
+            httpx2.delete(url)
 
     def image(self) -> str:
         """The image that the endpoint's first variant runs."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from deploy_harness import REGION, Account, copy_of_app, synthesize
 
@@ -56,7 +56,7 @@ class Life:
         """A boto3 client of the account."""
         return self.account.client(service)
 
-    def generate(self, accept: str, *, seed: int = 7, idempotency_key: str | None = None) -> httpx.Response:
+    def generate(self, accept: str, *, seed: int = 7, idempotency_key: str | None = None) -> httpx2.Response:
         """Ask the deployed API, at the gateway's root, for an image."""
         key_id = self.account.outputs("sdxl-dev-Api")["ApiKeyId"]
         key = self.client("apigateway").get_api_key(apiKey=key_id, includeValue=True)["value"]
@@ -64,11 +64,11 @@ class Life:
         if idempotency_key is not None:
             headers["idempotency-key"] = idempotency_key
         url = f"{self.account.emulator.gateway_url}{GENERATION}"
-        return httpx.post(url, headers=headers, json={**REQUEST, "seed": seed}, timeout=60)
+        return httpx2.post(url, headers=headers, json={**REQUEST, "seed": seed}, timeout=60)
 
     def health(self) -> dict[str, str]:
         """What the API says of itself."""
-        return httpx.get(f"{self.account.emulator.gateway_url}/health", timeout=60).json()  # type: ignore[no-any-return]
+        return httpx2.get(f"{self.account.emulator.gateway_url}/health", timeout=60).json()  # type: ignore[no-any-return]
 
     def endpoint(self) -> dict[str, Any]:
         """The endpoint."""

@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import httpx
+import httpx2
 import openai
 import pytest
 from deployed_api import DeployedApi, deployed_api
@@ -65,7 +65,7 @@ def _image(answer: openai.types.ImagesResponse, index: int = 0) -> Image.Image:
     if image.b64_json is not None:
         return _opened(base64.b64decode(image.b64_json))
     assert image.url is not None
-    return _opened(httpx.get(image.url, timeout=60).raise_for_status().content)
+    return _opened(httpx2.get(image.url, timeout=60).raise_for_status().content)
 
 
 def test_generate(client: Client) -> None:
@@ -186,6 +186,6 @@ def test_reused_idempotency_key_is_unprocessable(client: Client) -> None:
 
 
 def test_served_document_names_the_address_that_it_was_asked_at(api: DeployedApi) -> None:
-    document = httpx.get(f"{api.url}/openapi.json", timeout=60).raise_for_status().json()
+    document = httpx2.get(f"{api.url}/openapi.json", timeout=60).raise_for_status().json()
 
     assert document["servers"] == [{"url": api.url.rstrip("/")}]

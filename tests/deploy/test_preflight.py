@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 from emulator.state_file import RunningEmulator
 from sdxl.cli import app
 from sdxl.commands import preflight as command
-from sdxl.deployments import load_named_environment
+from sdxl.deployment.aws import load_named_environment
 from stacks.catalog import load_catalog
 
 CORE = "stability.stable-image-core-v1:1"

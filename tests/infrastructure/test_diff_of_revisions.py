@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 from infrastructure_synthesis import ROOT
 
-from sdxl.diff.assemblies import read_assembly
+from sdxl.diff.assemblies import checked_out, read_assembly, synthesize
 from sdxl.diff.changes import changes_between
-from sdxl.diff.revisions import checked_out, synthesize
 from sdxl.errors import SdxlError
 
 

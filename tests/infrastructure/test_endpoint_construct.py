@@ -11,13 +11,13 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from infrastructure_synthesis import Synthesis, Template, logical_id, make_app, the
 
 from stacks.constructs.encrypted_log_group import EncryptedLogGroup
-from stacks.constructs.endpoint import SdxlEndpoint, ServedVariant
+from stacks.constructs.endpoint import SdxlEndpoint
 from stacks.constructs.endpoint_scaling import RealTimeScaling
-from stacks.constructs.model_container import ModelPackage
-from stacks.environment import Endpoint, InvocationsPerInstance, Scaling
+from stacks.environment import Endpoint, InvocationsPerInstance, OptimizedModel, Scaling, Variant
 
 TARGET = "AWS::ApplicationAutoScaling::ScalableTarget"
 POLICY = "AWS::ApplicationAutoScaling::ScalingPolicy"
+PACKAGE = "arn:aws:sagemaker:us-east-1:111122223333:model-package/own"
 INSTANCES = "/aws/sagemaker/Endpoints"
 
 
@@ -30,15 +30,14 @@ def endpoint() -> SdxlEndpoint:
         "Endpoint",
         endpoint_name="sdxl-test",
         variants=[
-            ServedVariant(
+            Variant(
                 name="primary",
-                container=ModelPackage(arn="arn:aws:sagemaker:us-east-1:111122223333:model-package/own"),
-                instance_types=["ml.g5.2xlarge"],
+                model=OptimizedModel(source="optimized", model_package_arn=PACKAGE),
+                instance_types=("ml.g5.2xlarge",),
             )
         ],
         settings=Endpoint(),
         log_group=log_group,
-        is_scaled=False,
     )
 
 

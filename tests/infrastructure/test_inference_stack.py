@@ -11,13 +11,14 @@ from infrastructure_synthesis import Synthesis, Template, logical_id, make_app, 
 
 from stacks.catalog import load_catalog
 from stacks.constructs.encrypted_log_group import EncryptedLogGroup
-from stacks.constructs.endpoint import SdxlEndpoint, ServedVariant
-from stacks.constructs.model_container import InferenceContainer, ModelPackage
-from stacks.environment import Endpoint
+from stacks.constructs.endpoint import SdxlEndpoint
+from stacks.constructs.model_container import InferenceContainer
+from stacks.environment import Endpoint, OptimizedModel, Variant
 
 MODEL = "AWS::SageMaker::Model"
 ENDPOINT_CONFIG = "AWS::SageMaker::EndpointConfig"
 ENDPOINT = "AWS::SageMaker::Endpoint"
+PACKAGE = "arn:aws:sagemaker:us-east-1:111122223333:model-package/own"
 ROLE = "AWS::IAM::Role"
 POLICY = "AWS::IAM::ManagedPolicy"
 
@@ -197,15 +198,14 @@ def endpoint_template(*, instance_types: Sequence[str] = ("ml.g6e.xlarge",), **s
         **{
             "endpoint_name": "sdxl-test",
             "variants": [
-                ServedVariant(
+                Variant(
                     name="primary",
-                    container=ModelPackage(arn="arn:aws:sagemaker:us-east-1:111122223333:model-package/own"),
-                    instance_types=instance_types,
+                    model=OptimizedModel(source="optimized", model_package_arn=PACKAGE),
+                    instance_types=tuple(instance_types),
                 )
             ],
             "settings": Endpoint(),
             "log_group": log_group,
-            "is_scaled": False,
             **settings,
         },  # type: ignore[arg-type]
     )

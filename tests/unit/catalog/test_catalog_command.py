@@ -51,7 +51,7 @@ def test_verify_confirms_offline() -> None:
 
 @pytest.mark.parametrize("arguments", [[], ["--json"]])
 def test_verify_ends_with_1_when_something_differs(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stacks.catalog.verify.verify", lambda *_args: [FINDING])
+    monkeypatch.setattr("sdxl.commands.catalog.verify_catalog", lambda *_args: [FINDING])
 
     result = runner.invoke(app, ["catalog", "verify", *arguments])
 
@@ -64,7 +64,7 @@ def test_malformed_catalog_is_one_error_not_a_traceback(monkeypatch: pytest.Monk
     def fail() -> None:
         raise CatalogError("sdxl_open.json.model: expected an object")
 
-    monkeypatch.setattr("stacks.catalog.load_catalog", fail)
+    monkeypatch.setattr("sdxl.commands.catalog.load_catalog", fail)
 
     result = runner.invoke(app, ["catalog", "show"])
 
@@ -76,7 +76,7 @@ def test_malformed_catalog_is_one_error_not_a_traceback(monkeypatch: pytest.Monk
 def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in CATALOG_FILES:
         shutil.copy(CATALOG_DIRECTORY / name, tmp_path / name)
-    monkeypatch.setattr("stacks.catalog.reader.CATALOG_DIRECTORY", tmp_path)
+    monkeypatch.setattr("sdxl.commands.catalog.CATALOG_DIRECTORY", tmp_path)
     return tmp_path
 
 
@@ -84,7 +84,7 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def fetched(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     spec: dict[str, Any] = json.loads((Path(__file__).parent / "jumpstart_spec.json").read_text())
     monkeypatch.setattr(
-        "stacks.catalog.jumpstart.fetch_open_spec", lambda bucket: FetchedSpec(spec=spec, source=f"s3://{bucket}/spec")
+        "sdxl.commands.catalog.fetch_open_spec", lambda bucket: FetchedSpec(spec=spec, source=f"s3://{bucket}/spec")
     )
     return spec
 
@@ -127,9 +127,21 @@ def test_refresh_without_a_network_says_so(directory: Path, monkeypatch: pytest.
     def fail(bucket: str) -> None:
         raise CatalogError(f"s3://{bucket}/models_manifest.json cannot be read: no route")
 
-    monkeypatch.setattr("stacks.catalog.jumpstart.fetch_open_spec", fail)
+    monkeypatch.setattr("sdxl.commands.catalog.fetch_open_spec", fail)
 
     result = runner.invoke(app, ["catalog", "refresh"])
 
     assert result.exit_code == 1
     assert "error: s3://jumpstart-cache-prod-us-east-1/models_manifest.json cannot be read" in result.stderr
+
+
+def test_verify_without_sagemaker_core_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: object) -> None:
+        raise ModuleNotFoundError("No module named 'sagemaker'", name="sagemaker")
+
+    monkeypatch.setattr("sdxl.commands.catalog.sagemaker_core", fail)
+
+    result = runner.invoke(app, ["catalog", "verify"])
+
+    assert result.exit_code == 1
+    assert "Run `make setup-catalog`" in result.stderr

@@ -161,9 +161,9 @@ def test_an_unguarded_update_waits_for_nothing_and_needs_one_instance(tmp_path: 
 def test_a_scaled_variant_starts_with_the_instances_that_it_keeps(tmp_path: Path) -> None:
     scaling = f"scaling: {{min_capacity: 2, max_capacity: 3, {TARGET}}}"
 
-    (variant,) = load(
+    _, variant = load(
         tmp_path, f"{BASE}endpoint:\n{VARIANT}, {scaling}}}\nscaling: {{max_capacity: 2, {TARGET}}}\n"
-    ).endpoint.variants
+    ).all_variants
 
     assert variant.instance_count == 2
-    assert variant.chosen_instance_types == ("ml.g5.2xlarge",)
+    assert variant.instance_types == ("ml.g5.2xlarge",)

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-import httpx
+import httpx2
 from image_api.dialects.http import HttpRequest
 from image_api_fakes import ApplicationUnderTest, Reply
 from PIL import Image
@@ -31,9 +31,9 @@ def in_base64(data: bytes) -> str:
 def form(data: dict[str, str], files: dict[str, bytes] | None = None) -> HttpRequest:
     """A form as a real HTTP client writes it."""
     parts = {name: (f"{name}.png", content, "image/png") for name, content in (files or {}).items()}
-    # Without a file httpx would send another media type than multipart.
+    # Without a file httpx2 would send another media type than multipart.
     fields: list[tuple[str, Any]] = [(name, (None, value)) for name, value in data.items()]
-    request = httpx.Request("POST", "https://api.test", files=[*fields, *parts.items()])
+    request = httpx2.Request("POST", "https://api.test", files=[*fields, *parts.items()])
     return HttpRequest(headers={"content-type": request.headers["content-type"]}, body=request.read())
 
 

@@ -9,7 +9,7 @@ import base64
 import json
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from image_api.dialects.http import HttpRequest
 from image_api_fakes import ApplicationUnderTest, FakeRuntime
@@ -91,7 +91,7 @@ def without_file_names(fields: dict[str, str], files: dict[str, bytes]) -> HttpR
     """A form as the documentation's Go sample writes it: images in fields like any other."""
     parts: list[tuple[str, Any]] = [(name, (None, content)) for name, content in files.items()]
     parts += [(name, (None, value)) for name, value in fields.items()]
-    request = httpx.Request("POST", "https://api.test", files=parts)
+    request = httpx2.Request("POST", "https://api.test", files=parts)
     return HttpRequest(headers={"content-type": request.headers["content-type"]}, body=request.read())
 
 

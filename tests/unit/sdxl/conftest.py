@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Callable
 
 import boto3
-import httpx
+import httpx2
 import pytest
 from botocore.stub import Stubber
 
@@ -45,13 +45,13 @@ class FakeApi:
     """An image API in memory. `answers` are given in turn, then every call succeeds."""
 
     def __init__(self) -> None:
-        self.requests: list[httpx.Request] = []
-        self.answers: list[httpx.Response | Exception] = []
+        self.requests: list[httpx2.Request] = []
+        self.answers: list[httpx2.Response | Exception] = []
         self.finish_reason = "SUCCESS"
 
-    def handle(self, request: httpx.Request) -> httpx.Response:
+    def handle(self, request: httpx2.Request) -> httpx2.Response:
         if request.url.path == "/health":
-            return httpx.Response(200, json={"status": "ok"})
+            return httpx2.Response(200, json={"status": "ok"})
         self.requests.append(request)
         if self.answers:
             answer = self.answers.pop(0)
@@ -67,15 +67,15 @@ class FakeApi:
             {"base64": image, "seed": first + number, "finishReason": self.finish_reason}
             for number in range(body.get("samples", 1))
         ]
-        return httpx.Response(200, json={"artifacts": artifacts})
+        return httpx2.Response(200, json={"artifacts": artifacts})
 
-    def _changed(self, body: dict) -> httpx.Response:
+    def _changed(self, body: dict) -> httpx2.Response:
         artifact = {"base64": body["init_image"], "seed": body.get("seed") or 1234, "finishReason": self.finish_reason}
-        return httpx.Response(200, json={"artifacts": [artifact]})
+        return httpx2.Response(200, json={"artifacts": [artifact]})
 
     @property
-    def transport(self) -> httpx.MockTransport:
-        return httpx.MockTransport(self.handle)
+    def transport(self) -> httpx2.MockTransport:
+        return httpx2.MockTransport(self.handle)
 
     def bodies(self) -> list[dict]:
         return [json.loads(request.content) for request in self.requests]
@@ -86,12 +86,12 @@ def api() -> FakeApi:
     return FakeApi()
 
 
-def api_error(status: int, name: str, message: str, **headers: str) -> httpx.Response:
-    return httpx.Response(status, json={"id": "req-1", "name": name, "message": message}, headers=headers)
+def api_error(status: int, name: str, message: str, **headers: str) -> httpx2.Response:
+    return httpx2.Response(status, json={"id": "req-1", "name": name, "message": message}, headers=headers)
 
 
 @pytest.fixture
-def error() -> Callable[..., httpx.Response]:
+def error() -> Callable[..., httpx2.Response]:
     return api_error
 
 
@@ -167,12 +167,12 @@ def connect(request, clock):
     """Opens a client, either kind, to `handle`, with time standing still and no randomness."""
 
     def connect(handle, api_key="key-1", base_url="https://api.example/api/", **options):
-        def answer(request: httpx.Request) -> httpx.Response:
+        def answer(request: httpx2.Request) -> httpx2.Response:
             scripted = handle(request)
             # A response belongs to one kind of client once it is read; tests give the same to both.
-            return httpx.Response(scripted.status_code, headers=scripted.headers.raw, content=scripted.content)
+            return httpx2.Response(scripted.status_code, headers=scripted.headers.raw, content=scripted.content)
 
-        transport = httpx.MockTransport(answer)
+        transport = httpx2.MockTransport(answer)
         options = {"transport": transport, "clock": lambda: clock.now, "draw": lambda: 0.0, **options}
         if request.param == "Client":
             return Client(base_url, api_key, sleep=clock.sleep, **options)

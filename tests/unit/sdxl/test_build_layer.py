@@ -6,16 +6,7 @@ from pathlib import Path
 import pytest
 
 from tools import build_layer
-from tools.build_layer import LayerError, layer_archive, locked_requirements, write_archive
-
-LOCK = """\
-# made by `make lock`
-a-package==1.1.0 \\
-    --hash=sha256:aa \\
-    --hash=sha256:bb
-other.package==2.0 ; python_full_version < '3.14' \\
-    --hash=sha256:cc
-"""
+from tools.build_layer import LayerError, layer_archive, write_archive
 
 
 def make_packages(folder: Path, names: list[str]) -> Path:
@@ -49,32 +40,13 @@ def test_the_archive_holds_only_what_functions_import_where_lambda_looks(tmp_pat
     assert {entry.filename: entry.external_attr >> 16 for entry in entries}["python/a/core.so"] == 0o100755
 
 
-def test_requirements_take_their_hashes_from_the_lock_file():
-    chosen = locked_requirements("# why\nA_Package==1.1.0  # why\n\nother-package==2.0\n", LOCK)
-    assert chosen == LOCK.split("\n", 1)[1]
-
-
-@pytest.mark.parametrize(
-    ("requirement", "message"),
-    [
-        ("a-package>=1", "'a-package>=1' is not pinned"),
-        ("a-package==1.1", "wants a-package==1.1, requirements.lock has 1.1.0. Run `make lock`"),
-        ("missing==1", "wants missing==1, requirements.lock does not have it"),
-    ],
-)
-def test_requirements_that_the_lock_file_does_not_have_are_refused(requirement, message):
-    with pytest.raises(LayerError, match=message):
-        locked_requirements(requirement, LOCK)
-
-
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     (tmp_path / "requirements.txt").write_text("a-package==1.1.0\n")
-    (tmp_path / "requirements.lock").write_text(LOCK)
     installs = []
 
-    def install(locked: Path, target: Path) -> None:
-        installs.append(locked.read_text())
+    def install(requirements: Path, target: Path) -> None:
+        installs.append(requirements.read_text())
         make_packages(target, WANTED)
 
     monkeypatch.setattr(build_layer, "install", install)
@@ -82,7 +54,7 @@ def project(tmp_path, monkeypatch):
 
 
 def build(folder: Path) -> Path:
-    return build_layer.build_layer(folder / "requirements.txt", folder / "requirements.lock", folder / "layer")
+    return build_layer.build_layer(folder / "requirements.txt", folder / "layer")
 
 
 def test_a_built_layer_is_not_built_again(project):
@@ -110,3 +82,17 @@ def test_an_interrupted_build_leaves_nothing(project, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         build(folder)
     assert list((folder / "layer").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("requirements", "message"),
+    [
+        ("a-package>=1\n", "--require-hashes.*a-package>=1"),
+        ("a-package==1.1.0\n", "must have a hash.*a-package==1.1.0"),
+    ],
+)
+def test_a_requirement_without_a_version_or_a_hash_is_refused(tmp_path, requirements, message):
+    (tmp_path / "requirements.txt").write_text(requirements)
+    with pytest.raises(LayerError, match=message):
+        build_layer.build_layer(tmp_path / "requirements.txt", tmp_path / "layer")
+    assert list((tmp_path / "layer").iterdir()) == []

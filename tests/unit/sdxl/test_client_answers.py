@@ -5,7 +5,7 @@ import json
 import subprocess
 import sys
 
-import httpx
+import httpx2
 import pytest
 
 import sdxl
@@ -56,7 +56,7 @@ def test_an_image_is_saved_once_unless_told_otherwise(client, png, tmp_path):
 
 def test_the_apis_warnings_come_with_the_result(client, api, png):
     artifact = {"base64": base64.b64encode(png).decode(), "seed": 1, "finishReason": "SUCCESS"}
-    api.answers = [httpx.Response(200, json={"artifacts": [artifact]}, headers={"x-sdxl-warning": "May crop."})]
+    api.answers = [httpx2.Response(200, json={"artifacts": [artifact]}, headers={"x-sdxl-warning": "May crop."})]
     assert client.generate(REQUEST).warnings == ("May crop.",)
     assert client.generate(REQUEST).warnings == ()
 
@@ -81,7 +81,7 @@ def test_the_apis_warnings_come_with_the_result(client, api, png):
 )
 def test_an_error_answer_is_an_exception_of_its_own(client, api, status, kind, exit_code):
     body = {"id": "req-1", "name": "some_name", "message": "steps is 5; allowed are 10 to 150."}
-    api.answers = [httpx.Response(status, json=body)]
+    api.answers = [httpx2.Response(status, json=body)]
     with pytest.raises(ApiError, match=rf"10 to 150\. \({status} some_name, request req-1\)") as caught:
         client.generate(REQUEST)
     assert type(caught.value) is kind
@@ -89,7 +89,7 @@ def test_an_error_answer_is_an_exception_of_its_own(client, api, status, kind, e
     assert (caught.value.message, caught.value.exit_code) == ("steps is 5; allowed are 10 to 150.", exit_code)
 
 
-@pytest.mark.parametrize("answer", [httpx.Response(502, text="bad gateway"), httpx.Response(502, json=["bad"])])
+@pytest.mark.parametrize("answer", [httpx2.Response(502, text="bad gateway"), httpx2.Response(502, json=["bad"])])
 def test_an_error_in_anothers_words_is_told_by_its_status(client, api, answer):
     api.answers = [answer]
     with pytest.raises(ServerError, match=r"Bad Gateway \(502\)") as caught:
@@ -114,17 +114,17 @@ def test_a_reason_that_quotes_the_request_is_shortened_around_its_end(client, ap
 @pytest.mark.parametrize(
     "answer",
     [
-        httpx.Response(200, text="<html>hello</html>"),
-        httpx.Response(200, content=b"\xff\xfe\xfa"),
-        httpx.Response(200, json=[]),
-        httpx.Response(200, json={"images": []}),
-        httpx.Response(200, json={"artifacts": []}),
-        httpx.Response(200, json={"artifacts": "none"}),
-        httpx.Response(200, json={"artifacts": [{"seed": 1}]}),
-        httpx.Response(200, json={"artifacts": [{"seed": 1, "base64": "%%%"}]}),
-        httpx.Response(200, json={"artifacts": [{"seed": 1, "base64": "aGVsbG8="}]}),
-        httpx.Response(200, json={"artifacts": [{"seed": "x", "base64": "aGVsbG8="}]}),
-        httpx.Response(200, json={"artifacts": [{"seed": 1, "base64": "", "finishReason": "ERROR"}]}),
+        httpx2.Response(200, text="<html>hello</html>"),
+        httpx2.Response(200, content=b"\xff\xfe\xfa"),
+        httpx2.Response(200, json=[]),
+        httpx2.Response(200, json={"images": []}),
+        httpx2.Response(200, json={"artifacts": []}),
+        httpx2.Response(200, json={"artifacts": "none"}),
+        httpx2.Response(200, json={"artifacts": [{"seed": 1}]}),
+        httpx2.Response(200, json={"artifacts": [{"seed": 1, "base64": "%%%"}]}),
+        httpx2.Response(200, json={"artifacts": [{"seed": 1, "base64": "aGVsbG8="}]}),
+        httpx2.Response(200, json={"artifacts": [{"seed": "x", "base64": "aGVsbG8="}]}),
+        httpx2.Response(200, json={"artifacts": [{"seed": 1, "base64": "", "finishReason": "ERROR"}]}),
     ],
 )
 def test_an_answer_that_is_not_an_image_is_one_clear_error(client, api, answer):
@@ -133,7 +133,9 @@ def test_an_answer_that_is_not_an_image_is_one_clear_error(client, api, answer):
         client.generate(REQUEST)
 
 
-@pytest.mark.parametrize("problem", [httpx.ConnectError("refused"), httpx.ReadTimeout(""), httpx.ReadError("cut off")])
+@pytest.mark.parametrize(
+    "problem", [httpx2.ConnectError("refused"), httpx2.ReadTimeout(""), httpx2.ReadError("cut off")]
+)
 def test_no_answer_is_a_connection_error_that_names_the_host(client, api, problem):
     api.answers = [problem]
     with pytest.raises(ApiConnectionError, match=r"api\.example (cannot be reached|did not answer in time)"):
@@ -142,25 +144,25 @@ def test_no_answer_is_a_connection_error_that_names_the_host(client, api, proble
 
 @pytest.mark.parametrize("url", ["ftp://nowhere", "nowhere", "http://:bad:port:"])
 def test_an_address_that_cannot_be_called_is_said(url):
-    # httpx's own transport refuses it, before any socket.
+    # httpx2's own transport refuses it, before any socket.
     with Client(url, "key") as client, pytest.raises(InvalidRequestError, match=url):
         client.generate(REQUEST)
 
 
-def _linked(request: httpx.Request, png: bytes, link_status: int) -> httpx.Response:
+def _linked(request: httpx2.Request, png: bytes, link_status: int) -> httpx2.Response:
     if request.url.host == "bucket.example":
         assert "x-api-key" not in request.headers
         assert "authorization" not in request.headers
-        return httpx.Response(link_status, content=png)
+        return httpx2.Response(link_status, content=png)
     artifact = {"url": "https://bucket.example/generated/1.png?signed", "seed": 9, "finishReason": "SUCCESS"}
-    return httpx.Response(200, json={"artifacts": [artifact]})
+    return httpx2.Response(200, json={"artifacts": [artifact]})
 
 
 def test_a_link_is_followed_without_any_credentials(connect, png):
-    def handle(request: httpx.Request) -> httpx.Response:
+    def handle(request: httpx2.Request) -> httpx2.Response:
         return _linked(request, png, 200)
 
-    with connect(handle, auth=httpx.BasicAuth("name", "password")) as client:
+    with connect(handle, auth=httpx2.BasicAuth("name", "password")) as client:
         image = client.generate(REQUEST).images[0]
     assert (image.data, image.seed, image.url) == (png, 9, "https://bucket.example/generated/1.png?signed")
 
@@ -186,11 +188,11 @@ def test_a_link_that_does_not_lead_to_an_image_is_refused(connect):
 def test_a_link_is_fetched_once_and_only_when_it_is_needed(png):
     fetched = []
 
-    def handle(request: httpx.Request) -> httpx.Response:
+    def handle(request: httpx2.Request) -> httpx2.Response:
         fetched.append(request.url.host)
         return _linked(request, png, 200)
 
-    with Client("https://api.example", "key", transport=httpx.MockTransport(handle)) as client:
+    with Client("https://api.example", "key", transport=httpx2.MockTransport(handle)) as client:
         (image,) = client.generate(REQUEST).images
     assert fetched == ["api.example"]
     assert (image.size, image.data) == ((64, 64), png)
@@ -198,7 +200,7 @@ def test_a_link_is_fetched_once_and_only_when_it_is_needed(png):
 
 
 def test_without_a_key_the_authentication_that_was_given_is_used(connect, api):
-    with connect(api.handle, api_key=None, auth=httpx.BasicAuth("name", "password")) as client:
+    with connect(api.handle, api_key=None, auth=httpx2.BasicAuth("name", "password")) as client:
         client.generate(REQUEST)
     assert "x-api-key" not in api.requests[0].headers
     assert api.requests[0].headers["authorization"].startswith("Basic ")
@@ -215,7 +217,7 @@ PRESETS = {
 def test_presets_and_engines_are_typed(connect):
     engines = [{"id": "e1", "name": "E", "description": "An engine", "type": "PICTURE"}]
     answers = {"/api/v1/presets": PRESETS, "/api/v1/engines/list": engines}
-    with connect(lambda request: httpx.Response(200, json=answers[request.url.path])) as client:
+    with connect(lambda request: httpx2.Response(200, json=answers[request.url.path])) as client:
         presets = client.presets()
         assert (presets.sizes[0].name, presets.sizes[0].width, presets.styles[0].name) == ("square", 1024, "anime")
         assert (presets.samplers[0].description, presets.samplers[0].is_supported) == ("The classic.", False)
@@ -227,7 +229,7 @@ def test_presets_and_engines_are_typed(connect):
 @pytest.mark.parametrize(("status", "is_ready"), [(200, True), (503, False)])
 def test_health_is_an_answer_whether_the_model_is_ready_or_not(connect, clock, status, is_ready):
     body = {"status": "ok" if is_ready else "unavailable", "model_source": "open"}
-    health = connect(lambda _: httpx.Response(status, json=body)).health()
+    health = connect(lambda _: httpx2.Response(status, json=body)).health()
     assert (health.is_ready, health.details) == (is_ready, body)
     assert clock.slept == []
 
@@ -235,9 +237,9 @@ def test_health_is_an_answer_whether_the_model_is_ready_or_not(connect, clock, s
 @pytest.mark.parametrize(
     "answer",
     [
-        httpx.Response(403, json={"message": "Missing Authentication Token"}),
-        httpx.Response(200, text="another server"),
-        httpx.Response(200, json=5),
+        httpx2.Response(403, json={"message": "Missing Authentication Token"}),
+        httpx2.Response(200, text="another server"),
+        httpx2.Response(200, json=5),
     ],
 )
 def test_another_server_is_not_healthy(connect, answer):
@@ -247,7 +249,7 @@ def test_another_server_is_not_healthy(connect, answer):
 
 def test_a_health_check_that_reaches_nobody_says_so(connect):
     def refuse(_):
-        raise httpx.ConnectError("refused")
+        raise httpx2.ConnectError("refused")
 
     with pytest.raises(ApiConnectionError, match="refused"):
         connect(refuse).health()
@@ -260,5 +262,5 @@ def test_every_public_name_exists_and_no_other():
 
 
 def test_importing_the_package_alone_loads_no_http_library():
-    code = "import sys, sdxl, json; print(json.dumps([name for name in ('httpx', 'msgspec') if name in sys.modules]))"
+    code = "import sys, sdxl, json; print(json.dumps([name for name in ('httpx2', 'msgspec') if name in sys.modules]))"
     assert json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout) == []

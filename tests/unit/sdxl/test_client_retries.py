@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
-import httpx
+import httpx2
 import pytest
 
 from sdxl import (
@@ -38,7 +38,7 @@ def keys(api):
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_busy_api_is_asked_again_after_the_time_it_names(client, api, clock, retries, status):
     body = {"name": "model_not_ready", "message": "The model is starting."}
-    api.answers = [httpx.Response(status, json=body, headers={"Retry-After": "7"})]
+    api.answers = [httpx2.Response(status, json=body, headers={"Retry-After": "7"})]
     assert client.generate(REQUEST).seconds == 7
     assert clock.slept == [7.0]
     assert [(retry.status, retry.message) for retry in retries] == [(status, "The model is starting.")]
@@ -66,7 +66,7 @@ def test_a_date_in_retry_after_is_waited_for(client, api, clock, error):
 
 @pytest.mark.parametrize("value", ["", "soon", "-5", "\u00b2"])
 def test_a_retry_after_that_says_nothing_is_not_one(client, api, clock, error, value):
-    api.answers = [httpx.Response(503, headers=[(b"retry-after", value.encode())])]
+    api.answers = [httpx2.Response(503, headers=[(b"retry-after", value.encode())])]
     client.generate(REQUEST)
     assert clock.slept == [1.0]
 
@@ -88,11 +88,11 @@ def test_a_used_up_quota_is_not_waited_for(client, api, clock, error):
 @pytest.mark.parametrize(
     "failure",
     [
-        httpx.Response(502),
-        httpx.Response(504),
-        httpx.ConnectError("refused"),
-        httpx.ReadTimeout("slow"),
-        httpx.RemoteProtocolError("cut off"),
+        httpx2.Response(502),
+        httpx2.Response(504),
+        httpx2.ConnectError("refused"),
+        httpx2.ReadTimeout("slow"),
+        httpx2.RemoteProtocolError("cut off"),
     ],
 )
 def test_what_may_have_made_an_image_is_sent_again_with_the_same_key(client, api, clock, failure):
@@ -104,7 +104,7 @@ def test_what_may_have_made_an_image_is_sent_again_with_the_same_key(client, api
 
 
 @pytest.mark.parametrize(
-    ("failure", "kind"), [(httpx.Response(504), ApiError), (httpx.ConnectError("x"), ApiConnectionError)]
+    ("failure", "kind"), [(httpx2.Response(504), ApiError), (httpx2.ConnectError("x"), ApiConnectionError)]
 )
 def test_a_call_that_fails_every_time_is_given_up(client, api, failure, kind):
     api.answers = [failure] * 9
@@ -114,7 +114,7 @@ def test_a_call_that_fails_every_time_is_given_up(client, api, failure, kind):
 
 
 def test_an_attempt_still_at_work_after_a_lost_answer_is_waited_for(client, api, clock, error):
-    api.answers = [httpx.ReadTimeout("slow"), error(409, "n", "in progress"), error(409, "n", "in progress")]
+    api.answers = [httpx2.ReadTimeout("slow"), error(409, "n", "in progress"), error(409, "n", "in progress")]
     assert client.generate(REQUEST).images
     assert clock.slept == [1.0, 2.0, 4.0]
 
@@ -143,7 +143,7 @@ def test_what_would_only_fail_again_is_not_sent_again(client, api, clock, error,
     assert (len(api.requests), clock.slept) == (1, [])
 
 
-@pytest.mark.parametrize("failure", [httpx.Response(503), httpx.Response(504), httpx.ConnectError("x")])
+@pytest.mark.parametrize("failure", [httpx2.Response(503), httpx2.Response(504), httpx2.ConnectError("x")])
 def test_patience_can_be_turned_off(connect, api, failure):
     api.answers = [failure]
     with pytest.raises((ApiError, ApiConnectionError)):
@@ -152,6 +152,6 @@ def test_patience_can_be_turned_off(connect, api, failure):
 
 
 def test_a_failure_between_refusals_does_not_hide_the_refusal(client, api, error):
-    api.answers = [httpx.Response(503), httpx.ConnectError("x"), error(400, "bad_request", "No.")]
+    api.answers = [httpx2.Response(503), httpx2.ConnectError("x"), error(400, "bad_request", "No.")]
     with pytest.raises(BadRequestError, match="No"):
         client.generate(REQUEST)

@@ -5,10 +5,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from sdxl import deployments, target
-from sdxl.deployments import Deployment, find_aws_deployment, read_local_deployment
+from sdxl.deployment import aws as aws_accounts
+from sdxl.deployment import choose
+from sdxl.deployment.aws import find_aws_deployment
+from sdxl.deployment.choose import Target, choose_deployment
+from sdxl.deployment.record import Deployment, read_local_deployment
 from sdxl.errors import ApiConnectionError, NotDeployedError, UnexpectedAnswerError, UsageError
-from sdxl.target import Target, choose_deployment
 
 PROD = SimpleNamespace(name="prod", account="333333333333", region="eu-west-1")
 LOCAL = Deployment(kind="local", api_url="http://127.0.0.1:4580", api_key="local-key", environment="dev")
@@ -100,17 +102,17 @@ def world(monkeypatch):
     """A machine with a local deployment of dev that answers, and an account with every environment."""
     world = SimpleNamespace(local=LOCAL, problem=None, notes=[])
     aws = Deployment(kind="aws", api_url="https://aws", api_key="k", environment="found")
-    monkeypatch.setattr(target, "read_local_deployment", lambda: world.local)
-    monkeypatch.setattr(target, "find_aws_deployment", lambda _: aws)
+    monkeypatch.setattr(choose, "read_local_deployment", lambda: world.local)
+    monkeypatch.setattr(aws_accounts, "find_aws_deployment", lambda _: aws)
     monkeypatch.setattr(
-        target, "load_named_environment", lambda name: SimpleNamespace(name=name, account="222222222222")
+        aws_accounts, "load_named_environment", lambda name: SimpleNamespace(name=name, account="222222222222")
     )
 
     def health(_):
         if world.problem is not None:
             raise world.problem
 
-    monkeypatch.setattr(target.Client, "health", health)
+    monkeypatch.setattr(choose.Client, "health", health)
     world.choose = lambda **what: choose_deployment(Target(**what), note=world.notes.append)
     return world
 
@@ -175,4 +177,4 @@ def test_contradicting_options_are_refused(world, what, message):
 
 
 def test_a_key_goes_nowhere_in_what_is_shown(world):
-    assert "local-key" not in deployments.Deployment.describe(LOCAL)
+    assert "local-key" not in Deployment.describe(LOCAL)

@@ -388,14 +388,14 @@ def test_a_folder_without_a_synthesized_app_is_explained(tmp_path: Path) -> None
 
 
 def test_a_folder_that_is_no_repository_is_explained(tmp_path: Path) -> None:
-    from sdxl.diff.revisions import default_base  # noqa: PLC0415 - only here
+    from sdxl.diff.assemblies import default_base  # noqa: PLC0415 - only here
 
     with pytest.raises(UsageError, match="no git repository with a commit"):
         default_base(tmp_path)
 
 
 def test_a_branch_is_compared_with_where_it_left_the_main_line(tmp_path: Path) -> None:
-    from sdxl.diff.revisions import checked_out, default_base  # noqa: PLC0415 - only here
+    from sdxl.diff.assemblies import checked_out, default_base  # noqa: PLC0415 - only here
 
     def git(*arguments: str) -> str:
         identity = ["-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false"]

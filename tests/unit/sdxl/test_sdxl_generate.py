@@ -5,14 +5,14 @@ import json
 from functools import partial
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from typer.testing import CliRunner
 
 from sdxl.cli import app
 from sdxl.client import Client
 from sdxl.commands import generate
-from sdxl.deployments import Deployment
+from sdxl.deployment.record import Deployment
 
 LOCAL = Deployment(kind="local", api_url="http://127.0.0.1:4580", api_key="secret-key", environment="dev")
 
@@ -106,7 +106,7 @@ def test_wrong_images_end_with_2_before_anything_is_called(run, api, files, opti
 def test_the_apis_warnings_are_said(run, api, png):
     artifact = {"base64": base64.b64encode(png).decode(), "seed": 1, "finishReason": "SUCCESS"}
     warning = "SDXL 1.0 is not trained for 512x512 and may crop its subject."
-    api.answers = [httpx.Response(200, json={"artifacts": [artifact]}, headers={"x-sdxl-warning": warning})]
+    api.answers = [httpx2.Response(200, json={"artifacts": [artifact]}, headers={"x-sdxl-warning": warning})]
     assert warning in run(["generate", "a fox", "--size", "512x512"]).stderr
 
 
@@ -182,7 +182,7 @@ def test_the_apis_errors_become_exit_codes(run, api, error, status, exit_code):
 
 
 def test_an_api_that_cannot_be_reached_ends_with_4(run, api):
-    api.answers = [httpx.ConnectError("Connection refused")] * 3
+    api.answers = [httpx2.ConnectError("Connection refused")] * 3
     done = run(["generate", "a fox"])
     assert (done.exit_code, done.stdout) == (4, "")
     assert "Connection refused.: trying again in 1 s" in done.stderr
@@ -225,7 +225,7 @@ def test_an_interruption_ends_with_130(run, monkeypatch):
 
 
 def test_nothing_deployed_ends_with_5(monkeypatch):
-    monkeypatch.setattr("sdxl.target.read_local_deployment", lambda: None)
+    monkeypatch.setattr("sdxl.deployment.choose.read_local_deployment", lambda: None)
     done = CliRunner().invoke(app, ["generate", "a fox", "--local"])
     assert done.exit_code == 5
     assert "does not run on this machine" in done.stderr

@@ -8,9 +8,10 @@ from typer.testing import CliRunner
 
 from sdxl.cli import app
 from sdxl.commands import local as commands
-from sdxl.deployments import Deployment
+from sdxl.deployment import cdk as cdk_cli
+from sdxl.deployment.record import Deployment
 from sdxl.errors import SdxlError, UsageError
-from sdxl.local import cdk, emulator, preconditions, processes, up
+from sdxl.local import cdk, emulator, processes, up
 
 STATE = {
     "pid": 4242,
@@ -95,7 +96,7 @@ def test_up_keeps_an_emulator_that_runs(machine):
 def test_up_of_an_environment_without_keys_is_refused():
     api = SimpleNamespace(auth=SimpleNamespace(mode="iam"))
     with pytest.raises(SdxlError, match=r"'dev' has api\.auth\.mode iam; .* called with an API key"):
-        preconditions.check_takes_keys(SimpleNamespace(name="dev", api=api))
+        up.check_takes_keys(SimpleNamespace(name="dev", api=api))
 
 
 def test_up_of_another_environment_than_the_one_that_runs_is_refused(machine, tmp_path):
@@ -157,7 +158,7 @@ def test_the_cdk_gets_the_emulators_keys_and_nothing_of_the_users():
 )
 def test_the_clis_output_in_short(line, progress):
     shown = []
-    cdk.show_progress(line, lambda detail, *, is_lasting: shown.append((detail, is_lasting)))
+    cdk_cli.show_progress(line, lambda detail, *, is_lasting: shown.append((detail, is_lasting)))
     assert shown == progress
 
 
@@ -170,10 +171,10 @@ def test_the_clis_output_in_short(line, progress):
     ],
 )
 def test_a_missing_or_old_node_is_one_clear_error(monkeypatch, found, version, message):
-    monkeypatch.setattr(preconditions.shutil, "which", lambda _: found)
-    monkeypatch.setattr(preconditions.subprocess, "run", lambda *_, **__: SimpleNamespace(stdout=version))
+    monkeypatch.setattr(cdk_cli.shutil, "which", lambda *_, **__: found)
+    monkeypatch.setattr(cdk_cli.subprocess, "run", lambda *_, **__: SimpleNamespace(stdout=version))
     with pytest.raises(SdxlError, match=message):
-        preconditions.check_node()
+        cdk_cli.check_node()
 
 
 def test_the_curl_line_survives_a_shell():

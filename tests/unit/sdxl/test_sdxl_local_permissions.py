@@ -2,7 +2,7 @@
 
 import json
 
-import httpx
+import httpx2
 import pytest
 from typer.testing import CliRunner
 
@@ -84,8 +84,8 @@ def test_json_has_it_all(monkeypatch):
 
 def test_an_emulator_that_does_not_tell_is_an_error(monkeypatch):
     def refuse(url, **_):
-        return httpx.Response(404, request=httpx.Request("GET", url))
+        return httpx2.Response(404, request=httpx2.Request("GET", url))
 
-    monkeypatch.setattr(httpx, "get", refuse)
+    monkeypatch.setattr(httpx2, "get", refuse)
     with pytest.raises(SdxlError, match=r"4581 does not tell of permissions: Client error '404"):
         permissions.read(RUNNING)

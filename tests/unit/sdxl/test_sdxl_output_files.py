@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from sdxl.client import Image
+from sdxl.commands.output_files import OutputPattern, slug
 from sdxl.errors import SdxlError, UsageError
-from sdxl.output_files import OutputPattern, slug
 
 
 def images(png, *seeds):

@@ -16,7 +16,7 @@ from sdxl.cli import app
 from sdxl.commands import preflight as command
 from sdxl.preflight import READ_ACTIONS, WRITE_ACTIONS, Account, preflight
 from sdxl.preflight.access import BOOTSTRAP_RECENT, BOOTSTRAP_REQUIRED
-from sdxl.preflight.names import STACK_PARTS
+from sdxl.preflight.deployed import STACK_PARTS
 from stacks.catalog import load_catalog
 from stacks.catalog.bedrock import load_bedrock_catalog
 from stacks.environment import Environment

@@ -3,14 +3,16 @@
 import json
 from functools import partial
 
-import httpx
+import httpx2
 import pytest
+from image_api.presets import SIZES_BY_NAME
 from typer.testing import CliRunner
 
 from sdxl.cli import app
 from sdxl.client import Client
 from sdxl.commands import presets
-from sdxl.deployments import Deployment
+from sdxl.commands.generate import SIZES
+from sdxl.deployment.record import Deployment
 
 LOCAL = Deployment(kind="local", api_url="http://127.0.0.1:4580", api_key="secret-key", environment="dev")
 ANSWER = {
@@ -28,7 +30,7 @@ ANSWER = {
 
 @pytest.fixture
 def run(monkeypatch):
-    transport = httpx.MockTransport(lambda _: httpx.Response(200, json=ANSWER))
+    transport = httpx2.MockTransport(lambda _: httpx2.Response(200, json=ANSWER))
     monkeypatch.setattr(presets, "choose_deployment", lambda target, note: LOCAL)
     monkeypatch.setattr(presets, "Client", partial(Client, transport=transport))
     return partial(CliRunner().invoke, app)
@@ -51,3 +53,7 @@ def test_what_can_be_chosen_is_a_table(run):
 
 def test_json_is_the_apis_whole_answer(run):
     assert json.loads(run(["presets", "--json"]).stdout) == ANSWER
+
+
+def test_the_sizes_of_generate_are_those_of_the_api():
+    assert {name: (size.width, size.height) for name, size in SIZES_BY_NAME.items()} == dict(SIZES)

@@ -7,7 +7,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 import yaml
 from botocore.exceptions import ClientError
@@ -15,14 +15,15 @@ from typer.testing import CliRunner
 
 from sdxl.cli import app
 from sdxl.client import Client, Retries
-from sdxl.deployments import Deployment, reachable
+from sdxl.commands.pipeline import bootstrap_lines
+from sdxl.deployment.aws import filled, lookup_role_arn, reachable
+from sdxl.deployment.record import Deployment
+from sdxl.deployment.smoke_test import check_image, smoke_test
 from sdxl.errors import SdxlError, UnexpectedAnswerError, UsageError
-from sdxl.rollout import Rollout, smoke_test, steps
-from sdxl.rollout.bootstrap import commands
+from sdxl.rollout import steps
 from sdxl.rollout.github import workflow_text
-from sdxl.rollout.smoke_test import check_image
+from sdxl.rollout.runner import Rollout
 from sdxl.rollout.steps import wait_until_at_rest
-from sdxl.sessions import filled, lookup_role_arn
 from stacks.environment.pipeline_loader import load_pipeline
 
 pytestmark = pytest.mark.disable_socket
@@ -159,7 +160,7 @@ def client(*health: int) -> Client:
         DEPLOYMENT.api_url,
         "key",
         retries=Retries.none(),
-        transport=httpx.MockTransport(lambda _: httpx.Response(next(answers), json={"status": "starting"})),
+        transport=httpx2.MockTransport(lambda _: httpx2.Response(next(answers), json={"status": "starting"})),
     )
 
 
@@ -210,7 +211,7 @@ def test_committed_workflow_is_up_to_date() -> None:
 
 
 def test_accounts_are_bootstrapped_to_trust_the_tooling_account() -> None:
-    lines = [line for line in commands(PIPELINE, ENVIRONMENTS) if not line.startswith("#")]
+    lines = [line for line in bootstrap_lines(PIPELINE, ENVIRONMENTS) if not line.startswith("#")]
 
     assert len(lines) == 4
     assert "--trust" not in lines[0]

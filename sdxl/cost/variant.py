@@ -11,14 +11,14 @@ from sdxl.cost.bill import Item, unknown_item
 from sdxl.cost.prices import Price, Throughput, instance_price, throughput
 from sdxl.cost.week import Capacity, around_the_clock, weekly_capacity
 from stacks.catalog import load_catalog
-from stacks.environment import PRIMARY_VARIANT, Fleet
+from stacks.environment import PRIMARY_VARIANT, Variant
 
 
 @dataclass(frozen=True)
-class FleetCost:
-    """What `fleet` costs in `region`. `images_per_month` is the whole environment's, None where none is given."""
+class VariantCost:
+    """What `variant` costs in `region`. `images_per_month` is the whole environment's, None where none is given."""
 
-    fleet: Fleet
+    variant: Variant
     region: str
     images_per_month: int | None
     throughput: Throughput
@@ -26,34 +26,34 @@ class FleetCost:
     @cached_property
     def prices(self) -> list[Price]:
         """Price of each instance type, in order of preference."""
-        return [instance_price(load_catalog().instance_type(name)) for name in self.fleet.instance_types]
+        return [instance_price(load_catalog().instance_type(name)) for name in self.variant.instance_types]
 
     @cached_property
     def capacity(self) -> Capacity:
         """Fewest and most instances over the week."""
-        scaling = self.fleet.scaling
+        scaling = self.variant.scaling
         if scaling is None:
-            week = around_the_clock(self.fleet.instance_count)
+            week = around_the_clock(self.variant.instance_count)
             return Capacity(fewest=week, most=week, schedules=())
         return weekly_capacity(scaling.min_capacity, scaling.max_capacity, scaling.schedules)
 
     @property
     def images(self) -> float | None:
-        """Images a month that come to this fleet."""
-        return None if self.images_per_month is None else self.images_per_month * self.fleet.share
+        """Images a month that come to this variant."""
+        return None if self.images_per_month is None else self.images_per_month * self.variant.share
 
     @property
     def per_image_at_full_load(self) -> Amount:
         """An image's share of an hour in which the instance does nothing but draw."""
         if self.throughput.seconds_per_image is None:
             return UNKNOWN
-        software = [UNKNOWN] if self.fleet.model.source == "optimized" else []
+        software = [UNKNOWN] if self.variant.model.source == "optimized" else []
         return total([self.prices[0].amount, *software]).times(self.throughput.seconds_per_image / 3600)
 
     def items(self) -> Iterator[Item]:
         """The lines of the bill."""
         yield self._instances()
-        if self.fleet.model.source == "optimized":
+        if self.variant.model.source == "optimized":
             product = load_catalog().optimized.product_id
             yield unknown_item(
                 f"Marketplace software charge{self._of_variant}",
@@ -63,7 +63,7 @@ class FleetCost:
 
     @property
     def _of_variant(self) -> str:
-        name = self.fleet.variant_name
+        name = self.variant.name
         return "" if name == PRIMARY_VARIANT else f" ({name})"
 
     def _instances(self) -> Item:
@@ -78,7 +78,7 @@ class FleetCost:
             if at_volume.usd is not None and self.images and max(fewest, busy) < most:
                 at_volume = Amount(at_volume.usd, is_lower_bound=True)
         return Item(
-            name=f"endpoint {self.fleet.instance_types[0]}{self._of_variant}",
+            name=f"endpoint {self.variant.instance_types[0]}{self._of_variant}",
             idle=price.times(fewest),
             at_volume=at_volume,
             at_max=_highest(self.prices).times(most),
@@ -87,11 +87,11 @@ class FleetCost:
 
     def notes(self) -> Iterator[str]:
         """What the figures do not say by themselves."""
-        about = "" if self.fleet.variant_name == PRIMARY_VARIANT else f"{self.fleet.variant_name}: "
+        about = "" if self.variant.name == PRIMARY_VARIANT else f"{self.variant.name}: "
         yield from (about + note for note in (*self._price_notes(), *self._capacity_notes(), *self._volume_notes()))
 
     def _price_notes(self) -> Iterator[str]:
-        types, prices = self.fleet.instance_types, self.prices
+        types, prices = self.variant.instance_types, self.prices
         if prices[0].usd is not None and prices[0].is_of_other_region(self.region):
             yield (
                 f"the price of {types[0]} is {prices[0].region}'s; that of {self.region} is unknown and may be higher"
@@ -102,7 +102,7 @@ class FleetCost:
                 f"{price.amount.times(self.capacity.fewest.instance_hours_per_month).text()} a month "
                 f"({price.text()}). Max capacity is priced as the dearest type"
             )
-        if self.fleet.model.source == "optimized":
+        if self.variant.model.source == "optimized":
             yield "the software charge of the Marketplace listing comes on top, by the instance and hour or the image"
 
     def _capacity_notes(self) -> Iterator[str]:
@@ -131,24 +131,25 @@ class FleetCost:
             )
 
 
-def fleet_costs(
-    fleets: tuple[Fleet, ...], region: str, *, images_per_month: int | None, seconds_per_image: float | str | None
-) -> tuple[FleetCost, ...]:
-    """The cost of each fleet; of `seconds_per_image`, see `prices.throughput`. A number was measured on the first."""
+def variant_costs(
+    variants: tuple[Variant, ...], region: str, *, images_per_month: int | None, seconds_per_image: float | str | None
+) -> tuple[VariantCost, ...]:
+    """The cost of each variant; of `seconds_per_image`, see `prices.throughput`. A number was measured on the first."""
     return tuple(
-        FleetCost(fleet, region, images_per_month, _throughput(fleet, fleets[0], seconds_per_image)) for fleet in fleets
+        VariantCost(variant, region, images_per_month, _throughput(variant, variants[0], seconds_per_image))
+        for variant in variants
     )
 
 
-def _throughput(fleet: Fleet, first: Fleet, seconds_per_image: float | str | None) -> Throughput:
-    is_alike = (fleet.model.source, fleet.instance_types[0]) == (first.model.source, first.instance_types[0])
+def _throughput(variant: Variant, first: Variant, seconds_per_image: float | str | None) -> Throughput:
+    is_alike = (variant.model.source, variant.instance_types[0]) == (first.model.source, first.instance_types[0])
     if isinstance(seconds_per_image, float) and not is_alike:
         return Throughput(
             seconds_per_image=None,
             source=f"unknown: --seconds-per-image is taken as measured on {first.model.source} and "
-            f"{first.instance_types[0]}, and this is {fleet.model.source} on {fleet.instance_types[0]}",
+            f"{first.instance_types[0]}, and this is {variant.model.source} on {variant.instance_types[0]}",
         )
-    return throughput(seconds_per_image, load_catalog().instance_type(fleet.instance_types[0]))
+    return throughput(seconds_per_image, load_catalog().instance_type(variant.instance_types[0]))
 
 
 def _highest(prices: list[Price]) -> Amount:

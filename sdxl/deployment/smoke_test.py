@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from sdxl.client import Client, GenerationRequest, Retries, TextPrompt
-from sdxl.deployments import Deployment
+from sdxl.deployment.record import Deployment
 from sdxl.errors import ApiConnectionError, ApiError, SdxlError, UnexpectedAnswerError
 
 Check = Literal["image", "health"]

@@ -1,8 +1,9 @@
-"""Runs the real CDK CLI to its end: output to a log, progress in short to whoever looks, interruptions passed on."""
+"""Runs the CDK CLI to its end: its output goes to a log, its progress is shown in short, an interruption reaches it."""
 
 from __future__ import annotations
 
 import re
+import shutil
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -10,9 +11,11 @@ from pathlib import Path
 from typing import Protocol
 
 from sdxl.errors import SdxlError
-from sdxl.project import ROOT
+from sdxl.project import ENVIRONMENTS, NODE_PROGRAMS, ROOT, child_environment
 
-CLI = ROOT / "node_modules" / ".bin" / "cdk"
+CLI = NODE_PROGRAMS / "cdk"
+# Node.js 20 has had no security fixes since April 2026, and aws-cdk-lib announces that at every start.
+OLDEST_NODE = 22
 
 # An event is "<stack> |  3/20 | <time> | <status> | <resource type> | <construct path>".
 _EVENT = re.compile(r"^(?P<stack>\S+) \| +(?P<done>\d+)/(?P<total>\d+) \|[^|]*\| (?P<status>[A-Z_]+) +\| (?P<type>\S+)")
@@ -22,7 +25,7 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class Show(Protocol):
-    """Takes a word on progress; what `is_lasting` stays to be read."""
+    """Shows progress. What `is_lasting` stays on the screen."""
 
     def __call__(self, detail: str, *, is_lasting: bool) -> None:
         """Show `detail`."""
@@ -42,17 +45,55 @@ def silent(detail: str, *, is_lasting: bool) -> None:
     """Show nothing."""
 
 
-def run(arguments: Sequence[str], variables: Mapping[str, str], show: Show, *, what: str, log_file: Path) -> None:
+def check_node() -> None:
+    """Refuse a missing or old Node.js: the CDK CLI and the CDK's own engine run on it."""
+    node = shutil.which("node", path=child_environment()["PATH"])
+    if node is None:
+        raise SdxlError(f"Node.js is not on the PATH. Install version {OLDEST_NODE} or later: https://nodejs.org")
+    answer = subprocess.run([node, "--version"], check=False, capture_output=True, text=True).stdout.strip()  # noqa: S603
+    version = re.match(r"v(\d+)\.", answer)
+    if version is None or int(version[1]) < OLDEST_NODE:
+        raise SdxlError(
+            f"Node.js {answer or 'of unknown version'} at {node} is too old. `make setup` installs a newer one for "
+            f"most platforms; on others, install {OLDEST_NODE} or later."
+        )
+
+
+def check_cli() -> None:
+    """Refuse to go on without the pinned CDK CLI."""
+    if not CLI.is_file():
+        raise SdxlError(f"The CDK CLI is not installed at {CLI}. Run `make setup`.")
+
+
+def synthesize(directory: Path, output: Path, *, log_file: Path) -> Path:
+    """Synthesize every environment of `directory` into `output`, and return `output`.
+
+    Raises SdxlError, with the end of the log, if the app or one of its files is wrong.
+    """
+    arguments = ["synth", "--quiet", "--output", str(output)]
+    if directory.resolve() != ENVIRONMENTS:
+        arguments += ["--context", f"environments_dir={directory.resolve()}"]
+    run(arguments, silent, what="synth", log_file=log_file)
+    return output
+
+
+def run(
+    arguments: Sequence[str], show: Show, *, what: str, log_file: Path, variables: Mapping[str, str] | None = None
+) -> None:
     """Run the CLI to its end with its output in `log_file`. An interruption reaches it too, and is waited for.
+
+    It runs in the clone's root, so that the app is that of cdk.json unless `arguments` give another: the CLI splits an
+    `--app` with spaces at its own discretion. `variables` default to those of this process.
 
     Raises SdxlError, with the end of the log, if the CLI fails.
     """
+    check_cli()
     log_file.parent.mkdir(parents=True, exist_ok=True)
     with log_file.open("w", encoding="utf-8") as log:
         process = subprocess.Popen(  # noqa: S603 - our own arguments
-            [str(CLI), *arguments],
+            [str(CLI), *arguments, "--no-color"],
             cwd=ROOT,
-            env=dict(variables),
+            env={"PYTHONUNBUFFERED": "1", **(child_environment() if variables is None else variables)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sdxl.preflight.account import Account, AwsError
-from sdxl.preflight.findings import Finding
+from sdxl.preflight.account import Account, AwsError, Finding
 from sdxl.preflight.region import offered_zones
+from stacks.catalog import partition_of
 
 NETWORK = "network"
 KEY = "key"
@@ -96,8 +96,6 @@ def check_key(account: Account) -> Iterator[Finding]:
 
 def check_boundary(account: Account) -> Iterator[Finding]:
     """The policy that bounds every role exists: without it, no role is created."""
-    from stacks.catalog import partition_of  # noqa: PLC0415 - slow, and seldom needed
-
     environment = account.environment
     boundary = environment.organization.permissions_boundary
     if boundary is None:

@@ -1,76 +1,95 @@
-"""Which deployment a command talks to: the one on this machine, one in an AWS account, or an address that was given."""
+"""AWS accounts: sessions on them, and the deployments that their stacks' outputs name."""
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
-from sdxl.errors import NotDeployedError, UsageError
-from sdxl.project import ENVIRONMENTS, LOCAL
+import boto3
+from boto3.session import Session
+from botocore.exceptions import BotoCoreError, ClientError
 
-if TYPE_CHECKING:
-    from boto3.session import Session
-
-    from stacks.environment import Environment
+from sdxl.deployment.record import Deployment
+from sdxl.errors import NotDeployedError, SdxlError, UsageError
+from sdxl.project import ENVIRONMENTS
+from stacks.catalog import partition_of
+from stacks.environment import Environment, EnvironmentFileError, find_environment
 
 ENDPOINT_VARIABLE = "AWS_ENDPOINT_URL_EXECUTE_API"
+SESSION_NAME = "sdxl"
+
 _EXECUTE_API = re.compile(r"https://(?P<api>[a-z0-9]+)\.execute-api\.[^/]+/(?P<stage>[^/]+)")
-DEPLOYMENT_FILE = LOCAL / "deployment.json"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Deployment:
-    """A deployed image API and the key to it."""
-
-    kind: Literal["local", "aws", "address"]
-    api_url: str
-    api_key: str
-    environment: str | None = None
-    account: str | None = None
-    region: str | None = None
-
-    def describe(self) -> str:
-        """Return one phrase that tells this deployment from every other."""
-        if self.kind == "local":
-            return f"{self.environment} on this machine, {self.api_url}"
-        if self.kind == "aws":
-            return f"{self.environment} in AWS account {self.account}, {self.region}, {self.api_url}"
-        return self.api_url
-
-    def to_json(self) -> dict[str, Any]:
-        """Return what the local deployment file holds."""
-        return {"api_url": self.api_url, "api_key": self.api_key, "environment": self.environment}
-
-
-def read_local_deployment(path: Path = DEPLOYMENT_FILE) -> Deployment | None:
-    """Return the deployment on this machine, or None if there is none. Whether it answers is for the caller to ask."""
-    try:
-        content = json.loads(path.read_text())
-        return Deployment(
-            kind="local",
-            api_url=str(content["api_url"]),
-            api_key=str(content["api_key"]),
-            environment=str(content["environment"]),
-        )
-    except FileNotFoundError:
-        return None
-    except (ValueError, KeyError, TypeError) as exc:
-        raise NotDeployedError(f"{path} cannot be read ({exc!r}). `make up` writes it anew.") from exc
 
 
 def load_named_environment(name: str, directory: Path = ENVIRONMENTS) -> Environment:
     """Return the environment that `environments/<name>.yaml` describes. Raises UsageError with the file's own error."""
-    from stacks.environment import EnvironmentFileError, find_environment  # noqa: PLC0415 - slow, and seldom needed
-
     try:
         return find_environment(directory, name)
     except EnvironmentFileError as exc:
         raise UsageError(str(exc)) from exc
+
+
+def make_session(environment: Environment, role_arn: str | None = None) -> Session:
+    """Return a session in the environment's region, as `role_arn` where one is given.
+
+    Raises SdxlError where the profile is not there, or the role may not be assumed.
+    """
+    try:
+        session = boto3.Session(region_name=environment.region)
+    except BotoCoreError as exc:
+        raise SdxlError(f"No AWS session: {exc}. Choose another profile with AWS_PROFILE.") from exc
+    if role_arn is None:
+        return session
+    try:
+        answer = session.client("sts").assume_role(RoleArn=role_arn, RoleSessionName=SESSION_NAME)
+    except (BotoCoreError, ClientError) as exc:
+        raise SdxlError(
+            f"The role {role_arn} could not be assumed: {exc}. It must trust these credentials' account: bootstrap "
+            f"{environment.account} with --trust and --trust-for-lookup (`sdxl pipeline bootstrap-commands`)."
+        ) from exc
+    credentials = answer["Credentials"]
+    return boto3.Session(
+        region_name=environment.region,
+        aws_access_key_id=credentials["AccessKeyId"],
+        aws_secret_access_key=credentials["SecretAccessKey"],
+        aws_session_token=credentials["SessionToken"],
+    )
+
+
+def lookup_role_arn(environment: Environment) -> str:
+    """Return the ARN of the CDK's role for reading the environment's account, which `cdk bootstrap` makes."""
+    account, region = environment.account, environment.region
+    return f"arn:{partition_of(region)}:iam::{account}:role/cdk-hnb659fds-lookup-role-{account}-{region}"
+
+
+def session_for(environment: Environment, role_arn_template: str | None = None) -> Session:
+    """Return a session that can read the environment's account.
+
+    Credentials of that account are used as they are. Others assume the CDK's lookup role there, or the role that
+    `role_arn_template` names, in which {account}, {region} and {environment} are filled in.
+    """
+    own = make_session(environment)
+    if role_arn_template is not None:
+        return make_session(environment, filled(role_arn_template, environment))
+    try:
+        account = own.client("sts").get_caller_identity()["Account"]
+    except (BotoCoreError, ClientError) as exc:
+        raise SdxlError(f"No valid AWS credentials: {exc}. Choose a profile with AWS_PROFILE.") from exc
+    return own if account == environment.account else make_session(environment, lookup_role_arn(environment))
+
+
+def filled(template: str, environment: Environment) -> str:
+    """Return the ARN that a template stands for. Raises UsageError for an unknown placeholder."""
+    try:
+        return template.format(account=environment.account, region=environment.region, environment=environment.name)
+    except (KeyError, IndexError, ValueError) as exc:
+        raise UsageError(
+            f"The role's template {template!r} cannot be filled in ({exc}). It may have {{account}}, {{region}} and "
+            "{environment}."
+        ) from exc
 
 
 def find_aws_deployment(environment: Environment, session: Session | None = None) -> Deployment:
@@ -78,9 +97,6 @@ def find_aws_deployment(environment: Environment, session: Session | None = None
 
     Raises NotDeployedError if the credentials are missing or another account's, or the stack or its key is not there.
     """
-    import boto3  # noqa: PLC0415 - half a second that calls to a local deployment need not pay
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
-
     session = session or boto3.Session(region_name=environment.region)
     place = f"account {environment.account}, {environment.region}"
     try:
@@ -119,8 +135,6 @@ def find_api(environment: Environment, session: Session) -> Deployment:
 
     Raises NotDeployedError if the stack is not there or may not be looked at.
     """
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - see find_aws_deployment
-
     try:
         url = reachable(stack_outputs(session, f"sdxl-{environment.name}-Api")["ApiUrl"])
     except (BotoCoreError, ClientError, KeyError) as exc:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sdxl.client import Client
-from sdxl.deployments import Deployment, find_aws_deployment, load_named_environment, read_local_deployment
+from sdxl.deployment.record import Deployment, read_local_deployment
 from sdxl.errors import NotDeployedError, SdxlError, UsageError
+from sdxl.project import require_clone
 
 DEFAULT_ENVIRONMENT = "dev"
 URL_VARIABLE = "SDXL_API_URL"
@@ -27,7 +28,7 @@ class Target:
 
 
 def choose_deployment(target: Target, note: Callable[[str], None]) -> Deployment:
-    """Return the deployment to call; `note` is told why, where it is not plain.
+    """Return the deployment to call; `note` gets the reason where it is not plain.
 
     In order: an address given with --url; --local or --aws; an address in SDXL_API_URL; the deployment on this machine
     if it is of the wanted environment; the environment's own account. Raises NotDeployedError or UsageError.
@@ -44,16 +45,25 @@ def choose_deployment(target: Target, note: Callable[[str], None]) -> Deployment
         note(f"{URL_VARIABLE} is not used: the command line names a deployment.")
     if target.api_key is not None:
         raise UsageError("--api-key goes with --url: a named environment's key is looked up.")
+    require_clone("Without --url or SDXL_API_URL, this command")
     if target.place == "aws":
-        return find_aws_deployment(load_named_environment(target.environment or DEFAULT_ENVIRONMENT))
+        return _in_aws(target.environment or DEFAULT_ENVIRONMENT)
     local = read_local_deployment()
     if local is not None and target.environment in (None, local.environment):
         return _answering(local)
     if target.place == "local":
         raise NotDeployedError(_no_local(target.environment or DEFAULT_ENVIRONMENT, local))
-    environment = load_named_environment(target.environment or DEFAULT_ENVIRONMENT)
-    note(f"{_no_local(environment.name, local)} Looking in AWS account {environment.account}.")
-    return find_aws_deployment(environment)
+    name = target.environment or DEFAULT_ENVIRONMENT
+    return _in_aws(name, lambda account: note(f"{_no_local(name, local)} Looking in AWS account {account}."))
+
+
+def _in_aws(name: str, note: Callable[[str], None] = lambda _: None) -> Deployment:
+    """Look an environment's deployment up; `note` gets the account's id first."""
+    from sdxl.deployment import aws  # noqa: PLC0415 - a second, and the clone's packages, that a call to an API saves
+
+    environment = aws.load_named_environment(name)
+    note(environment.account)
+    return aws.find_aws_deployment(environment)
 
 
 def _at_address(url: str, api_key: str | None, source: str) -> Deployment:

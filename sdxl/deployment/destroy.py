@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from sdxl import cdk_cli
+from botocore.exceptions import BotoCoreError, ClientError
+
+from sdxl.deployment import cdk
+from sdxl.deployment.aws import make_session
 from sdxl.errors import NotDeployedError, SdxlError
-from sdxl.project import LOCAL, child_environment
-from sdxl.rollout.steps import synthesize
-
-if TYPE_CHECKING:
-    from stacks.environment import Environment
+from sdxl.project import LOCAL
+from stacks.environment import Environment
 
 FOLDER = LOCAL / "destroy"
 # In this order: who uses something goes before it.
 _BEFORE_STORAGE = ("Operations", "Api", "Inference", "Network")
-_QUIET = ["--no-notices", "--no-color", "--no-version-reporting"]
 # S3 takes no more in one DeleteObjects.
 _BATCH = 1000
 _ATTEMPTS = 3
@@ -33,14 +31,12 @@ def destroy_environment(
     Raises NotDeployedError where the credentials are another account's or there is no such deployment, and SdxlError
     where the buckets that are deployed are to be kept or CloudFormation fails.
     """
-    from sdxl.sessions import make_session  # noqa: PLC0415 - half a second that help need not wait for
-
     session = make_session(environment)
     _check_account(session, environment)
     storage = f"sdxl-{environment.name}-Storage"
     buckets = _buckets(session.client("cloudformation"), storage)
     if assembly is None:
-        assembly = synthesize(directory, FOLDER / "cdk.out")
+        assembly = cdk.synthesize(directory, FOLDER / "cdk.out", log_file=FOLDER / "synth.log")
     others = [f"sdxl-{environment.name}/{stack}" for stack in _present(assembly, environment.name)]
     show(f"Deleting {', '.join(others)}")
     _cdk_destroy(assembly, others, environment.name)
@@ -59,8 +55,6 @@ def destroy_environment(
 
 
 def _check_account(session: Any, environment: Environment) -> None:
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
-
     try:
         found = session.client("sts").get_caller_identity()["Account"]
     except (BotoCoreError, ClientError) as exc:
@@ -74,8 +68,6 @@ def _check_account(session: Any, environment: Environment) -> None:
 
 def _buckets(cloudformation: Any, stack: str) -> list[str]:
     """The stack's buckets, if what is deployed deletes them: what the file says now may not be deployed yet."""
-    from botocore.exceptions import ClientError  # noqa: PLC0415
-
     try:
         found = cloudformation.describe_stack_resources(StackName=stack)["StackResources"]
         template = cloudformation.get_template(StackName=stack)["TemplateBody"]
@@ -104,8 +96,6 @@ def _has(nested: Path, environment: str, stack: str) -> bool:
 
 def _empty(s3: Any, bucket: str) -> int:
     """Delete every version and delete marker; return how many there were."""
-    from botocore.exceptions import ClientError  # noqa: PLC0415
-
     count = 0
     try:
         for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
@@ -125,8 +115,6 @@ def _empty(s3: Any, bucket: str) -> int:
 
 
 def _holds_any(s3: Any, bucket: str) -> bool:
-    from botocore.exceptions import ClientError  # noqa: PLC0415
-
     try:
         page = s3.list_object_versions(Bucket=bucket, MaxKeys=1)
     except ClientError:
@@ -136,7 +124,6 @@ def _holds_any(s3: Any, bucket: str) -> bool:
 
 def _cdk_destroy(assembly: Path, stacks: list[str], environment: str) -> None:
     arguments = ["destroy", *stacks, "--exclusively", "--force", "--app", str(assembly)]
-    arguments += ["--output", str(FOLDER / f"{environment}.out"), *_QUIET]
-    variables = {"PYTHONUNBUFFERED": "1", "NODE_NO_WARNINGS": "1", **child_environment(os.environ)}
+    arguments += ["--output", str(FOLDER / f"{environment}.out")]
     log_file = FOLDER / f"{environment}.log"
-    cdk_cli.run(arguments, variables, cdk_cli.silent, what=f"destroy {' '.join(stacks)}", log_file=log_file)
+    cdk.run(arguments, cdk.silent, what=f"destroy {' '.join(stacks)}", log_file=log_file)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from sdxl.target import Target
+from sdxl.deployment.choose import Target
 
 PANEL = "Where to"
 

@@ -1,0 +1,1 @@
+"""Deployments: what one is, which one a command calls, and how the CDK makes and deletes it."""
