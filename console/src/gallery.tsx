@@ -64,12 +64,12 @@ export function Gallery() {
       )}
       {isEmpty && <Empty />}
       <div class="tiles">
-        {runs.value.map((run) => (
-          <RunTile key={run.id} run={run} />
-        ))}
-        {found.map((record) => (
-          <RecordTile key={record.id} record={record} />
-        ))}
+        {[...runs.value, ...found]
+          .sort((a, b) => b.created - a.created)
+          .map((one) =>
+            // An image takes the place of the run that made it.
+            'state' in one ? <RunTile key={one.id} run={one} /> : <RecordTile key={one.id} record={one} />,
+          )}
       </div>
       {records.value.length > 0 && found.length === 0 && (
         <p class="note">{query.value.trim() ? words.nothing(query.value.trim()) : words.nothingStarred}</p>

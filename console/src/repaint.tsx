@@ -165,9 +165,13 @@ function Editor({ record, image, close }: { record: ImageRecord; image: Blob; cl
       act(() => mask.current.add({ kind: tool.value, size: brush.value, points: [place] }));
       cursor.value = place;
     } else if (event.key === ' ') {
-      isSpaceDown.current = event.type === 'keydown';
+      isSpaceDown.current = true;
     } else return;
     event.preventDefault();
+  };
+
+  const release = (event: KeyboardEvent) => {
+    if (event.key === ' ') isSpaceDown.current = false;
   };
 
   const submit = async (event: Event) => {
@@ -186,7 +190,7 @@ function Editor({ record, image, close }: { record: ImageRecord; image: Blob; cl
   const { zoom, x, y } = view.value;
   const { canUndo, canRedo } = mask.current;
   return (
-    <form class="editor" onSubmit={(event) => void submit(event)} onKeyDown={key} onKeyUp={key}>
+    <form class="editor" onSubmit={(event) => void submit(event)} onKeyDown={key} onKeyUp={release}>
       <header class="bar">
         <div>
           <h2 id="repaint-heading">{words.heading}</h2>

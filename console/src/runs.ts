@@ -29,6 +29,8 @@ export interface Run {
   id: string;
   settings: Settings;
   sources: Sources;
+  /** In milliseconds; orders the images, so no two of one run are the same. */
+  created: number;
   state: 'waiting' | 'running' | 'pausing' | 'failed';
   /** Of the request that runs now, in milliseconds. */
   since: number;
@@ -43,7 +45,6 @@ const PAUSE_SECONDS = 2;
 const LONGEST_PAUSE_SECONDS = 60;
 const PATIENCE_SECONDS: Partial<Record<number, number>> = { 0: 60, 409: 180, 429: 300, 502: 20, 503: 1200 };
 
-/** Newest first. */
 export const runs = signal<Run[]>([]);
 export const now = signal(Date.now());
 export const announcement = signal('');
@@ -68,15 +69,16 @@ export function create(settings: Settings, sources: Sources, count: number): voi
     settings.seed === 0 ? drawSeed(all) : settings.seed + index,
   );
   const added = seeds.map(
-    (seed): Run => ({
+    (seed, index): Run => ({
       id: crypto.randomUUID(),
+      created: Date.now() + index,
       settings: { ...settings, seed },
       sources,
       state: 'waiting',
       since: Date.now(),
     }),
   );
-  runs.value = [...added.reverse(), ...runs.value];
+  runs.value = [...runs.value, ...added];
   startNext();
 }
 
@@ -101,7 +103,7 @@ const isQueued = (id: string) => runs.value.some((run) => run.id === id);
 
 function startNext(): void {
   const busy = runs.value.filter((run) => run.state === 'running' || run.state === 'pausing').length;
-  const next = runs.value.filter((run) => run.state === 'waiting').reverse();
+  const next = runs.value.filter((run) => run.state === 'waiting');
   for (const run of next.slice(0, Math.max(0, AT_ONCE - busy))) void carryOut(run);
 }
 
@@ -156,20 +158,18 @@ async function pause(id: string, error: ServiceError): Promise<void> {
 }
 
 async function finish(run: Run, settings: Settings, image: Blob, seconds: number): Promise<void> {
-  await keep(
-    {
-      id: run.id,
-      created: Date.now(),
-      settings,
-      seconds: Math.round(seconds * 10) / 10,
-      bytes: image.size + (run.sources.init?.size ?? 0) + (run.sources.mask?.size ?? 0),
-      starred: false,
-      thumbnail: await thumbnail(image),
-    },
-    { image, ...run.sources },
-  );
+  const record = {
+    id: run.id,
+    created: run.created,
+    settings,
+    seconds: Math.round(seconds * 10) / 10,
+    bytes: image.size + (run.sources.init?.size ?? 0) + (run.sources.mask?.size ?? 0),
+    starred: false,
+    thumbnail: await thumbnail(image),
+  };
   dismiss(run.id);
   announcement.value = texts.run.done(settings.prompt);
+  await keep(record, { image, ...run.sources });
 }
 
 function fail(run: Run, error: unknown): void {
