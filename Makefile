@@ -39,8 +39,8 @@ down: ## Stop what `make up` started
 
 test: ## Run all tests but the fuzzing
 	@sh tools/setup.sh catalog checkov
-	@$(BIN)/pytest tests --ignore=tests/deploy --ignore=tests/fuzz --numprocesses=auto --dist=loadfile $(ARGS) || [ $$? -eq 5 ]
-	@$(BIN)/pytest tests/deploy --numprocesses=auto --dist=loadfile $(ARGS) || [ $$? -eq 5 ]
+	@$(BIN)/pytest tests emulator/tests --ignore=tests/deploy --ignore=tests/fuzz --numprocesses=auto --dist=loadfile $(ARGS) || [ $$? -eq 5 ]
+	@$(BIN)/pytest tests/deploy --numprocesses=auto --dist=loadgroup --no-loadscope-reorder $(ARGS) || [ $$? -eq 5 ]
 
 fuzz: setup ## Send thousands of generated requests to an API in the emulator, by its OpenAPI document (minutes)
 	@$(BIN)/pytest tests/fuzz $(ARGS)

@@ -66,7 +66,7 @@ def _environments(app: cdk.App) -> tuple[Environment, ...]:
 
 
 def _add_pipeline(app: cdk.App, directory: str, layer: Path | None) -> None:
-    from stacks.environment.pipeline_loader import PIPELINE_FILE, load_pipeline  # noqa: PLC0415 - see below
+    from stacks.environment.pipeline import PIPELINE_FILE, load_pipeline  # noqa: PLC0415 - see below
     from stacks.pipeline_stack import PipelineStack  # noqa: PLC0415 - half a second that environments need not wait
 
     pipeline, environments = load_pipeline(Path(directory) / PIPELINE_FILE)

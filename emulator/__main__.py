@@ -1,4 +1,4 @@
-"""Command line of the emulator: runs in the foreground until it is told to stop."""
+"""Command line of the emulator: runs in the foreground until a signal stops it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 from types import FrameType
 
 from emulator import state_file
+from emulator.account.facts import AwsFacts, FactsError, read_aws_facts
 from emulator.server import DEFAULT_PORT, PORT_VARIABLE, Emulator, PortInUseError, Settings
 
 DEFAULT_ACCOUNT = "111111111111"
@@ -29,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     def on_signal(number: int, _: FrameType | None) -> None:
         if stop.is_set():
-            # Asked twice: do not wait for what would not stop. The children end with this process.
+            # The second signal: do not wait for what would not stop. The children end with this process.
             os._exit(128 + number)
         stop.set()
 
@@ -38,7 +39,9 @@ def main(arguments: list[str] | None = None) -> int:
     if options.end_with_stdin:
         threading.Thread(target=_stop_at_end_of_stdin, daemon=True).start()
     try:
-        emulator = Emulator(Settings(account=options.account, port=options.port, state_path=options.state_file))
+        emulator = Emulator(
+            Settings(account=options.account, port=options.port, facts=options.facts, state_path=options.state_file)
+        )
     except PortInUseError as exc:
         sys.stderr.write(f"emulator: {exc}\n")
         return 1
@@ -72,6 +75,13 @@ def _parser() -> argparse.ArgumentParser:
         default=DEFAULT_ACCOUNT,
         help="the account of access keys that carry none (default: %(default)s)",
     )
+    parser.add_argument(
+        "--facts",
+        type=_facts,
+        default=AwsFacts(),
+        metavar="FILE",
+        help="JSON file of what AWS offers: quotas, models, images (default: nothing; see emulator/README.md)",
+    )
     parser.add_argument("--end-with-stdin", action="store_true", help="stop when standard input is closed")
     return parser
 
@@ -87,6 +97,13 @@ def _port(text: str) -> int:
         message = f"port {text!r} is not a number from 0 to {HIGHEST_PORT} (--port or ${PORT_VARIABLE})"
         raise argparse.ArgumentTypeError(message)
     return int(text)
+
+
+def _facts(text: str) -> AwsFacts:
+    try:
+        return read_aws_facts(Path(text))
+    except FactsError as exc:
+        raise argparse.ArgumentTypeError(str(exc)) from exc
 
 
 def _account(text: str) -> str:

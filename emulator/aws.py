@@ -1,4 +1,4 @@
-"""The AWS endpoint: moto with its services mended, CloudFormation of our own, and the emulator's own paths."""
+"""The AWS endpoint: moto with its services changed, another CloudFormation, and the emulator's own paths."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
 from moto.moto_server.werkzeug_app import BackendRequest, DomainDispatcherApplication, create_backend_app
 from werkzeug.wrappers import Response
 
-from emulator import bedrock_runtime, cloudformation, instance_metrics, sagemaker_runtime
-from emulator.account import AccountServices, create_account_app
+from emulator import bedrock_runtime, cloudformation, sagemaker_runtime
+from emulator.account.facts import AwsFacts
+from emulator.account.services import AccountServices
+from emulator.account.settings import create_account_app
 from emulator.cloudformation.api import CloudFormationApi
 from emulator.cloudformation.clients import Clients
 from emulator.cloudformation.store import Store
@@ -24,18 +26,14 @@ from emulator.containers import CONTAINERS
 from emulator.faults import create_faults_app
 from emulator.iam import lambda_use
 from emulator.iam.guard import Guard
-from emulator.iam.report import create_iam_app
+from emulator.iam.recorder import create_iam_app
+from emulator.monitoring import sagemaker_metrics
 from emulator.services import (
     apigateway,
-    apigateway_authorizers,
-    apigateway_deployments,
     awslambda,
-    cloudtrail,
-    cloudwatch,
     credentials,
-    iam,
-    s3,
     sagemaker,
+    small,
 )
 from emulator.services.sagemaker import Containers
 from emulator.tokens import create_tokens_app
@@ -53,27 +51,22 @@ TOKENS_PATH = "/_emulator/tokens"
 class AwsApplication:
     """WSGI application of the AWS endpoint, for every account and region."""
 
-    def __init__(self, default_account: str, containers: Containers = CONTAINERS) -> None:
+    def __init__(self, default_account: str, facts: AwsFacts, containers: Containers = CONTAINERS) -> None:
         credentials.install(default_account)
-        s3.install()
+        small.install()
         awslambda.install()
-        cloudtrail.install()
-        cloudwatch.install()
-        iam.install()
-        instance_metrics.install()
+        sagemaker_metrics.install()
         lambda_use.install()
         sagemaker.install(containers)
         if containers is CONTAINERS:
             sagemaker_runtime.install()
         apigateway.install()
-        apigateway_authorizers.install()
-        apigateway_deployments.install()
         self._moto: WSGIApplication = DomainDispatcherApplication(create_backend_app)
         self._faults = create_faults_app()
         self._tokens = create_tokens_app()
         self._iam = create_iam_app()
         self._account = create_account_app()
-        self._guarded = Guard(AccountServices(self._answer_aws, credentials.account_of_key))
+        self._guarded = Guard(AccountServices(self._answer_aws, credentials.account_of_key, facts))
         self._bedrock = bedrock_runtime.create_bedrock_app(credentials.account_of_key)
         self._cloudformation = _cloudformation_api(self)
 

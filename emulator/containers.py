@@ -21,7 +21,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from emulator import cloudwatch_logs, lifeline
+from emulator import lifeline
+from emulator.monitoring import logs
 
 EndpointKey = tuple[str, str, str]
 """Account, region and endpoint name."""
@@ -131,7 +132,7 @@ class Containers:
             _stop(before)
 
     def stage(self, endpoint_key: EndpointKey, model: Mapping[str, Any], *, production_variant: str) -> None:
-        """Start the model's container beside the one that serves; it gets no invocation until `shift`.
+        """Start the model's container next to the one that serves; it gets no invocation until `shift`.
 
         Raises ContainerError with the endpoint's failure reason.
         """
@@ -166,9 +167,9 @@ class Containers:
         """Stop an endpoint's containers, or only one production variant's. Nothing happens where none runs."""
         with self._lock:
             stopped = [
-                fleet.pop(key)
-                for fleet in (self._running, self._staged)
-                for key in list(fleet)
+                containers.pop(key)
+                for containers in (self._running, self._staged)
+                for key in list(containers)
                 if key[0] == endpoint_key and production_variant in {None, key[1]}
             ]
         for container in stopped:
@@ -188,7 +189,7 @@ class Containers:
         return Serving(container.url, container.variant, container.model)
 
     def shared_url(self, variant: str) -> str:
-        """Where a variant listens that belongs to no endpoint, as Bedrock's models; it is started when first asked for.
+        """Where a variant listens that belongs to no endpoint, as Bedrock's models; its first request starts it.
 
         Raises ContainerError where it does not start.
         """
@@ -225,7 +226,7 @@ class Containers:
         stream = f"{production_variant}/local-{uuid.uuid4().hex[:12]}"
 
         def log(line: str) -> None:
-            cloudwatch_logs.put_lines(account, region, log_group(endpoint_name), stream, [line])
+            logs.put_lines(account, region, log_group(endpoint_name), stream, [line])
 
         definition = container_definition(model)
         started = self._start_variant(
@@ -283,7 +284,7 @@ class Containers:
 
 
 def describe_model(container: Mapping[str, Any]) -> str:
-    """What tells one model version from another: its package, or its image and artifact."""
+    """What identifies a model version: its package, or its image and artifact."""
     parts = (container.get(name) for name in ("ModelPackageName", "Image", "ModelDataUrl"))
     return " ".join(str(part) for part in parts if part)
 

@@ -22,7 +22,7 @@ from moto.sagemakerruntime.responses import SageMakerRuntimeResponse
 
 from emulator.containers import CONTAINERS, Containers, EndpointKey, Serving, log_group
 from emulator.faults import FAULTS, Fault, FaultBoard, FaultKind
-from emulator.invocation_metrics import Outcome, publish_invocation
+from emulator.monitoring.sagemaker_metrics import Outcome, publish_invocation
 from emulator.stand_in.variant import MAX_BODY_BYTES, Reply, Variant
 from emulator.stand_in.variants import VARIANTS
 

@@ -1,4 +1,4 @@
-"""One emulator: its ports, its three faces, and how all of it starts and stops."""
+"""One emulator: its ports, its servers, and how they start and stop."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import os
 import socket
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emulator import state_file
+from emulator.account.facts import AwsFacts
 from emulator.state_file import RunningEmulator
 
 if TYPE_CHECKING:
@@ -29,9 +30,9 @@ log = logging.getLogger(__name__)
 class PortInUseError(RuntimeError):
     """Another process listens where the emulator should."""
 
-    def __init__(self, port: int, face: str) -> None:
+    def __init__(self, port: int, purpose: str) -> None:
         super().__init__(
-            f"port {port}, for {face}, is in use: stop what listens there, or choose another port P with "
+            f"port {port}, for {purpose}, is in use: stop what listens there, or choose another port P with "
             f"{PORT_VARIABLE}=P or --port P (P and P+1 must be free)"
         )
 
@@ -42,6 +43,7 @@ class Settings:
 
     account: str
     port: int = DEFAULT_PORT
+    facts: AwsFacts = field(default_factory=AwsFacts)
     state_path: Path = state_file.DEFAULT_PATH
 
 
@@ -63,7 +65,7 @@ class Emulator:
         self._servers: list[Any] = []
 
     def start(self) -> None:
-        """Serve, and write the state file once every face answers."""
+        """Serve, and write the state file once every server answers."""
         # Imported here: moto takes a second, and the ports are checked before it.
         from emulator import functions  # noqa: PLC0415
         from emulator.aws import AwsApplication  # noqa: PLC0415
@@ -71,13 +73,14 @@ class Emulator:
 
         functions.install(self.aws_endpoint_url)
         gateway, aws = self._sockets
-        self._servers = [_serve(aws, AwsApplication(self._settings.account)), _serve(gateway, create_gateway_app())]
+        application = AwsApplication(self._settings.account, self._settings.facts)
+        self._servers = [_serve(aws, application), _serve(gateway, create_gateway_app())]
         running = RunningEmulator(os.getpid(), self.gateway_url, self.aws_endpoint_url, self._settings.account)
         state_file.write(self._settings.state_path, running)
         log.info("gateway %s, AWS endpoint %s, account %s", self.gateway_url, self.aws_endpoint_url, running.account)
 
     def stop(self) -> None:
-        """Stop every face, the model servers and the functions' workers."""
+        """Stop the servers, the model servers and the functions' workers."""
         from emulator import functions  # noqa: PLC0415
         from emulator.containers import CONTAINERS  # noqa: PLC0415
 
@@ -90,12 +93,12 @@ class Emulator:
             listening.close()
 
 
-def _listen(port: int, face: str) -> socket.socket:
+def _listen(port: int, purpose: str) -> socket.socket:
     try:
         return socket.create_server((HOST, port), backlog=BACKLOG)
     except OSError as exc:
         if exc.errno == errno.EADDRINUSE:
-            raise PortInUseError(port, face) from exc
+            raise PortInUseError(port, purpose) from exc
         raise
 
 
@@ -109,7 +112,7 @@ def _serve(listening: socket.socket, application: WSGIApplication) -> Any:
         disable_nagle_algorithm = True
 
         def log_request(self, *_: object) -> None:
-            """Say nothing: what matters is logged where it happens."""
+            """Log nothing: what matters is logged where it happens."""
 
     host, port = listening.getsockname()
     server = make_server(host, port, application, threaded=True, request_handler=Handler, fd=listening.fileno())

@@ -51,7 +51,7 @@ class LazyCommand:
         return TyperCommand(self.name, help=self.help)
 
     def load(self) -> Any:
-        """Import the command and return it. Raises UsageError for one that needs a clone where there is none."""
+        """Import the command and return it. Raises UsageError for a command that needs a clone without one."""
         if self.needs_clone:
             require_clone(f"`sdxl {self.name}`")
         module = import_module(f"sdxl.commands.{self.identifier}")
@@ -153,12 +153,3 @@ def _sdxl(
     ] = False,
 ) -> None:
     """Hold the options that stand before any command."""
-
-
-def main() -> None:
-    """Run the command."""
-    app()
-
-
-if __name__ == "__main__":
-    main()

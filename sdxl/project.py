@@ -22,7 +22,7 @@ def is_clone() -> bool:
 
 
 def require_clone(what: str) -> None:
-    """Refuse what needs a clone where there is none. `what` is the subject of the error's first sentence."""
+    """Raise UsageError unless `sdxl` runs from a clone. `what` is the subject of the error's first sentence."""
     if not is_clone():
         raise UsageError(
             f"{what} reads the environment files and stacks of the project, and this installation has only the client. "

@@ -27,9 +27,9 @@ from stacks.constructs.placement import Placement
 from stacks.constructs.sign_in import SignIn
 from stacks.constructs.statement import Statement, allow
 from stacks.environment import API_STAGE, CognitoAuth, Environment, IamAuth
+from stacks.environment.styles import TeamStyles, load_styles
 from stacks.image_prices import price_variable
 from stacks.storage_stack import StorageStack
-from stacks.styles import TeamStyles, load_styles
 
 STYLES_FILE = Path(__file__).resolve().parents[1] / "styles.yaml"
 # Images too large for an answer are kept under this prefix, and the function reaches nothing else in the bucket.

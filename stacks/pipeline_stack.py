@@ -156,8 +156,7 @@ class PipelineStack(cdk.Stack):
             env=_NODE_VARIABLES,
             install_commands=["make setup"],
             commands=[
-                "make lint",
-                "make test",
+                f".venv/bin/sdxl environments check --synth --dir {self._directory}",
                 'export PATH="$PWD/.venv/bin:$PATH"',
                 f"npx cdk synth --quiet {context}",
             ],

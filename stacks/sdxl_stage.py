@@ -12,8 +12,7 @@ from stacks.api_stack import IMAGES_PREFIX, ApiStack
 from stacks.constructs.bedrock_model import BedrockModelAccess
 from stacks.constructs.model_access import ModelAccess
 from stacks.constructs.placement import Placement
-from stacks.environment import BedrockModel, Environment
-from stacks.environment.organization import Organization
+from stacks.environment import BedrockModel, Environment, Organization
 from stacks.inference_stack import InferenceStack
 from stacks.operations_stack import OperationsStack
 from stacks.storage_stack import StorageStack

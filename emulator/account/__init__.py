@@ -1,6 +1,1 @@
-"""What an account is beside what was made in it: its quotas, subscriptions, access to models, and what is denied."""
-
-from emulator.account.services import AccountServices
-from emulator.account.settings import create_account_app
-
-__all__ = ["AccountServices", "create_account_app"]
+"""What AWS offers and what an account has of it: quotas, subscriptions, access to models, and what is denied."""

@@ -2,85 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from emulator.account.answers import Answer, ServiceError
-from emulator.account.asked import Asked
-from emulator.account.facts import AccountBook, Facts
+from emulator.account.requests import Account, Answer, Handler, ServiceError, ServiceRequest
 from emulator.bedrock_models import INVALID, MODELS, Model
-from stacks.catalog.bedrock import load_bedrock_catalog
-
-_STATUSES = {"active": "ACTIVE", "legacy": "LEGACY"}
 
 
-def _model(asked: Asked, _: str, facts: Facts, __: AccountBook) -> Answer:
-    model = _served(asked)
-    planted, known = facts.bedrock_models.get(model.id, {}), load_bedrock_catalog().model(model.id)
-    lifecycle = {"status": planted.get("lifecycle") or _STATUSES[known.status]}
-    if end := planted.get("end_of_life") or known.end_of_life:
+def _model(request: ServiceRequest, account: Account) -> Answer:
+    model = _served(request, account)
+    states, known = account.facts.bedrock_models.get(model.id, {}), account.aws.bedrock_models[model.id]
+    lifecycle = {"status": states.get("lifecycle") or known.lifecycle}
+    if end := states.get("end_of_life") or known.end_of_life:
         lifecycle["endOfLifeTime"] = f"{end}T00:00:00Z"
-    arn = f"arn:aws:bedrock:{asked.region}::foundation-model/{model.id}"
+    arn = f"arn:aws:bedrock:{request.region}::foundation-model/{model.id}"
     return Answer(
         {"modelDetails": {"modelArn": arn, "modelId": model.id, "modelName": known.name, "modelLifecycle": lifecycle}}
     )
 
 
-def _availability(asked: Asked, _: str, facts: Facts, __: AccountBook) -> Answer:
-    model = _served(asked)
-    planted = facts.bedrock_models.get(model.id, {})
+def _availability(request: ServiceRequest, account: Account) -> Answer:
+    model = _served(request, account)
+    states = account.facts.bedrock_models.get(model.id, {})
     return Answer(
         {
             "modelId": model.id,
-            "agreementAvailability": {"status": planted.get("agreement", "AVAILABLE")},
-            "authorizationStatus": planted.get("authorization", "AUTHORIZED"),
-            "entitlementAvailability": planted.get("entitlement", "AVAILABLE"),
-            "regionAvailability": planted.get("region", "AVAILABLE"),
+            "agreementAvailability": {"status": states.get("agreement", "AVAILABLE")},
+            "authorizationStatus": states.get("authorization", "AUTHORIZED"),
+            "entitlementAvailability": states.get("entitlement", "AVAILABLE"),
+            "regionAvailability": states.get("region", "AVAILABLE"),
         }
     )
 
 
-def _profile(asked: Asked, account: str, _: Facts, __: AccountBook) -> Answer:
-    profile = asked.parameters["id"]
+def _profile(request: ServiceRequest, account: Account) -> Answer:
+    profile = request.parameters["id"]
     model = next((one for one in MODELS.values() if one.profile == profile), None)
-    if model is None or not asked.region.startswith("us-"):
-        raise ServiceError("ResourceNotFoundException", f"No inference profile {profile} in {asked.region}", 404)
+    if model is None or not request.region.startswith("us-"):
+        raise ServiceError("ResourceNotFoundException", f"No inference profile {profile} in {request.region}", 404)
     body: dict[str, Any] = {
         "inferenceProfileName": profile,
-        "inferenceProfileArn": f"arn:aws:bedrock:{asked.region}:{account}:inference-profile/{profile}",
+        "inferenceProfileArn": f"arn:aws:bedrock:{request.region}:{account.id}:inference-profile/{profile}",
         "inferenceProfileId": profile,
-        "models": [{"modelArn": f"arn:aws:bedrock:{asked.region}::foundation-model/{model.id}"}],
+        "models": [{"modelArn": f"arn:aws:bedrock:{request.region}::foundation-model/{model.id}"}],
         "status": "ACTIVE",
         "type": "SYSTEM_DEFINED",
     }
     return Answer(body)
 
 
-def _provisioned(asked: Asked, account: str, facts: Facts, _: AccountBook) -> Answer:
-    arn = _own(asked, account, "provisioned_throughput", facts)
+def _provisioned(request: ServiceRequest, account: Account) -> Answer:
+    arn = _own(request, account, "provisioned_throughput")
     return Answer({"provisionedModelArn": arn, "provisionedModelName": "emulated", "status": "InService"})
 
 
-def _imported(asked: Asked, account: str, facts: Facts, _: AccountBook) -> Answer:
-    return Answer({"modelArn": _own(asked, account, "imported_model", facts), "modelName": "emulated"})
+def _imported(request: ServiceRequest, account: Account) -> Answer:
+    return Answer({"modelArn": _own(request, account, "imported_model"), "modelName": "emulated"})
 
 
-def _own(asked: Asked, account: str, what: str, facts: Facts) -> str:
-    """The runtime serves every such ARN of the account and region, so there is one of each."""
-    arn = str(asked.parameters["id"])
-    if what in facts.missing or arn.split(":")[3:5] != [asked.region, account]:
+def _own(request: ServiceRequest, account: Account, kind: str) -> str:
+    """The requested ARN. The runtime serves every such ARN of the account and region, so each exists."""
+    arn = str(request.parameters["id"])
+    if kind in account.facts.missing or arn.split(":")[3:5] != [request.region, account.id]:
         raise ServiceError("ResourceNotFoundException", f"The resource {arn} could not be found.", 404)
     return arn
 
 
-def _served(asked: Asked) -> Model:
-    model = MODELS.get(asked.parameters["id"])
-    if model is None or model.ended or (model.regions and asked.region not in model.regions):
+def _served(request: ServiceRequest, account: Account) -> Model:
+    model = MODELS.get(request.parameters["id"])
+    known = model is not None and model.id in account.aws.bedrock_models
+    if model is None or not known or model.ended or (model.regions and request.region not in model.regions):
         raise ServiceError("ValidationException", INVALID)
     return model
 
 
-HANDLERS: Mapping[str, Callable[[Asked, str, Facts, AccountBook], Answer | None]] = {
+HANDLERS: Mapping[str, Handler] = {
     "bedrock:GetFoundationModel": _model,
     "bedrock:GetFoundationModelAvailability": _availability,
     "bedrock:GetInferenceProfile": _profile,

@@ -2,43 +2,32 @@
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
-from emulator.account.answers import Answer, ServiceError
-from emulator.account.asked import Asked
-from emulator.account.facts import AccountBook, Facts
-from stacks.catalog import load_catalog
+from emulator.account.requests import Account, Answer, Handler, ServiceError, ServiceRequest
 
 PRODUCT = "prod-emulatedsdxl1"
-_IMAGE = re.compile(r"(?P<registry>\d{12})\.dkr\.ecr\.(?P<region>[^.]+)\.[^/]+/(?P<repository>[^:]+):(?P<tag>.+)")
 # Nobody downloads it: the stand-in needs no weights.
 _ARTIFACT_BYTES = "7000000000"
 
 
-def _artifact(asked: Asked, _: str, facts: Facts, __: AccountBook) -> Answer | None:
-    place = f"s3://{asked.parameters['bucket']}/{asked.parameters['key']}"
-    if place not in {container.model_data_url for container in load_catalog().open.containers.values()}:
+def _artifact(request: ServiceRequest, account: Account) -> Answer | None:
+    if f"s3://{request.parameters['bucket']}/{request.parameters['key']}" not in account.aws.artifacts:
         return None
-    if "artifact" in facts.missing:
+    if "artifact" in account.facts.missing:
         raise ServiceError("NoSuchKey", "The specified key does not exist.", 404)
     return Answer({}, {"Content-Length": _ARTIFACT_BYTES, "ETag": '"emulated"'})
 
 
-def _image(asked: Asked, _: str, facts: Facts, __: AccountBook) -> Answer | None:
-    registry, repository = asked.parameters.get("registryId"), asked.parameters.get("repositoryName")
-    images = [_IMAGE.fullmatch(container.image_uri) for container in load_catalog().open.containers.values()]
-    tags = {
-        image["tag"]
-        for image in images
-        if image and (image["registry"], image["region"], image["repository"]) == (registry, asked.region, repository)
-    }
+def _image(request: ServiceRequest, account: Account) -> Answer | None:
+    registry, repository = str(request.parameters.get("registryId")), str(request.parameters.get("repositoryName"))
+    tags = account.aws.image_tags(registry, request.region, repository)
     if not tags:
         return None
     found, failures = [], []
-    for wanted in asked.parameters.get("imageIds", ()):
-        if wanted.get("imageTag") in tags and "container_image" not in facts.missing:
+    for wanted in request.parameters.get("imageIds", ()):
+        if wanted.get("imageTag") in tags and "container_image" not in account.facts.missing:
             found.append({"registryId": registry, "repositoryName": repository, "imageId": wanted})
         else:
             reason = "Requested image not found"
@@ -46,12 +35,11 @@ def _image(asked: Asked, _: str, facts: Facts, __: AccountBook) -> Answer | None
     return Answer({"images": found, "failures": failures})
 
 
-def _model_package(asked: Asked, _: str, facts: Facts, __: AccountBook) -> Answer | None:
-    arn = str(asked.parameters.get("ModelPackageName"))
-    optimized = load_catalog().optimized
-    if arn not in optimized.package_arns.values():
+def _model_package(request: ServiceRequest, account: Account) -> Answer | None:
+    arn = str(request.parameters.get("ModelPackageName"))
+    if arn not in account.aws.model_packages:
         return None
-    if "model_package" in facts.missing or optimized.package_arns.get(asked.region) != arn:
+    if "model_package" in account.facts.missing or arn.split(":")[3] != request.region:
         raise ServiceError("ValidationException", f"ModelPackage {arn} does not exist.")
     # It is described to those who are not subscribed as well.
     return Answer(
@@ -63,20 +51,20 @@ def _model_package(asked: Asked, _: str, facts: Facts, __: AccountBook) -> Answe
             "CreationTime": time.time(),
             "InferenceSpecification": {
                 "Containers": [{"ProductId": PRODUCT}],
-                "SupportedRealtimeInferenceInstanceTypes": list(optimized.instance_types),
+                "SupportedRealtimeInferenceInstanceTypes": list(account.aws.model_packages[arn]),
             },
         }
     )
 
 
-def _agreements(asked: Asked, account: str, facts: Facts, _: AccountBook) -> Answer:
-    filters = {one["name"]: one["values"] for one in asked.parameters.get("filters", ())}
-    is_found = facts.subscribed and filters.get("ResourceIdentifier") == [PRODUCT]
-    agreement = {"agreementId": f"agmt-{account}", "agreementType": "PurchaseAgreement", "status": "ACTIVE"}
+def _agreements(request: ServiceRequest, account: Account) -> Answer:
+    filters = {one["name"]: one["values"] for one in request.parameters.get("filters", ())}
+    is_found = account.facts.subscribed and filters.get("ResourceIdentifier") == [PRODUCT]
+    agreement = {"agreementId": f"agmt-{account.id}", "agreementType": "PurchaseAgreement", "status": "ACTIVE"}
     return Answer({"agreementViewSummaries": [agreement] if is_found else []})
 
 
-HANDLERS: Mapping[str, Callable[[Asked, str, Facts, AccountBook], Answer | None]] = {
+HANDLERS: Mapping[str, Handler] = {
     "s3:GetObject": _artifact,
     "ecr:BatchGetImage": _image,
     "sagemaker:DescribeModelPackage": _model_package,

@@ -1,16 +1,13 @@
-"""Service Quotas: what an account may have of each quota that the stacks meet, and its requests for more."""
+"""Service Quotas: API Gateway's and SageMaker's endpoint quotas of an account, and its requests for more."""
 
 from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from emulator.account.answers import Answer, ServiceError
-from emulator.account.asked import Asked
-from emulator.account.facts import AccountBook, Facts
-from stacks.catalog import load_catalog
+from emulator.account.requests import Account, Answer, Handler, ServiceError, ServiceRequest
 
 # Amazon API Gateway Developer Guide, "Quotas for configuring and running a REST API": timeout in milliseconds,
 # requests a second, and at once.
@@ -21,66 +18,61 @@ ENDPOINT_INSTANCES = 64.0
 _NONE = "The request failed because the specified quota does not exist."
 
 
-def _get(asked: Asked, _: str, facts: Facts, __: AccountBook) -> Answer:
-    service, code = _names(asked)
-    if code in facts.quotas:
-        value = facts.quotas[code]
+def _get(request: ServiceRequest, account: Account) -> Answer:
+    (service, code), quotas = _names(request), account.facts.quotas
+    if code in quotas:
+        value = quotas[code]
     else:
         # A quota that was never raised has a default alone.
-        value = ENDPOINT_INSTANCES if service == "sagemaker" and code in _instance_types() else None
-    return _quota(service, code, value)
+        value = ENDPOINT_INSTANCES if service == "sagemaker" and code in account.aws.endpoint_quotas else None
+    return _quota(account, service, code, value)
 
 
-def _get_default(asked: Asked, _: str, facts: Facts, __: AccountBook) -> Answer:
-    service, code = _names(asked)
-    is_gone = code in facts.quotas and facts.quotas[code] is None
+def _get_default(request: ServiceRequest, account: Account) -> Answer:
+    (service, code), quotas = _names(request), account.facts.quotas
+    is_gone = code in quotas and quotas[code] is None
     default = API_GATEWAY_DEFAULTS.get(code) if service == "apigateway" else None
-    if service == "sagemaker" and code in _instance_types():
+    if service == "sagemaker" and code in account.aws.endpoint_quotas:
         default = 0
-    return _quota(service, code, None if is_gone else default)
+    return _quota(account, service, code, None if is_gone else default)
 
 
-def _request(asked: Asked, account: str, _: Facts, book: AccountBook) -> Answer:
-    service, code = _names(asked)
-    if any(open_["QuotaCode"] == code for open_ in book.requests(account, asked.region)):
+def _request(request: ServiceRequest, account: Account) -> Answer:
+    service, code = _names(request)
+    if any(open_["QuotaCode"] == code for open_ in account.book.requests(account.id, request.region)):
         raise ServiceError("ResourceAlreadyExistsException", "Only one open service quota increase request is allowed")
-    request = {
+    requested = {
         "Id": uuid.uuid4().hex,
         "ServiceCode": service,
         "QuotaCode": code,
-        "DesiredValue": float(asked.parameters["DesiredValue"]),
+        "DesiredValue": float(request.parameters["DesiredValue"]),
         "Status": "PENDING",
         "Created": time.time(),
     }
-    book.request(account, asked.region, request)
-    return Answer({"RequestedQuota": request})
+    account.book.request(account.id, request.region, requested)
+    return Answer({"RequestedQuota": requested})
 
 
-def _history(asked: Asked, account: str, _: Facts, book: AccountBook) -> Answer:
-    _service, code = _names(asked)
-    return Answer(
-        {"RequestedQuotas": [one for one in book.requests(account, asked.region) if one["QuotaCode"] == code]}
-    )
+def _history(request: ServiceRequest, account: Account) -> Answer:
+    _service, code = _names(request)
+    requested = account.book.requests(account.id, request.region)
+    return Answer({"RequestedQuotas": [one for one in requested if one["QuotaCode"] == code]})
 
 
-def _names(asked: Asked) -> tuple[str, str]:
-    return str(asked.parameters.get("ServiceCode")), str(asked.parameters.get("QuotaCode"))
+def _names(request: ServiceRequest) -> tuple[str, str]:
+    return str(request.parameters.get("ServiceCode")), str(request.parameters.get("QuotaCode"))
 
 
-def _instance_types() -> Mapping[str, str]:
-    return {found.quota_code: name for name, found in load_catalog().instances.items() if found.quota_code}
-
-
-def _quota(service: str, code: str, value: float | None) -> Answer:
+def _quota(account: Account, service: str, code: str, value: float | None) -> Answer:
     if value is None:
         raise ServiceError("NoSuchResourceException", _NONE)
     quota: dict[str, Any] = {"ServiceCode": service, "QuotaCode": code, "Value": float(value), "Adjustable": True}
-    if code in _instance_types():
-        quota["QuotaName"] = f"{_instance_types()[code]} for endpoint usage"
+    if code in account.aws.endpoint_quotas:
+        quota["QuotaName"] = f"{account.aws.endpoint_quotas[code]} for endpoint usage"
     return Answer({"Quota": quota})
 
 
-HANDLERS: Mapping[str, Callable[[Asked, str, Facts, AccountBook], Answer | None]] = {
+HANDLERS: Mapping[str, Handler] = {
     "servicequotas:GetServiceQuota": _get,
     "servicequotas:GetAWSDefaultServiceQuota": _get_default,
     "servicequotas:RequestServiceQuotaIncrease": _request,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from werkzeug.wrappers import Request, Response
 
-from emulator.account.facts import ACCOUNTS, AccountBook, FactsError, parse_facts
+from emulator.account.facts import ACCOUNTS, AccountBook, FactsError, parse_account_facts
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -34,7 +34,7 @@ def _answer(request: Request, book: AccountBook) -> Response:
         return _json(400, {"message": f"id is {account!r}: allowed are the 12 digits of an account, ?id=111111111111"})
     if request.method == "PUT":
         try:
-            book.put(account, parse_facts(json.loads(request.get_data())))
+            book.put(account, parse_account_facts(json.loads(request.get_data())))
         except FactsError as exc:
             return _json(400, {"message": str(exc)})
         except ValueError as exc:

@@ -10,15 +10,15 @@ from emulator.cloudformation import descriptions
 from emulator.cloudformation.clients import Clients
 from emulator.cloudformation.engine import Engine
 from emulator.cloudformation.errors import ValidationError
-from emulator.cloudformation.evaluation import StackSurroundings
+from emulator.cloudformation.evaluation import StackValues
 from emulator.cloudformation.model import Stack, Target
+from emulator.cloudformation.parameters import submitted_target, template_body
 from emulator.cloudformation.store import Region, Store
-from emulator.cloudformation.submissions import submitted_target, template_body
 from emulator.cloudformation.template import Template
 
 
 class CloudFormationApi(BaseResponse):  # type: ignore[misc]
-    """One request. `store` and `clients` are the application's, set by a subclass of its own."""
+    """One request. `store` and `clients` are the application's, set by a subclass."""
 
     store: Store
     clients: Clients
@@ -43,8 +43,8 @@ class CloudFormationApi(BaseResponse):  # type: ignore[misc]
         return Engine(self._region, self.clients)
 
     @property
-    def _surroundings(self) -> StackSurroundings:
-        return StackSurroundings(self._region, self.clients, {})
+    def _stack_values(self) -> StackValues:
+        return StackValues(self._region, self.clients, {})
 
     def create_change_set(self) -> ActionResult:
         """Plan a change."""
@@ -65,7 +65,7 @@ class CloudFormationApi(BaseResponse):  # type: ignore[misc]
             descriptions.change_set_description(
                 stack,
                 change_set,
-                self._surroundings,
+                self._stack_values,
                 property_values=bool(self._get_param("IncludePropertyValues", if_none=False)),
             )
         )
@@ -122,7 +122,7 @@ class CloudFormationApi(BaseResponse):  # type: ignore[misc]
         return EmptyResult()
 
     def rollback_stack(self) -> ActionResult:
-        """Take back an operation that failed with rollback disabled."""
+        """Roll back an operation that failed with rollback disabled."""
         stack = self._engine.roll_back_stack(self._get_param("StackName"), token=self._get_param("ClientRequestToken"))
         return ActionResult({"StackId": stack.id})
 
@@ -135,11 +135,11 @@ class CloudFormationApi(BaseResponse):  # type: ignore[misc]
         """One stack, also a deleted one by its id, or all that are not deleted."""
         name = self._get_param("StackName")
         stacks = [self._region.get(name)] if name else list(self._region.live_stacks())
-        surroundings = self._surroundings
-        return ActionResult({"Stacks": [descriptions.stack_description(stack, surroundings) for stack in stacks]})
+        stack_values = self._stack_values
+        return ActionResult({"Stacks": [descriptions.stack_description(stack, stack_values) for stack in stacks]})
 
     def list_stacks(self) -> ActionResult:
-        """All stacks, deleted ones included, in the statuses asked for."""
+        """All stacks, deleted ones included, in the requested statuses."""
         statuses = self._get_param("StackStatusFilter") or []
         stacks = [stack for stack in self._region.stacks() if not statuses or stack.status in statuses]
         return ActionResult({"StackSummaries": [descriptions.stack_summary(stack) for stack in stacks]})
@@ -233,13 +233,7 @@ class CloudFormationApi(BaseResponse):  # type: ignore[misc]
         name = self._get_param("StackName")
         stack = self._region.get(name) if name else None
         template = stack.target.template if stack and stack.target else Template(self._template_body())
-        return ActionResult(descriptions.template_summary(template))
-
-    def validate_template(self) -> ActionResult:
-        """Whether a template can be read; strictness comes with the change set."""
-        summary = descriptions.template_summary(Template(self._template_body()))
-        wanted = ("Description", "Parameters", "Capabilities", "CapabilitiesReason")
-        return ActionResult({key: summary[key] for key in wanted if key in summary})
+        return ActionResult(descriptions.template_summary(template, self.region))
 
     def _target(self, stack: Stack | None) -> Target:
         return submitted_target(self._get_action(), self._get_param, stack, self._template_body)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from emulator.cloudformation.clients import Clients
 from emulator.cloudformation.errors import CloudFormationError, ResourceError
-from emulator.cloudformation.evaluation import StackSurroundings, evaluator, outputs
+from emulator.cloudformation.evaluation import StackValues, evaluator, outputs
 from emulator.cloudformation.intrinsics import Evaluator
 from emulator.cloudformation.model import Operation, Output, StackResource, Target
 from emulator.cloudformation.resource_type import Properties, ResourceType
@@ -47,8 +47,8 @@ class Deployment:
 
     def _apply(self) -> None:
         stack = self._stack
-        surroundings = StackSurroundings(self._region, self._clients, stack.resources)
-        values = evaluator(stack, self._target, surroundings)
+        stack_values = StackValues(self._region, self._clients, stack.resources)
+        values = evaluator(stack, self._target, stack_values)
         self._check_removed_exports(values)
         self._active = {name for name in self._target.template.resources if values.active(name)}
         for logical_id in self._target.template.creation_order:
@@ -57,7 +57,7 @@ class Deployment:
         new_outputs = outputs(self._target, values)
         with self._region.lock:
             self._check_exports(new_outputs)
-            stack.outputs, stack.imported = new_outputs, frozenset(surroundings.imports)
+            stack.outputs, stack.imported = new_outputs, frozenset(stack_values.imports)
 
     def _resource(self, logical_id: str, values: Evaluator) -> None:
         definition = self._target.template.resources[logical_id]
@@ -73,7 +73,7 @@ class Deployment:
                 self._steps.create(definition, properties, dependencies)
         elif properties != existing.properties:
             kind = ResourceType.registry[existing.type]
-            if kind.replaced_by(existing.properties, properties):
+            if kind.replaced_by(existing.properties, properties, self._stack.region):
                 self._refuse_same_name(kind, existing, properties)
                 self._steps.create(definition, properties, dependencies, replaced=existing)
             else:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from emulator.cloudformation.evaluation import StackSurroundings
+from emulator.cloudformation.evaluation import StackValues
 from emulator.cloudformation.model import ChangeSet, Event, ResourceChange, Stack, Target
 from emulator.cloudformation.parameters import described_values, resolved_values
 from emulator.cloudformation.resource_type import ResourceType
 from emulator.cloudformation.template import Template
 
 
-def stack_description(stack: Stack, surroundings: StackSurroundings) -> dict[str, Any]:
+def stack_description(stack: Stack, stack_values: StackValues) -> dict[str, Any]:
     """An entry of DescribeStacks."""
     target = stack.target
     description: dict[str, Any] = {
@@ -43,7 +43,7 @@ def stack_description(stack: Stack, surroundings: StackSurroundings) -> dict[str
     if target is not None:
         description |= {
             "Description": target.template.description,
-            "Parameters": _parameters(target, surroundings),
+            "Parameters": _parameters(target, stack_values),
             "Capabilities": list(target.capabilities),
             "Tags": [{"Key": key, "Value": value} for key, value in target.tags.items()],
             "RoleARN": target.role_arn,
@@ -117,14 +117,14 @@ def resource_descriptions(stack: Stack, logical_id: str | None = None) -> list[d
 
 
 def change_set_description(
-    stack: Stack, change_set: ChangeSet, surroundings: StackSurroundings, *, property_values: bool
+    stack: Stack, change_set: ChangeSet, stack_values: StackValues, *, property_values: bool
 ) -> dict[str, Any]:
     """The answer of DescribeChangeSet."""
     target = change_set.target
     return _present(
         {
             **change_set_summary(stack, change_set),
-            "Parameters": _parameters(target, surroundings),
+            "Parameters": _parameters(target, stack_values),
             "NotificationARNs": [],
             "Capabilities": list(target.capabilities),
             "Tags": [{"Key": key, "Value": value} for key, value in target.tags.items()],
@@ -155,8 +155,8 @@ def change_set_summary(stack: Stack, change_set: ChangeSet) -> dict[str, Any]:
     )
 
 
-def template_summary(template: Template) -> dict[str, Any]:
-    """The answer of GetTemplateSummary, which ValidateTemplate's is a part of."""
+def template_summary(template: Template, region: str) -> dict[str, Any]:
+    """The answer of GetTemplateSummary."""
     kinds = [definition.type for definition in template.resources.values()]
     iam = any(kind.startswith("AWS::IAM::") for kind in kinds)
     metadata = template.section("Metadata")
@@ -169,12 +169,12 @@ def template_summary(template: Template) -> dict[str, Any]:
             "ResourceTypes": kinds,
             "Version": template.document.get("AWSTemplateFormatVersion"),
             "Metadata": json.dumps(metadata) if metadata else None,
-            "ResourceIdentifierSummaries": _import_identifiers(template),
+            "ResourceIdentifierSummaries": _import_identifiers(template, region),
         }
     )
 
 
-def _import_identifiers(template: Template) -> list[dict[str, Any]]:
+def _import_identifiers(template: Template, region: str) -> list[dict[str, Any]]:
     """For each type that can be imported: its logical ids, and the property that identifies an existing resource."""
     by_type: dict[str, list[str]] = {}
     for definition in template.resources.values():
@@ -182,14 +182,14 @@ def _import_identifiers(template: Template) -> list[dict[str, Any]]:
     summaries: list[dict[str, Any]] = []
     for kind, ids in by_type.items():
         known = ResourceType.registry.get(kind)
-        if known is not None and known.import_identifier:
-            summary: dict[str, Any] = {"ResourceType": kind, "LogicalResourceIds": ids}
-            summaries.append({**summary, "ResourceIdentifiers": [known.import_identifier]})
+        if known is not None and known.importable:
+            identifiers = list(known.schema(region).primary_identifier)
+            summaries.append({"ResourceType": kind, "LogicalResourceIds": ids, "ResourceIdentifiers": identifiers})
     return summaries
 
 
-def _parameters(target: Target, surroundings: StackSurroundings) -> list[dict[str, str]]:
-    resolved = resolved_values(target.template, target.parameters, surroundings.ssm_parameter)
+def _parameters(target: Target, stack_values: StackValues) -> list[dict[str, str]]:
+    resolved = resolved_values(target.template, target.parameters, stack_values.ssm_parameter)
     return described_values(target.template, target.parameters, resolved)
 
 

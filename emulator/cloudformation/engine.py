@@ -65,7 +65,7 @@ class Engine:
             stack = self.region.find(stack_name)
             self._check_change_set_type(stack, stack_name, change_set_type)
             target = make_target(stack)
-            strictness.check(target.template)
+            strictness.check(target.template, self.region.region)
             strictness.check_capabilities(target.template, target.capabilities)
             new = stack is None
             stack = stack or self.region.new_stack(stack_name, REVIEW)
@@ -114,7 +114,7 @@ class Engine:
         thread.join(PATIENCE_SECONDS)
 
     def delete_change_set(self, name_or_id: str, stack_name: str | None) -> None:
-        """Drop a change set; that there is none is no error, unless its ARN names a missing stack."""
+        """Drop a change set; a change set that does not exist is no error, unless its ARN names a missing stack."""
         with self.region.lock:
             try:
                 stack, change_set = self.change_set(name_or_id, stack_name)
@@ -128,7 +128,7 @@ class Engine:
             if self.region.find(stack_name) is not None:
                 message = f"Stack [{stack_name}] already exists"
                 raise AlreadyExistsError(message)
-            strictness.check(target.template)
+            strictness.check(target.template, self.region.region)
             strictness.check_capabilities(target.template, target.capabilities)
             stack = self.region.new_stack(stack_name, "CREATE_IN_PROGRESS")
             try:
@@ -153,7 +153,7 @@ class Engine:
             stack = self.region.get(stack_name)
             self._refuse_in_progress(stack, "updated")
             target = make_target(stack)
-            strictness.check(target.template)
+            strictness.check(target.template, self.region.region)
             strictness.check_capabilities(target.template, target.capabilities)
             _, anything = plan(self.region, self._clients, stack, target)
             if not anything:
@@ -190,7 +190,7 @@ class Engine:
         thread.join(PATIENCE_SECONDS)
 
     def roll_back_stack(self, stack_name: str, *, token: str | None) -> Stack:
-        """Take back an operation that failed with rollback disabled, or go on with a rollback that failed."""
+        """Roll back an operation that failed with rollback disabled, or go on with a rollback that failed."""
         rollbacks = {
             "CREATE_FAILED": "ROLLBACK",
             "UPDATE_FAILED": "UPDATE_ROLLBACK",

@@ -15,7 +15,7 @@ from emulator.cloudformation.parameters import resolved_values
 from emulator.cloudformation.store import Region
 
 
-class StackSurroundings:
+class StackValues:
     """What a template's values refer to: the stack's resources, other stacks' exports, SSM parameters."""
 
     def __init__(self, region: Region, clients: Clients, resources: Mapping[str, StackResource]) -> None:
@@ -60,11 +60,11 @@ class StackSurroundings:
         return self._resources[logical_id]
 
 
-def evaluator(stack: Stack, target: Target, surroundings: StackSurroundings) -> Evaluator:
+def evaluator(stack: Stack, target: Target, stack_values: StackValues) -> Evaluator:
     """An evaluator of a target's template for a stack."""
-    parameters = resolved_values(target.template, target.parameters, surroundings.ssm_parameter)
+    parameters = resolved_values(target.template, target.parameters, stack_values.ssm_parameter)
     pseudo = stack.pseudo_parameters()
-    return Evaluator(target.template, parameters=parameters, pseudo_parameters=pseudo, surroundings=surroundings)
+    return Evaluator(target.template, parameters=parameters, pseudo_parameters=pseudo, stack_values=stack_values)
 
 
 def outputs(target: Target, values: Evaluator) -> tuple[Output, ...]:

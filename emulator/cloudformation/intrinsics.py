@@ -19,13 +19,13 @@ _DYNAMIC_REFERENCE = re.compile(r"\{\{resolve:(?P<service>[a-z-]+):(?P<name>[^{}
 
 
 class _NoValue:
-    """The value of AWS::NoValue: whatever holds it is left out."""
+    """The value of AWS::NoValue: the property that has it is left out."""
 
 
 NO_VALUE = _NoValue()
 
 
-class Surroundings(Protocol):
+class ValueSource(Protocol):
     """What a template's values refer to outside the template itself."""
 
     def reference(self, logical_id: str) -> Any:
@@ -50,11 +50,11 @@ class Evaluator:
         *,
         parameters: Mapping[str, Any],
         pseudo_parameters: Mapping[str, Any],
-        surroundings: Surroundings,
+        stack_values: ValueSource,
     ) -> None:
         self._template = template
         self._names = {**pseudo_parameters, **parameters}
-        self._surroundings = surroundings
+        self._stack_values = stack_values
         self._conditions: dict[str, bool] = {}
         self._functions: dict[str, Callable[[Any], Any]] = {
             "Ref": self._ref,
@@ -65,7 +65,7 @@ class Evaluator:
             "Fn::Split": self._split,
             "Fn::FindInMap": self._find_in_map,
             "Fn::If": self._if,
-            "Fn::ImportValue": lambda argument: self._surroundings.imported(self.value(argument)),
+            "Fn::ImportValue": lambda argument: self._stack_values.imported(self.value(argument)),
             "Fn::Base64": lambda argument: base64.b64encode(self.value(argument).encode()).decode(),
             "Fn::GetAZs": self._get_azs,
             "Fn::ToJsonString": lambda argument: json.dumps(self.value(argument), separators=(",", ":")),
@@ -131,11 +131,11 @@ class Evaluator:
     def _ref(self, name: str) -> Any:
         if name == "AWS::NoValue":
             return NO_VALUE
-        return self._names[name] if name in self._names else self._surroundings.reference(name)
+        return self._names[name] if name in self._names else self._stack_values.reference(name)
 
     def _get_att(self, argument: Any) -> Any:
         logical_id, name = argument.split(".", 1) if isinstance(argument, str) else argument
-        return self._surroundings.attribute(logical_id, self.value(name))
+        return self._stack_values.attribute(logical_id, self.value(name))
 
     def _sub(self, argument: Any) -> str:
         text, variables = (argument, {}) if isinstance(argument, str) else argument
@@ -194,7 +194,7 @@ class Evaluator:
         if match["service"] != "ssm":
             message = f"dynamic reference {match.group()} is not emulated: only {{{{resolve:ssm:...}}}} is"
             raise ValidationError(message)
-        return self._surroundings.ssm_parameter(match["name"], match["version"])
+        return self._stack_values.ssm_parameter(match["name"], match["version"])
 
 
 def _text(value: Any) -> str:

@@ -38,7 +38,7 @@ class StackResource:
     metadata: Mapping[str, Any]
 
     def described_by(self, definition: ResourceDefinition, dependencies: tuple[str, ...]) -> StackResource:
-        """The same resource with what a template says beside its properties."""
+        """The same resource with what a template says besides its properties."""
         return replace(
             self,
             dependencies=dependencies,
@@ -50,7 +50,7 @@ class StackResource:
 
 @dataclass(frozen=True)
 class UndoStep:
-    """How to take one change back: `before` is None for a resource that the operation made."""
+    """How to undo one change: `before` is None for a resource that the operation made."""
 
     before: StackResource | None
     after: StackResource
@@ -181,7 +181,7 @@ class Stack:
     undo: list[UndoStep] = field(default_factory=list)
     """Steps that take an operation back that failed with rollback disabled, oldest first."""
     previous: Target | None = None
-    """What the stack was before the operation that `undo` would take back."""
+    """What the stack was before the operation that `undo` would undo."""
 
     @property
     def in_progress(self) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 from emulator.cloudformation.clients import Clients
 from emulator.cloudformation.errors import ResourceError, ValidationError
-from emulator.cloudformation.evaluation import StackSurroundings, evaluator, outputs
+from emulator.cloudformation.evaluation import StackValues, evaluator, outputs
 from emulator.cloudformation.model import PropertyChange, ResourceChange, Stack, StackResource, Target
 from emulator.cloudformation.resource_type import ResourceType
 from emulator.cloudformation.store import Region
@@ -20,9 +20,9 @@ def plan(region: Region, clients: Clients, stack: Stack, target: Target) -> tupl
 
     Outputs and tags can differ where no resource does. Raises ValidationError where the target cannot be evaluated.
     """
-    surroundings = StackSurroundings(region, clients, stack.resources)
+    stack_values = StackValues(region, clients, stack.resources)
     try:
-        values = evaluator(stack, target, surroundings)
+        values = evaluator(stack, target, stack_values)
         values.check_rules()
         changes: list[ResourceChange] = []
         wanted = [logical_id for logical_id in target.template.creation_order if values.active(logical_id)]
@@ -30,14 +30,14 @@ def plan(region: Region, clients: Clients, stack: Stack, target: Target) -> tupl
             definition = target.template.resources[logical_id]
             existing = stack.resources.get(logical_id)
             if existing is None:
-                surroundings.unknown.add(logical_id)
+                stack_values.unknown.add(logical_id)
             properties = values.value(dict(definition.properties))
-            change = _change(definition, existing, properties, target)
+            change = _change(definition, existing, properties, target, stack.region)
             if change is None:
                 continue
             changes.append(change)
             if change.replacement == "True":
-                surroundings.unknown.add(logical_id)
+                stack_values.unknown.add(logical_id)
         changes += [_removal(item) for item in stack.resources.values() if item.logical_id not in wanted]
         different_outputs = outputs(target, values) != stack.outputs
     except ResourceError as exc:
@@ -47,7 +47,11 @@ def plan(region: Region, clients: Clients, stack: Stack, target: Target) -> tupl
 
 
 def _change(
-    definition: ResourceDefinition, existing: StackResource | None, properties: dict[str, Any], target: Target
+    definition: ResourceDefinition,
+    existing: StackResource | None,
+    properties: dict[str, Any],
+    target: Target,
+    region: str,
 ) -> ResourceChange | None:
     logical_id, kind = definition.logical_id, definition.type
     if existing is None:
@@ -69,7 +73,7 @@ def _change(
     scope = _scope(definition, existing, changed)
     if not scope:
         return None
-    replaced_by = ResourceType.registry[kind].replaced_by(existing.properties, properties)
+    replaced_by = ResourceType.registry[kind].replaced_by(existing.properties, properties, region)
     return ResourceChange(
         "Modify",
         logical_id,

@@ -1,7 +1,9 @@
-"""What a resource type of CloudFormation is to the emulator, and the strict check of what a template asks of it.
+"""What a resource type of CloudFormation is to the emulator.
 
-A type names every property that it carries into moto, those of them whose change replaces the resource, and those
-that it accepts without effect, each with the reason. Any other property is refused before anything is made.
+A type names every property that it carries into moto, and those that it accepts without effect, each with the reason.
+Any other property is refused before anything is made. Which properties are required, which replace the resource and
+which attributes it has, the CloudFormation registry says (`registry`); where the emulator does otherwise, the type
+gives the reason.
 """
 
 # ruff: noqa: ARG002 - all types have one interface, and few need every argument
@@ -16,8 +18,10 @@ from typing import Any, ClassVar
 
 from emulator.cloudformation.clients import Clients
 from emulator.cloudformation.errors import ResourceError
+from emulator.cloudformation.registry import Schema, schema_of
 
 Properties = dict[str, Any]
+DOCUMENTED = 'the CloudFormation User Guide lists it under "Return values", and cfn-lint knows it'
 _NAME_ALPHABET = string.ascii_uppercase + string.digits
 
 
@@ -67,18 +71,20 @@ class ResourceType(ABC):
 
     name: ClassVar[str]
     """The type's name, as templates write it."""
-    mutable: ClassVar[frozenset[str]] = frozenset()
-    """Properties that are carried, and changed in place."""
-    replacing: ClassVar[frozenset[str]] = frozenset()
-    """Properties that are carried, and whose change replaces the resource."""
-    attributes: ClassVar[frozenset[str]] = frozenset()
-    """What Fn::GetAtt can ask for."""
+    carried: ClassVar[frozenset[str]] = frozenset()
+    """Properties that reach the service."""
     without_effect: ClassVar[Mapping[str, str]] = {}
     """Properties that are accepted and ignored: name to reason."""
     name_property: ClassVar[str | None] = None
     """The property that gives the resource a name of the template's choice, which a replacement cannot share."""
-    import_identifier: ClassVar[str | None] = None
-    """The property that identifies an existing resource for an import, where the type can be imported."""
+    also_replacing: ClassVar[Mapping[str, str]] = {}
+    """Properties whose change replaces the resource although the registry does not say so: name to reason."""
+    fixed: ClassVar[Mapping[str, str]] = {}
+    """Properties that the registry lets change and the service does not: name to the error of the update."""
+    missing_attributes: ClassVar[Mapping[str, str]] = {}
+    """Attributes of the registry that the emulator cannot give: name to reason."""
+    more_attributes: ClassVar[Mapping[str, str]] = {}
+    """Attributes that Fn::GetAtt gives although the registry does not list them: name to reason."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -103,13 +109,49 @@ class ResourceType(ABC):
         message = f"{self.name} cannot be imported"
         raise ResourceError(message)
 
-    def replaced_by(self, before: Properties, after: Properties) -> frozenset[str]:
-        """The changed properties that make this change a replacement."""
-        return frozenset(name for name in self.replacing if before.get(name) != after.get(name))
+    @property
+    def importable(self) -> bool:
+        """Whether an existing resource can be taken into a stack."""
+        return type(self).adopt is not ResourceType.adopt
 
-    def refused_properties(self, properties: Mapping[str, Any]) -> list[str]:
-        """The properties that the emulator neither carries nor knowingly ignores."""
-        return sorted(set(properties) - self.mutable - self.replacing - set(self.without_effect))
+    def schema(self, region: str) -> Schema:
+        """What the registry says of the type.
+
+        Raises:
+            ResourceError: the region does not have the type.
+        """
+        schema = schema_of(self.name, region)
+        if schema is None:
+            message = f"{self.name} is not in {region}, says the CloudFormation registry"
+            raise ResourceError(message)
+        return schema
+
+    def attributes(self, region: str) -> frozenset[str]:
+        """What Fn::GetAtt can ask for."""
+        return self.schema(region).attributes - self.missing_attributes.keys() | self.more_attributes.keys()
+
+    def replaced_by(self, before: Properties, after: Properties, region: str) -> frozenset[str]:
+        """The changed properties that make this change a replacement."""
+        also = frozenset(name for name in self.also_replacing if before.get(name) != after.get(name))
+        return self.schema(region).replaced_by(before, after) | also
+
+    def refuse_fixed(self, before: Properties, after: Properties) -> None:
+        """Raise ResourceError where a property changes that the service does not let change."""
+        for name, message in self.fixed.items():
+            if before.get(name) != after.get(name):
+                raise ResourceError(message)
+
+    def problems(self, properties: Mapping[str, Any], region: str) -> list[str]:
+        """What is wrong with a template's properties: each unknown, not emulated and missing one, in words."""
+        schema = self.schema(region)
+        unknown = sorted(set(properties) - schema.properties)
+        refused = sorted(set(properties) - set(unknown) - self.carried - set(self.without_effect))
+        missing = sorted(schema.required - set(properties))
+        return [
+            *(f"{self.name} has no property {name} in {region}" for name in unknown),
+            *(f"{self.name}.{name} is not emulated" for name in refused),
+            *(f"{self.name}.{name} is required" for name in missing),
+        ]
 
 
 def words(text: str) -> frozenset[str]:

@@ -34,7 +34,7 @@ class ResourceSteps:
         dependencies: tuple[str, ...],
         replaced: StackResource | None = None,
     ) -> StackResource:
-        """Make a resource, or the new one of a replacement, and note how to take it back."""
+        """Make a resource, or the new one of a replacement, and note how to undo it."""
         logical_id, verb = definition.logical_id, "UPDATE" if replaced else "CREATE"
         self._event(definition, f"{verb}_IN_PROGRESS", "", REPLACING if replaced else None)
         step_recorded = False
@@ -90,12 +90,13 @@ class ResourceSteps:
         properties: Properties,
         dependencies: tuple[str, ...],
     ) -> None:
-        """Change a resource in place and note how to take that back."""
+        """Change a resource in place and note how to undo that."""
         after = existing.described_by(definition, dependencies)
         self._event(definition, "UPDATE_IN_PROGRESS", existing.physical_id)
-        # Noted before it is tried: a change that fails half way is taken back too.
+        # Noted before it is tried: a change that fails half way is rolled back too.
         self._stack.undo.append(UndoStep(before=existing, after=replace(after, properties=properties)))
         try:
+            ResourceType.registry[existing.type].refuse_fixed(dict(existing.properties), properties)
             made = self._changed(existing, properties)
         except ResourceError as exc:
             self._event(definition, "UPDATE_FAILED", existing.physical_id, str(exc))
@@ -167,7 +168,7 @@ class ResourceSteps:
 
 
 def attempt(step: Callable[[], Result]) -> Result:
-    """Run a step of a resource type; whatever goes wrong becomes a ResourceError with a reason to show."""
+    """Run a step of a resource type; any error becomes a ResourceError with a reason to show."""
     try:
         return step()
     except ResourceError:

@@ -1,4 +1,4 @@
-"""Takes a failed operation back, and deletes stacks: both go against the order in which resources were made."""
+"""Rolls a failed operation back, and deletes stacks: both go against the order in which resources were made."""
 
 from __future__ import annotations
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from emulator.cloudformation.errors import ResourceError
 
 
@@ -21,6 +23,15 @@ def call(client: Any, operation: str, values: Mapping[str, Any], *, of: str) -> 
     parameters = api_value(values, shape, of)
     method = {api: python for python, api in client.meta.method_to_api_mapping.items()}[operation]
     return getattr(client, method)(**parameters)  # type: ignore[no-any-return]
+
+
+def unless(codes: str, request: Callable[..., Any], **parameters: Any) -> None:
+    """Make a request, and take an error with one of the codes (in one text) for success: what is gone is deleted."""
+    try:
+        request(**parameters)
+    except ClientError as exc:
+        if exc.response["Error"]["Code"] not in codes.split():
+            raise
 
 
 def api_value(value: Any, shape: Any, path: str) -> Any:
@@ -89,3 +100,18 @@ _SCALARS: dict[str, Callable[[Any], Any]] = {
     "float": float,
     "double": float,
 }
+
+
+def tag_list(properties: Mapping[str, Any]) -> list[dict[str, str]]:
+    """The Tags property as a list of Key and Value."""
+    return [{"Key": str(tag["Key"]), "Value": str(tag["Value"])} for tag in properties.get("Tags") or []]
+
+
+def tag_map(properties: Mapping[str, Any]) -> dict[str, str]:
+    """The Tags property as a mapping."""
+    return {tag["Key"]: tag["Value"] for tag in tag_list(properties)}
+
+
+def removed_keys(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """The tags that a change takes away."""
+    return sorted(set(tag_map(before)) - set(tag_map(after)))

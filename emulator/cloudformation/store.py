@@ -36,7 +36,7 @@ class Region:
         return next(named, None)
 
     def get(self, name_or_id: str) -> Stack:
-        """Like `find`, but raises the error that AWS answers with where there is no such stack."""
+        """Like `find`, but raises the error that AWS answers with where the stack does not exist."""
         stack = self.find(name_or_id)
         if stack is None:
             message = f"Stack with id {name_or_id} does not exist"

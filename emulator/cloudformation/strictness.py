@@ -1,33 +1,36 @@
-"""Refuses a template that asks for anything the emulator would otherwise skip in silence."""
+"""Refuses a template that has anything which the emulator would otherwise skip silently."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-from emulator.cloudformation.errors import InsufficientCapabilitiesError, ValidationError
+from emulator.cloudformation.errors import InsufficientCapabilitiesError, ResourceError, ValidationError
 from emulator.cloudformation.resource_type import ResourceType
 from emulator.cloudformation.template import SUBSTITUTION, Template
 
 IAM_NAMES = {"AWS::IAM::Role": "RoleName", "AWS::IAM::ManagedPolicy": "ManagedPolicyName", "AWS::IAM::User": "UserName"}
 
 
-def check(template: Template) -> None:
-    """Raise ValidationError naming every type, property and attribute that is not emulated."""
+def check(template: Template, region: str) -> None:
+    """Raise ValidationError naming every type, property and attribute that is wrong, missing or not emulated."""
     problems: list[str] = []
     for definition in template.resources.values():
         resource_type = ResourceType.registry.get(definition.type)
         if resource_type is None:
             problems.append(f"{definition.type} is not emulated (resource {definition.logical_id})")
             continue
-        problems += [
-            f"{definition.type}.{name} is not emulated (resource {definition.logical_id})"
-            for name in resource_type.refused_properties(definition.properties)
-        ]
+        try:
+            found = resource_type.problems(definition.properties, region)
+        except (ResourceError, LookupError) as exc:
+            found = [str(exc)]
+        problems += [f"{problem} (resource {definition.logical_id})" for problem in found]
+    if problems:
+        raise ValidationError("; ".join(dict.fromkeys(problems)))
     for logical_id, attribute in _attributes(template.document):
         definition_of = template.resources.get(logical_id)
         resource_type = ResourceType.registry.get(definition_of.type) if definition_of else None
-        if resource_type is not None and attribute not in resource_type.attributes:
+        if resource_type is not None and attribute not in resource_type.attributes(region):
             problems.append(f"{resource_type.name}.{attribute} (attribute of {logical_id}) is not emulated")
     if problems:
         raise ValidationError("; ".join(dict.fromkeys(problems)))

@@ -1,4 +1,4 @@
-"""AWS::ApiGateway, what an API is made of: API, resources, methods, models, validators, gateway responses.
+"""AWS::ApiGateway, what an API is made of: API, resources, methods, gateway responses, authorizers, domain names.
 
 moto's patch operations cover a part of what can change, so changes are put into moto's records directly.
 """
@@ -7,16 +7,13 @@ moto's patch operations cover a part of what can change, so changes are put into
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
-from botocore.exceptions import ClientError
 from moto.apigateway.models import APIGatewayBackend, RestAPI, apigateway_backends
 
 from emulator.cloudformation.errors import ResourceError
 from emulator.cloudformation.resource_type import Context, Made, Properties, ResourceType, words
-from emulator.cloudformation.shapes import boolean, call
-from emulator.cloudformation.tags import tag_map
+from emulator.cloudformation.shapes import boolean, call, tag_map, unless
 
 GONE = "NotFoundException"
 
@@ -26,24 +23,14 @@ def backend(context: Context) -> APIGatewayBackend:
     return apigateway_backends[context.account][context.region]
 
 
-def unless_gone(delete: Callable[..., Any], **parameters: Any) -> None:
-    """Call an API's delete, which may find nothing to delete."""
-    try:
-        delete(**parameters)
-    except ClientError as exc:
-        if exc.response["Error"]["Code"] != GONE:
-            raise
-
-
 class RestApi(ResourceType):
     """A REST API, made from resources of their own; a Body is not emulated."""
 
     name = "AWS::ApiGateway::RestApi"
-    mutable = words(
+    carried = words(
         "ApiKeySourceType BinaryMediaTypes Description DisableExecuteApiEndpoint EndpointConfiguration "
         "MinimumCompressionSize Name Policy Tags"
     )
-    attributes = words("RestApiId RootResourceId")
 
     def create(self, context: Context, properties: Properties) -> Made:
         """Make the API."""
@@ -54,7 +41,7 @@ class RestApi(ResourceType):
 
     def update(self, context: Context, made: Made, before: Properties, after: Properties) -> Made:
         """Change the API's settings."""
-        # An API that is never served tells what the settings mean to moto.
+        # An API that is never served shows what the settings mean to moto.
         client = context.client("apigateway")
         wanted_id = call(client, "CreateRestApi", self._fields(after), of=self.name)["id"]
         apis = backend(context).apis
@@ -70,7 +57,7 @@ class RestApi(ResourceType):
 
     def delete(self, context: Context, made: Made, properties: Properties) -> None:
         """Delete the API with everything in it."""
-        unless_gone(context.client("apigateway").delete_rest_api, restApiId=made.physical_id)
+        unless(GONE, context.client("apigateway").delete_rest_api, restApiId=made.physical_id)
 
     def _fields(self, properties: Properties) -> Properties:
         if "Name" not in properties:
@@ -89,8 +76,7 @@ class Resource(ResourceType):
     """A part of a path."""
 
     name = "AWS::ApiGateway::Resource"
-    replacing = words("ParentId PathPart RestApiId")
-    attributes = words("ResourceId")
+    carried = words("ParentId PathPart RestApiId")
 
     def create(self, context: Context, properties: Properties) -> Made:
         """Make the resource."""
@@ -100,18 +86,17 @@ class Resource(ResourceType):
     def delete(self, context: Context, made: Made, properties: Properties) -> None:
         """Delete the resource, unless its API is gone already."""
         delete = context.client("apigateway").delete_resource
-        unless_gone(delete, restApiId=properties["RestApiId"], resourceId=made.physical_id)
+        unless(GONE, delete, restApiId=properties["RestApiId"], resourceId=made.physical_id)
 
 
 class Method(ResourceType):
     """A method with its integration and responses."""
 
     name = "AWS::ApiGateway::Method"
-    mutable = words(
-        "ApiKeyRequired AuthorizationScopes AuthorizationType AuthorizerId Integration MethodResponses OperationName "
-        "RequestModels RequestParameters RequestValidatorId"
+    carried = words(
+        "ApiKeyRequired AuthorizationScopes AuthorizationType AuthorizerId HttpMethod Integration MethodResponses "
+        "OperationName RequestModels RequestParameters RequestValidatorId ResourceId RestApiId"
     )
-    replacing = words("HttpMethod ResourceId RestApiId")
     integration = words(
         "ConnectionType ContentHandling Credentials IntegrationHttpMethod IntegrationResponses PassthroughBehavior "
         "RequestParameters RequestTemplates TimeoutInMillis Type Uri"
@@ -121,7 +106,7 @@ class Method(ResourceType):
     def create(self, context: Context, properties: Properties) -> Made:
         """Put the method, its integration and its responses."""
         client, key = context.client("apigateway"), self._key(properties)
-        own = {name: properties[name] for name in self.mutable & set(properties) - {"Integration", "MethodResponses"}}
+        own = {name: properties[name] for name in set(properties) - {"Integration", "MethodResponses"}}
         call(client, "PutMethod", {"AuthorizationType": "NONE", **own, **key}, of=self.name)
         integration = properties.get("Integration")
         if integration:
@@ -137,7 +122,7 @@ class Method(ResourceType):
 
     def delete(self, context: Context, made: Made, properties: Properties) -> None:
         """Delete the method, unless its API is gone already."""
-        unless_gone(context.client("apigateway").delete_method, **self._key(properties))
+        unless(GONE, context.client("apigateway").delete_method, **self._key(properties))
 
     @staticmethod
     def _key(properties: Properties) -> dict[str, str]:
@@ -167,8 +152,7 @@ class Model(ResourceType):
     """A JSON schema that requests are validated with."""
 
     name = "AWS::ApiGateway::Model"
-    mutable = words("Description Schema")
-    replacing = words("ContentType Name RestApiId")
+    carried = words("ContentType Description Name RestApiId Schema")
     name_property = "Name"
 
     def create(self, context: Context, properties: Properties) -> Made:
@@ -201,9 +185,7 @@ class RequestValidator(ResourceType):
     """What of a request is validated."""
 
     name = "AWS::ApiGateway::RequestValidator"
-    mutable = words("ValidateRequestBody ValidateRequestParameters")
-    replacing = words("Name RestApiId")
-    attributes = words("RequestValidatorId")
+    carried = words("Name RestApiId ValidateRequestBody ValidateRequestParameters")
 
     def create(self, context: Context, properties: Properties) -> Made:
         """Make the validator."""
@@ -229,9 +211,7 @@ class GatewayResponse(ResourceType):
     """An answer that the gateway gives by itself."""
 
     name = "AWS::ApiGateway::GatewayResponse"
-    mutable = words("ResponseParameters ResponseTemplates StatusCode")
-    replacing = words("ResponseType RestApiId")
-    attributes = words("Id")
+    carried = words("ResponseParameters ResponseTemplates ResponseType RestApiId StatusCode")
 
     def create(self, context: Context, properties: Properties) -> Made:
         """Put the response."""
@@ -257,3 +237,130 @@ def _api(context: Context, properties: Properties) -> RestAPI | None:
 
 def _json_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
+
+
+DEFAULT_TTL_SECONDS = 300
+MAX_TTL_SECONDS = 3600
+
+
+class Authorizer(ResourceType):
+    """A function or user pools that decide on callers."""
+
+    name = "AWS::ApiGateway::Authorizer"
+    carried = words(
+        "AuthType AuthorizerCredentials AuthorizerResultTtlInSeconds AuthorizerUri IdentitySource "
+        "IdentityValidationExpression Name ProviderARNs RestApiId Type"
+    )
+
+    def create(self, context: Context, properties: Properties) -> Made:
+        """Make the authorizer."""
+        _check(properties)
+        authorizer_id = call(context.client("apigateway"), "CreateAuthorizer", properties, of=self.name)["id"]
+        return Made(authorizer_id, {"AuthorizerId": authorizer_id})
+
+    def update(self, context: Context, made: Made, before: Properties, after: Properties) -> Made:
+        """Change the authorizer; callers see it only with the next deployment."""
+        _check(after)
+        authorizers = backend(context).get_rest_api(after["RestApiId"]).authorizers
+        wanted_id = call(context.client("apigateway"), "CreateAuthorizer", after, of=self.name)["id"]
+        wanted = authorizers.pop(wanted_id)
+        wanted.id = made.physical_id
+        authorizers[made.physical_id] = wanted
+        return made
+
+    def delete(self, context: Context, made: Made, properties: Properties) -> None:
+        """Delete the authorizer, unless its API is gone already."""
+        api = backend(context).apis.get(properties["RestApiId"])
+        if api is not None:
+            api.authorizers.pop(made.physical_id, None)
+
+
+class DomainName(ResourceType):
+    """A custom domain name of APIs. The gateway serves it to requests that have it as their Host header."""
+
+    name = "AWS::ApiGateway::DomainName"
+    carried = words("CertificateArn DomainName EndpointConfiguration RegionalCertificateArn SecurityPolicy Tags")
+    name_property = "DomainName"
+
+    def create(self, context: Context, properties: Properties) -> Made:
+        """Make the name. That its certificate exists is not checked."""
+        domain = properties["DomainName"]
+        if domain in backend(context).domain_names:
+            raise ResourceError("The domain name you provided already exists.")
+        fields = {**properties, "Tags": tag_map(properties)}
+        made = call(context.client("apigateway"), "CreateDomainName", fields, of=self.name)
+        attributes = {
+            "DistributionDomainName": made["distributionDomainName"],
+            "DistributionHostedZoneId": made["distributionHostedZoneId"],
+            "DomainNameArn": f"arn:{context.partition}:apigateway:{context.region}::/domainnames/{domain}",
+            "RegionalDomainName": made["regionalDomainName"],
+            "RegionalHostedZoneId": made["regionalHostedZoneId"],
+        }
+        return Made(domain, attributes)
+
+    def update(self, context: Context, made: Made, before: Properties, after: Properties) -> Made:
+        """Change certificate, endpoint, security policy and tags."""
+        names = backend(context).domain_names
+        current = names.pop(made.physical_id)
+        try:
+            fields = {**after, "Tags": tag_map(after)}
+            call(context.client("apigateway"), "CreateDomainName", fields, of=self.name)
+            wanted = names[made.physical_id]
+            for attribute in self.settings:
+                setattr(current, attribute, getattr(wanted, attribute))
+        finally:
+            names[made.physical_id] = current
+        return made
+
+    settings = ("certificate_arn", "endpoint_configuration", "regional_certificate_arn", "security_policy", "tags")
+
+    def delete(self, context: Context, made: Made, properties: Properties) -> None:
+        """Delete the name."""
+        unless(GONE, context.client("apigateway").delete_domain_name, domainName=made.physical_id)
+
+
+class BasePathMapping(ResourceType):
+    """The stage that a domain name leads to."""
+
+    name = "AWS::ApiGateway::BasePathMapping"
+    carried = words("BasePath DomainName RestApiId Stage")
+
+    def create(self, context: Context, properties: Properties) -> Made:
+        """Make the mapping."""
+        call(context.client("apigateway"), "CreateBasePathMapping", properties, of=self.name)
+        return Made(f"{properties['DomainName']}|{_base_path(properties)}")
+
+    def update(self, context: Context, made: Made, before: Properties, after: Properties) -> Made:
+        """Lead elsewhere."""
+        api = backend(context).get_rest_api(after["RestApiId"])
+        if after.get("Stage") and after["Stage"] not in api.stages:
+            raise ResourceError("Invalid stage identifier specified")
+        mapping = backend(context).get_base_path_mapping(after["DomainName"], _base_path(after))
+        mapping.rest_api_id, mapping.stage = after["RestApiId"], after.get("Stage")
+        return made
+
+    def delete(self, context: Context, made: Made, properties: Properties) -> None:
+        """Delete the mapping, unless its name is gone already."""
+        mappings = backend(context).base_path_mappings.get(properties["DomainName"], {})
+        mappings.pop(_base_path(properties), None)
+
+
+def _base_path(properties: Properties) -> str:
+    return str(properties.get("BasePath") or "(none)")
+
+
+def _check(properties: Properties) -> None:
+    """API Gateway's rules that moto lacks."""
+    ttl = int(properties.get("AuthorizerResultTtlInSeconds", DEFAULT_TTL_SECONDS))
+    if not 0 <= ttl <= MAX_TTL_SECONDS:
+        message = f"{Authorizer.name}.AuthorizerResultTtlInSeconds must be from 0 to {MAX_TTL_SECONDS}, not {ttl}"
+        raise ResourceError(message)
+    kind = properties["Type"]
+    if kind == "REQUEST" and ttl and not properties.get("IdentitySource"):
+        message = (
+            f"{Authorizer.name}.IdentitySource is missing: an authorizer of type REQUEST remembers its answers by it; "
+            "without one AuthorizerResultTtlInSeconds must be 0"
+        )
+        raise ResourceError(message)
+    if kind == "COGNITO_USER_POOLS" and not properties.get("ProviderARNs"):
+        raise ResourceError(f"{Authorizer.name}.ProviderARNs is missing: name the user pools")

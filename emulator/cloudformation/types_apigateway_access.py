@@ -3,13 +3,12 @@
 # ruff: noqa: ARG002 - all types have one interface, and few need every argument
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from emulator.cloudformation.errors import ResourceError
 from emulator.cloudformation.resource_type import Context, Made, Properties, ResourceType, words
-from emulator.cloudformation.shapes import boolean, call
-from emulator.cloudformation.tags import tag_map
-from emulator.cloudformation.types_apigateway import backend, unless_gone
+from emulator.cloudformation.shapes import boolean, call, tag_map, unless
+from emulator.cloudformation.types_apigateway import GONE, backend
 
 METHOD_SETTINGS: dict[str, tuple[str, Any]] = {
     "CacheDataEncrypted": ("cacheDataEncrypted", boolean),
@@ -29,9 +28,7 @@ class Deployment(ResourceType):
     """A deployment: a snapshot of the API as it is at that moment."""
 
     name = "AWS::ApiGateway::Deployment"
-    mutable = words("Description")
-    replacing = words("RestApiId")
-    attributes = words("DeploymentId")
+    carried = words("Description RestApiId")
 
     def create(self, context: Context, properties: Properties) -> Made:
         """Deploy."""
@@ -47,15 +44,16 @@ class Deployment(ResourceType):
     def delete(self, context: Context, made: Made, properties: Properties) -> None:
         """Delete the deployment, which API Gateway refuses while a stage serves it."""
         delete = context.client("apigateway").delete_deployment
-        unless_gone(delete, restApiId=properties["RestApiId"], deploymentId=made.physical_id)
+        unless(GONE, delete, restApiId=properties["RestApiId"], deploymentId=made.physical_id)
 
 
 class Stage(ResourceType):
     """A stage: a deployment under a name, with its logs, throttling and tracing."""
 
     name = "AWS::ApiGateway::Stage"
-    mutable = words("AccessLogSetting DeploymentId Description MethodSettings Tags TracingEnabled Variables")
-    replacing = words("RestApiId StageName")
+    carried = words(
+        "AccessLogSetting DeploymentId Description MethodSettings RestApiId StageName Tags TracingEnabled Variables"
+    )
 
     def create(self, context: Context, properties: Properties) -> Made:
         """Make the stage, then set it up."""
@@ -76,7 +74,7 @@ class Stage(ResourceType):
     def delete(self, context: Context, made: Made, properties: Properties) -> None:
         """Delete the stage."""
         delete = context.client("apigateway").delete_stage
-        unless_gone(delete, restApiId=properties["RestApiId"], stageName=made.physical_id)
+        unless(GONE, delete, restApiId=properties["RestApiId"], stageName=made.physical_id)
 
     def _set(self, context: Context, properties: Properties) -> None:
         stage = backend(context).get_stage(properties["RestApiId"], properties["StageName"])
@@ -93,13 +91,15 @@ class ApiKey(ResourceType):
     """An API key."""
 
     name = "AWS::ApiGateway::ApiKey"
-    mutable = words("CustomerId Description Enabled Tags")
-    replacing = words("GenerateDistinctId Name Value")
-    attributes = words("APIKeyId")
+    carried = words("CustomerId Description Enabled GenerateDistinctId Name Tags Value")
+    without_effect: ClassVar[dict[str, str]] = {
+        "StageKeys": "deprecated: a key counts on the stages of its usage plans alone",
+    }
 
     def create(self, context: Context, properties: Properties) -> Made:
         """Make the key."""
-        fields = {"Name": context.physical_name(255), **properties, "Tags": tag_map(properties)}
+        own = {key: value for key, value in properties.items() if key not in self.without_effect}
+        fields = {"Name": context.physical_name(255), **own, "Tags": tag_map(properties)}
         key_id = call(context.client("apigateway"), "CreateApiKey", fields, of=self.name)["id"]
         return Made(key_id, {"APIKeyId": key_id})
 
@@ -112,15 +112,14 @@ class ApiKey(ResourceType):
 
     def delete(self, context: Context, made: Made, properties: Properties) -> None:
         """Delete the key."""
-        unless_gone(context.client("apigateway").delete_api_key, apiKey=made.physical_id)
+        unless(GONE, context.client("apigateway").delete_api_key, apiKey=made.physical_id)
 
 
 class UsagePlan(ResourceType):
     """A usage plan: who may call which stages, how fast and how often."""
 
     name = "AWS::ApiGateway::UsagePlan"
-    mutable = words("ApiStages Description Quota Tags Throttle UsagePlanName")
-    attributes = words("Id")
+    carried = words("ApiStages Description Quota Tags Throttle UsagePlanName")
 
     def create(self, context: Context, properties: Properties) -> Made:
         """Make the plan."""
@@ -153,8 +152,7 @@ class UsagePlanKey(ResourceType):
     """A key's place in a usage plan."""
 
     name = "AWS::ApiGateway::UsagePlanKey"
-    replacing = words("KeyId KeyType UsagePlanId")
-    attributes = words("Id")
+    carried = words("KeyId KeyType UsagePlanId")
 
     def create(self, context: Context, properties: Properties) -> Made:
         """Put the key into the plan."""
@@ -171,8 +169,7 @@ class Account(ResourceType):
     """The role with which API Gateway writes logs, for a whole account and region."""
 
     name = "AWS::ApiGateway::Account"
-    mutable = words("CloudWatchRoleArn")
-    attributes = words("Id")
+    carried = words("CloudWatchRoleArn")
 
     def create(self, context: Context, properties: Properties) -> Made:
         """Set the role."""

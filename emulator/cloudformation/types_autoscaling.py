@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from emulator.cloudformation.resource_type import Context, Made, Properties, ResourceType, words
-from emulator.cloudformation.shapes import call
+from emulator.cloudformation.shapes import call, unless
 
 SERVICE = "application-autoscaling"
+# moto answers ValidationException, AWS ObjectNotFoundException, for what is not there.
+MISSING = "ValidationException ObjectNotFoundException"
 TARGET_KEYS = ("ResourceId", "ScalableDimension", "ServiceNamespace")
 
 
@@ -18,9 +18,9 @@ class ScalableTarget(ResourceType):
     """A scalable target and its scheduled actions."""
 
     name = "AWS::ApplicationAutoScaling::ScalableTarget"
-    mutable = words("MaxCapacity MinCapacity RoleARN ScheduledActions SuspendedState")
-    replacing = frozenset(TARGET_KEYS)
-    attributes = words("Id")
+    carried = words(
+        "MaxCapacity MinCapacity ResourceId RoleARN ScalableDimension ScheduledActions ServiceNamespace SuspendedState"
+    )
 
     def create(self, context: Context, properties: Properties) -> Made:
         """Register the target, then put its scheduled actions."""
@@ -41,7 +41,7 @@ class ScalableTarget(ResourceType):
         """Deregister the target, with its scheduled actions."""
         client = context.client(SERVICE)
         self._schedule(context, properties, {key: properties[key] for key in TARGET_KEYS})
-        _unless_missing(client.deregister_scalable_target, **_target(properties))
+        unless(MISSING, client.deregister_scalable_target, **_target(properties))
 
     def _register(self, context: Context, properties: Properties) -> None:
         fields = {key: value for key, value in properties.items() if key != "ScheduledActions"}
@@ -56,19 +56,17 @@ class ScalableTarget(ResourceType):
         for action in before.get("ScheduledActions") or []:
             if action["ScheduledActionName"] not in names:
                 name = action["ScheduledActionName"]
-                _unless_missing(client.delete_scheduled_action, ScheduledActionName=name, **_target(before))
+                unless(MISSING, client.delete_scheduled_action, ScheduledActionName=name, **_target(before))
 
 
 class ScalingPolicy(ResourceType):
     """A scaling policy."""
 
     name = "AWS::ApplicationAutoScaling::ScalingPolicy"
-    mutable = words(
-        "PolicyType PredictiveScalingPolicyConfiguration StepScalingPolicyConfiguration "
-        "TargetTrackingScalingPolicyConfiguration"
+    carried = words(
+        "PolicyName PolicyType PredictiveScalingPolicyConfiguration ResourceId ScalableDimension ScalingTargetId "
+        "ServiceNamespace StepScalingPolicyConfiguration TargetTrackingScalingPolicyConfiguration"
     )
-    replacing = words("PolicyName ResourceId ScalableDimension ScalingTargetId ServiceNamespace")
-    attributes = words("Arn")
 
     def create(self, context: Context, properties: Properties) -> Made:
         """Put the policy."""
@@ -85,19 +83,10 @@ class ScalingPolicy(ResourceType):
     def delete(self, context: Context, made: Made, properties: Properties) -> None:
         """Delete the policy."""
         delete = context.client(SERVICE).delete_scaling_policy
-        _unless_missing(delete, PolicyName=properties["PolicyName"], **_target(properties))
+        unless(MISSING, delete, PolicyName=properties["PolicyName"], **_target(properties))
 
 
 def _target(properties: Properties) -> dict[str, Any]:
     if "ScalingTargetId" in properties:
         return dict(zip(TARGET_KEYS, properties["ScalingTargetId"].split("|"), strict=True))
     return {key: properties[key] for key in TARGET_KEYS}
-
-
-def _unless_missing(delete: Any, **parameters: Any) -> None:
-    try:
-        delete(**parameters)
-    except ClientError as exc:
-        # moto answers ValidationException, AWS ObjectNotFoundException, for what is not there.
-        if exc.response["Error"]["Code"] not in {"ValidationException", "ObjectNotFoundException"}:
-            raise

@@ -6,27 +6,24 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from botocore.exceptions import ClientError
 from moto.cloudwatch.models import cloudwatch_backends
 
 from emulator.cloudformation.errors import ResourceError
 from emulator.cloudformation.resource_type import Context, Made, Properties, ResourceType, words
-from emulator.cloudformation.shapes import call
+from emulator.cloudformation.shapes import call, unless
 from emulator.monitoring.alarms import alarms_of_rule
-from emulator.monitoring.log_metrics import FilterPatternError, parse_pattern
+from emulator.monitoring.logs import FilterPatternError, parse_pattern
 
 
 class Alarm(ResourceType):
     """A CloudWatch alarm."""
 
     name = "AWS::CloudWatch::Alarm"
-    mutable = words(
-        "ActionsEnabled AlarmActions AlarmDescription ComparisonOperator DatapointsToAlarm Dimensions "
+    carried = words(
+        "ActionsEnabled AlarmActions AlarmDescription AlarmName ComparisonOperator DatapointsToAlarm Dimensions "
         "EvaluateLowSampleCountPercentile EvaluationPeriods ExtendedStatistic InsufficientDataActions MetricName "
         "Metrics Namespace OKActions Period Statistic Tags Threshold ThresholdMetricId TreatMissingData Unit"
     )
-    replacing = words("AlarmName")
-    attributes = words("Arn")
     name_property = "AlarmName"
 
     def create(self, context: Context, properties: Properties) -> Made:
@@ -50,12 +47,10 @@ class CompositeAlarm(ResourceType):
     """An alarm on other alarms, which have to be there, as CloudWatch demands."""
 
     name = "AWS::CloudWatch::CompositeAlarm"
-    mutable = words(
+    carried = words(
         "ActionsEnabled ActionsSuppressor ActionsSuppressorExtensionPeriod ActionsSuppressorWaitPeriod AlarmActions "
-        "AlarmDescription AlarmRule InsufficientDataActions OKActions Tags"
+        "AlarmDescription AlarmName AlarmRule InsufficientDataActions OKActions Tags"
     )
-    replacing = words("AlarmName")
-    attributes = words("Arn")
     name_property = "AlarmName"
 
     def create(self, context: Context, properties: Properties) -> Made:
@@ -86,8 +81,7 @@ class Dashboard(ResourceType):
     """A dashboard. CloudWatch refuses a body that is no JSON."""
 
     name = "AWS::CloudWatch::Dashboard"
-    mutable = words("DashboardBody")
-    replacing = words("DashboardName")
+    carried = words("DashboardBody DashboardName")
     name_property = "DashboardName"
 
     def create(self, context: Context, properties: Properties) -> Made:
@@ -101,11 +95,7 @@ class Dashboard(ResourceType):
 
     def delete(self, context: Context, made: Made, properties: Properties) -> None:
         """Delete the dashboard."""
-        try:
-            context.client("cloudwatch").delete_dashboards(DashboardNames=[made.physical_id])
-        except ClientError as exc:
-            if exc.response["Error"]["Code"] != "ResourceNotFound":
-                raise
+        unless("ResourceNotFound", context.client("cloudwatch").delete_dashboards, DashboardNames=[made.physical_id])
 
     @staticmethod
     def _put(context: Context, name: str, properties: Properties) -> Made:
@@ -122,8 +112,7 @@ class MetricFilter(ResourceType):
     """A metric out of a log group's lines."""
 
     name = "AWS::Logs::MetricFilter"
-    mutable = words("FilterPattern MetricTransformations")
-    replacing = words("FilterName LogGroupName")
+    carried = words("FilterName FilterPattern LogGroupName MetricTransformations")
     name_property = "FilterName"
 
     def create(self, context: Context, properties: Properties) -> Made:
@@ -155,9 +144,7 @@ class QueryDefinition(ResourceType):
     """A saved query of Logs Insights. moto has none: the stack alone knows it."""
 
     name = "AWS::Logs::QueryDefinition"
-    mutable = words("LogGroupNames Name Parameters QueryString")
-    replacing = words("QueryLanguage")
-    attributes = words("QueryDefinitionId")
+    carried = words("LogGroupNames Name Parameters QueryLanguage QueryString")
 
     def create(self, context: Context, properties: Properties) -> Made:
         """Check what the service checks, and give it an id."""

@@ -3,15 +3,13 @@
 # ruff: noqa: ARG002 - all types have one interface, and few need every argument
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, ClassVar
 
-from botocore.exceptions import ClientError
 from moto.cognitoidp.models import CognitoIdpUserPool, cognitoidp_backends
 
 from emulator.cloudformation.errors import ResourceError
 from emulator.cloudformation.resource_type import Context, Made, Properties, ResourceType, words
-from emulator.cloudformation.shapes import api_value, boolean, call
+from emulator.cloudformation.shapes import api_value, boolean, call, unless
 
 GONE = "ResourceNotFoundException"
 OWN_SCOPES = frozenset({"aws.cognito.signin.user.admin", "email", "openid", "phone", "profile"})
@@ -22,14 +20,21 @@ class UserPool(ResourceType):
     """A user pool. Users are made through the API."""
 
     name = "AWS::Cognito::UserPool"
-    mutable = words(
-        "AccountRecoverySetting AdminCreateUserConfig AutoVerifiedAttributes DeletionProtection DeviceConfiguration "
-        "EmailConfiguration EmailVerificationMessage EmailVerificationSubject EnabledMfas LambdaConfig "
-        "MfaConfiguration Policies UserAttributeUpdateSettings UserPoolAddOns UserPoolName UserPoolTags "
-        "UserPoolTier VerificationMessageTemplate"
+    carried = words(
+        "AccountRecoverySetting AdminCreateUserConfig AliasAttributes AutoVerifiedAttributes DeletionProtection "
+        "DeviceConfiguration EmailConfiguration EmailVerificationMessage EmailVerificationSubject EnabledMfas "
+        "LambdaConfig MfaConfiguration Policies Schema SmsVerificationMessage UserAttributeUpdateSettings "
+        "UserPoolAddOns UserPoolName UserPoolTags UserPoolTier UsernameAttributes UsernameConfiguration "
+        "VerificationMessageTemplate"
     )
-    replacing = words("AliasAttributes Schema UsernameAttributes UsernameConfiguration")
-    attributes = words("Arn ProviderName ProviderURL UserPoolId")
+    # Cognito's own words, which CloudFormation hands on.
+    fixed: ClassVar[dict[str, str]] = {
+        **{
+            name: f"Invalid request provided: Updates are not allowed for property - {name}."
+            for name in ("AliasAttributes", "UsernameAttributes", "UsernameConfiguration")
+        },
+        "Schema": "AWS::Cognito::UserPool.Schema: attributes can only be added, which is not emulated",
+    }
 
     def create(self, context: Context, properties: Properties) -> Made:
         """Make the pool, then set its second factors."""
@@ -63,7 +68,7 @@ class UserPool(ResourceType):
                 "be inactivated first."
             )
             raise ResourceError(message)
-        _unless_gone(context.client("cognito-idp").delete_user_pool, UserPoolId=made.physical_id)
+        unless(GONE, context.client("cognito-idp").delete_user_pool, UserPoolId=made.physical_id)
 
     @staticmethod
     def _fields(properties: Properties, pool_name: str) -> Properties:
@@ -87,14 +92,13 @@ class UserPoolClient(ResourceType):
     """An app client of a pool."""
 
     name = "AWS::Cognito::UserPoolClient"
-    mutable = words(
-        "AccessTokenValidity AllowedOAuthFlows AllowedOAuthFlowsUserPoolClient AllowedOAuthScopes AuthSessionValidity "
-        "CallbackURLs ClientName DefaultRedirectURI EnablePropagateAdditionalUserContextData EnableTokenRevocation "
-        "ExplicitAuthFlows IdTokenValidity LogoutURLs PreventUserExistenceErrors ReadAttributes RefreshTokenValidity "
-        "SupportedIdentityProviders TokenValidityUnits WriteAttributes"
+    carried = words(
+        "AccessTokenValidity AllowedOAuthFlows AllowedOAuthFlowsUserPoolClient AllowedOAuthScopes "
+        "AuthSessionValidity CallbackURLs ClientName DefaultRedirectURI EnablePropagateAdditionalUserContextData "
+        "EnableTokenRevocation ExplicitAuthFlows GenerateSecret IdTokenValidity LogoutURLs "
+        "PreventUserExistenceErrors ReadAttributes RefreshTokenValidity SupportedIdentityProviders "
+        "TokenValidityUnits UserPoolId WriteAttributes"
     )
-    replacing = words("GenerateSecret UserPoolId")
-    attributes = words("ClientId ClientSecret Name")
 
     def create(self, context: Context, properties: Properties) -> Made:
         """Make the client."""
@@ -120,15 +124,14 @@ class UserPoolClient(ResourceType):
     def delete(self, context: Context, made: Made, properties: Properties) -> None:
         """Delete the client, unless its pool is gone already."""
         delete = context.client("cognito-idp").delete_user_pool_client
-        _unless_gone(delete, UserPoolId=properties["UserPoolId"], ClientId=made.physical_id)
+        unless(GONE, delete, UserPoolId=properties["UserPoolId"], ClientId=made.physical_id)
 
 
 class UserPoolResourceServer(ResourceType):
     """Scopes that a pool's tokens may carry."""
 
     name = "AWS::Cognito::UserPoolResourceServer"
-    mutable = words("Name Scopes")
-    replacing = words("Identifier UserPoolId")
+    carried = words("Identifier Name Scopes UserPoolId")
 
     def create(self, context: Context, properties: Properties) -> Made:
         """Make the server."""
@@ -154,9 +157,7 @@ class UserPoolDomain(ResourceType):
     """The host of a pool's sign-in pages. Nothing serves them here."""
 
     name = "AWS::Cognito::UserPoolDomain"
-    mutable = words("CustomDomainConfig")
-    replacing = words("Domain UserPoolId")
-    attributes = words("CloudFrontDistribution")
+    carried = words("CustomDomainConfig Domain UserPoolId")
     without_effect: ClassVar[dict[str, str]] = {
         "ManagedLoginVersion": "the look of the sign-in pages, which the emulator does not serve"
     }
@@ -168,13 +169,13 @@ class UserPoolDomain(ResourceType):
         return self._put(context, "CreateUserPoolDomain", properties)
 
     def update(self, context: Context, made: Made, before: Properties, after: Properties) -> Made:
-        """Change the certificate of a domain of one's own."""
+        """Change the certificate of a custom domain."""
         return self._put(context, "UpdateUserPoolDomain", {"CustomDomainConfig": {}, **after})
 
     def delete(self, context: Context, made: Made, properties: Properties) -> None:
         """Delete the domain."""
         delete = context.client("cognito-idp").delete_user_pool_domain
-        _unless_gone(delete, UserPoolId=properties["UserPoolId"], Domain=made.physical_id)
+        unless(GONE, delete, UserPoolId=properties["UserPoolId"], Domain=made.physical_id)
 
     def _put(self, context: Context, operation: str, properties: Properties) -> Made:
         fields = {key: value for key, value in properties.items() if key not in self.without_effect}
@@ -201,11 +202,3 @@ def _check_scopes(context: Context, properties: Properties) -> None:
 def _client_attributes(client: Properties) -> dict[str, str]:
     secret = {"ClientSecret": client["ClientSecret"]} if "ClientSecret" in client else {}
     return {"ClientId": client["ClientId"], "Name": client["ClientName"], **secret}
-
-
-def _unless_gone(delete: Callable[..., Any], **parameters: Any) -> None:
-    try:
-        delete(**parameters)
-    except ClientError as exc:
-        if exc.response["Error"]["Code"] != GONE:
-            raise

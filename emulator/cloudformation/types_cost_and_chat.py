@@ -1,4 +1,4 @@
-"""AWS::Budgets and AWS::Chatbot. Budgets are moto's, without any cost; actions and channels the stack alone knows."""
+"""AWS::Budgets and AWS::Chatbot. Budgets are moto's, without any cost. Only the stack knows actions and channels."""
 
 # ruff: noqa: ARG002 - all types have one interface, and few need every argument
 from __future__ import annotations
@@ -9,34 +9,38 @@ from botocore.exceptions import ClientError
 
 from emulator.cloudformation.errors import ResourceError
 from emulator.cloudformation.resource_type import Context, Made, Properties, ResourceType, words
-from emulator.cloudformation.shapes import call
+from emulator.cloudformation.shapes import call, unless
 
 
 class Budget(ResourceType):
-    """A budget with its notifications. Nothing is ever spent here."""
+    """A budget with its notifications. Nothing is ever spent here.
+
+    Other notifications make another budget, which AWS Budgets refuses under the name of the one that is there.
+    """
 
     name = "AWS::Budgets::Budget"
-    mutable = words("Budget NotificationsWithSubscribers ResourceTags")
+    carried = words("Budget NotificationsWithSubscribers ResourceTags")
 
     def create(self, context: Context, properties: Properties) -> Made:
         """Make the budget."""
         name = properties["Budget"].get("BudgetName") or context.physical_name(100)
         self._create(context, name, properties)
-        return Made(name)
+        return Made(name, {"Id": name})
 
     def update(self, context: Context, made: Made, before: Properties, after: Properties) -> Made:
-        """Make it anew: moto cannot change one."""
+        """Delete the budget and make it again: moto cannot change one."""
         self.delete(context, made, before)
         self._create(context, made.physical_id, after)
         return made
 
     def delete(self, context: Context, made: Made, properties: Properties) -> None:
         """Delete the budget."""
-        try:
-            context.client("budgets").delete_budget(AccountId=context.account, BudgetName=made.physical_id)
-        except ClientError as exc:
-            if exc.response["Error"]["Code"] != "NotFoundException":
-                raise
+        unless(
+            "NotFoundException",
+            context.client("budgets").delete_budget,
+            AccountId=context.account,
+            BudgetName=made.physical_id,
+        )
 
     def _create(self, context: Context, name: str, properties: Properties) -> None:
         budget = {**properties["Budget"], "BudgetName": name}
@@ -80,11 +84,10 @@ class BudgetsAction(_KnownToTheStack):
     """What a budget does when its threshold is passed, which never happens here."""
 
     name = "AWS::Budgets::BudgetsAction"
-    mutable = words(
-        "ActionThreshold ApprovalModel Definition ExecutionRoleArn NotificationType ResourceTags Subscribers"
+    carried = words(
+        "ActionThreshold ActionType ApprovalModel BudgetName Definition ExecutionRoleArn NotificationType "
+        "ResourceTags Subscribers"
     )
-    replacing = words("ActionType BudgetName")
-    attributes = words("ActionId")
 
     def check(self, context: Context, properties: Properties) -> None:
         """The budget, the policy and the roles have to be there."""
@@ -103,15 +106,13 @@ class BudgetsAction(_KnownToTheStack):
 
 
 class SlackChannelConfiguration(_KnownToTheStack):
-    """A Slack channel that topics tell. Nothing is sent from here."""
+    """A Slack channel that topics notify. Nothing is sent from here."""
 
     name = "AWS::Chatbot::SlackChannelConfiguration"
-    mutable = words(
-        "CustomizationResourceArns GuardrailPolicies IamRoleArn LoggingLevel SlackChannelId SnsTopicArns Tags "
-        "UserRoleRequired"
+    carried = words(
+        "ConfigurationName CustomizationResourceArns GuardrailPolicies IamRoleArn LoggingLevel SlackChannelId "
+        "SlackWorkspaceId SnsTopicArns Tags UserRoleRequired"
     )
-    replacing = words("ConfigurationName SlackWorkspaceId")
-    attributes = words("Arn")
     name_property = "ConfigurationName"
 
     def check(self, context: Context, properties: Properties) -> None:

@@ -1,30 +1,28 @@
-"""AWS::DynamoDB::Table."""
+"""AWS::DynamoDB: tables, and global tables with one replica."""
 
 # ruff: noqa: ARG002 - all types have one interface, and few need every argument
 from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from botocore.exceptions import ClientError
-
+from emulator.cloudformation.errors import ResourceError
 from emulator.cloudformation.resource_type import Context, Made, Properties, ResourceType, words
-from emulator.cloudformation.shapes import boolean, call
-from emulator.cloudformation.tags import removed_keys, tag_list
+from emulator.cloudformation.shapes import boolean, call, removed_keys, tag_list, unless
 
 GONE = "ResourceNotFoundException"
-ON_DEMAND = "PAY_PER_REQUEST"
 
 
 class Table(ResourceType):
     """A table without indexes or streams, which no stack uses."""
 
     name = "AWS::DynamoDB::Table"
-    mutable = words(
-        "AttributeDefinitions BillingMode DeletionProtectionEnabled PointInTimeRecoverySpecification "
-        "ProvisionedThroughput SSESpecification Tags TimeToLiveSpecification"
+    carried = words(
+        "AttributeDefinitions BillingMode DeletionProtectionEnabled KeySchema PointInTimeRecoverySpecification "
+        "ProvisionedThroughput SSESpecification TableName Tags TimeToLiveSpecification"
     )
-    replacing = words("KeySchema TableName")
-    attributes = words("Arn")
+    # AWS CloudFormation User Guide, AWS::DynamoDB::Table, KeySchema: "Update requires: Replacement".
+    also_replacing: ClassVar[dict[str, str]] = {"KeySchema": "the registry calls it create-only on conditions"}
+    missing_attributes: ClassVar[dict[str, str]] = {"StreamArn": "streams are not emulated"}
     without_effect: ClassVar[dict[str, str]] = {
         "TableClass": "a price class: moto keeps none, and nothing else depends on it"
     }
@@ -62,11 +60,7 @@ class Table(ResourceType):
 
     def delete(self, context: Context, made: Made, properties: Properties) -> None:
         """Delete the table, which DynamoDB refuses while it is protected."""
-        try:
-            context.client("dynamodb").delete_table(TableName=made.physical_id)
-        except ClientError as exc:
-            if exc.response["Error"]["Code"] != GONE:
-                raise
+        unless(GONE, context.client("dynamodb").delete_table, TableName=made.physical_id)
 
     @staticmethod
     def _encrypt(context: Context, table: str, properties: Properties) -> None:
@@ -76,6 +70,54 @@ class Table(ResourceType):
         record = dynamodb_backends[context.account][context.region].get_table(table)
         wanted = properties.get("SSESpecification")
         record.sse_specification = _encryption(wanted) if wanted else None
+
+
+class GlobalTable(ResourceType):
+    """A global table whose one replica is in the stack's region: the table that the CDK's `TableV2` makes."""
+
+    name = "AWS::DynamoDB::GlobalTable"
+    carried = words(
+        "AttributeDefinitions BillingMode KeySchema Replicas SSESpecification TableName TimeToLiveSpecification"
+    )
+    # AWS CloudFormation User Guide, AWS::DynamoDB::GlobalTable, KeySchema: "Update requires: Replacement".
+    also_replacing: ClassVar[dict[str, str]] = {"KeySchema": "the registry calls it create-only on conditions"}
+    missing_attributes: ClassVar[dict[str, str]] = {
+        "StreamArn": "streams are not emulated",
+        "TableId": "moto's table has another after an update",
+    }
+    name_property = "TableName"
+    replica = words("DeletionProtectionEnabled PointInTimeRecoverySpecification Region SSESpecification Tags")
+    """What of a replica reaches DynamoDB."""
+
+    def create(self, context: Context, properties: Properties) -> Made:
+        """Make the table."""
+        return _TABLE.create(context, self._table(context, properties))
+
+    def update(self, context: Context, made: Made, before: Properties, after: Properties) -> Made:
+        """Change the table."""
+        return _TABLE.update(context, made, self._table(context, before), self._table(context, after))
+
+    def delete(self, context: Context, made: Made, properties: Properties) -> None:
+        """Delete the table."""
+        _TABLE.delete(context, made, properties)
+
+    def _table(self, context: Context, properties: Properties) -> Properties:
+        """The properties of the same table as an `AWS::DynamoDB::Table`."""
+        replicas = properties["Replicas"]
+        if [replica["Region"] for replica in replicas] != [context.region]:
+            message = f"{self.name}.Replicas is emulated with one replica, in the stack's region {context.region}"
+            raise ResourceError(message)
+        replica = replicas[0]
+        if refused := sorted(set(replica) - self.replica):
+            raise ResourceError(f"{self.name}.Replicas[0].{refused[0]} is not emulated")
+        own = {key: value for key, value in replica.items() if key not in {"Region", "SSESpecification"}}
+        shared = {key: value for key, value in properties.items() if key != "Replicas"}
+        if "SSESpecification" in shared:
+            shared["SSESpecification"] = {**shared["SSESpecification"], **replica.get("SSESpecification", {})}
+        return shared | own
+
+
+_TABLE = Table()
 
 
 def _encryption(specification: Properties) -> Properties:

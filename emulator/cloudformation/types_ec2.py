@@ -4,21 +4,15 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, ClassVar
 
 from botocore.exceptions import ClientError
 
 from emulator.cloudformation.errors import ResourceError
-from emulator.cloudformation.resource_type import Context, Made, Properties, ResourceType, words
-from emulator.cloudformation.shapes import boolean
-from emulator.cloudformation.tags import removed_keys, tag_list
+from emulator.cloudformation.resource_type import DOCUMENTED, Context, Made, Properties, ResourceType, words
+from emulator.cloudformation.shapes import boolean, removed_keys, tag_list, unless
 
-_GONE = {
-    "InvalidGroup.NotFound",
-    "InvalidGroupId.NotFound",
-    "InvalidPermission.NotFound",
-    "InvalidVpcEndpointId.NotFound",
-}
+_GONE = "InvalidGroup.NotFound InvalidGroupId.NotFound InvalidPermission.NotFound InvalidVpcEndpointId.NotFound"
 # What AWS gives a group that is made without rules for what goes out.
 _EVERYTHING_OUT = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
 
@@ -27,9 +21,8 @@ class SecurityGroup(ResourceType):
     """A security group with its rules; without rules for what goes out, everything goes out."""
 
     name = "AWS::EC2::SecurityGroup"
-    mutable = words("SecurityGroupEgress SecurityGroupIngress Tags")
-    replacing = words("GroupDescription GroupName VpcId")
-    attributes = words("GroupId VpcId")
+    carried = words("GroupDescription GroupName SecurityGroupEgress SecurityGroupIngress Tags VpcId")
+    more_attributes: ClassVar[dict[str, str]] = {"VpcId": DOCUMENTED}
     name_property = "GroupName"
 
     def create(self, context: Context, properties: Properties) -> Made:
@@ -42,7 +35,7 @@ class SecurityGroup(ResourceType):
             VpcId=vpc_id,
             **_tagged("security-group", properties),
         )["GroupId"]
-        made = Made(group_id, {"GroupId": group_id, "VpcId": vpc_id})
+        made = Made(group_id, {"GroupId": group_id, "Id": group_id, "VpcId": vpc_id})
         context.initiated(made)
         self._set_rules(ec2, group_id, {}, properties)
         return made
@@ -55,7 +48,7 @@ class SecurityGroup(ResourceType):
 
     def delete(self, context: Context, made: Made, properties: Properties) -> None:
         """Delete the group."""
-        _unless_gone(context.client("ec2").delete_security_group, GroupId=made.physical_id)
+        unless(_GONE, context.client("ec2").delete_security_group, GroupId=made.physical_id)
 
     @staticmethod
     def _set_rules(ec2: Any, group_id: str, before: Properties, after: Properties) -> None:
@@ -72,36 +65,64 @@ class SecurityGroup(ResourceType):
                 add(GroupId=group_id, IpPermissions=added)
 
 
-class SecurityGroupIngress(ResourceType):
-    """One rule for what comes into a group."""
+class _Rule(ResourceType):
+    """One rule of a security group."""
 
-    name = "AWS::EC2::SecurityGroupIngress"
-    replacing = words(
-        "CidrIp CidrIpv6 Description FromPort GroupId IpProtocol SourcePrefixListId SourceSecurityGroupId ToPort"
-    )
-    attributes = words("Id")
+    direction: ClassVar[str]
+    """How the names of the API's operations end."""
 
     def create(self, context: Context, properties: Properties) -> Made:
         """Add the rule."""
-        answer = context.client("ec2").authorize_security_group_ingress(
-            GroupId=properties["GroupId"], IpPermissions=[_rule(properties)]
-        )
+        answer = self._call(context, "authorize_security_group", properties)
         rule_id = answer["SecurityGroupRules"][0]["SecurityGroupRuleId"]
         return Made(rule_id, {"Id": rule_id})
 
+    def update(self, context: Context, made: Made, before: Properties, after: Properties) -> Made:
+        """Change the description."""
+        self._call(context, "update_security_group_rule_descriptions", after)
+        return made
+
     def delete(self, context: Context, made: Made, properties: Properties) -> None:
         """Take the rule away."""
-        revoke = context.client("ec2").revoke_security_group_ingress
-        _unless_gone(revoke, GroupId=properties["GroupId"], IpPermissions=[_rule(properties)])
+        unless(_GONE, lambda: self._call(context, "revoke_security_group", properties))
+
+    def _call(self, context: Context, operation: str, properties: Properties) -> Any:
+        request = getattr(context.client("ec2"), f"{operation}_{self.direction}")
+        return request(GroupId=properties["GroupId"], IpPermissions=[_rule(properties)])
+
+
+class SecurityGroupIngress(_Rule):
+    """One rule for what comes into a group."""
+
+    name = "AWS::EC2::SecurityGroupIngress"
+    direction = "ingress"
+    carried = words(
+        "CidrIp CidrIpv6 Description FromPort GroupId IpProtocol SourcePrefixListId SourceSecurityGroupId ToPort"
+    )
+
+
+class SecurityGroupEgress(_Rule):
+    """One rule for what goes out of a group."""
+
+    name = "AWS::EC2::SecurityGroupEgress"
+    direction = "egress"
+    carried = words(
+        "CidrIp CidrIpv6 Description DestinationPrefixListId DestinationSecurityGroupId FromPort GroupId IpProtocol "
+        "ToPort"
+    )
 
 
 class VpcEndpoint(ResourceType):
     """A gateway or interface endpoint in subnets, route tables and security groups that are there."""
 
     name = "AWS::EC2::VPCEndpoint"
-    mutable = words("PolicyDocument PrivateDnsEnabled RouteTableIds SecurityGroupIds SubnetIds Tags")
-    replacing = words("ServiceName VpcEndpointType VpcId")
-    attributes = words("Id")
+    carried = words(
+        "PolicyDocument PrivateDnsEnabled RouteTableIds SecurityGroupIds ServiceName SubnetIds Tags VpcEndpointType "
+        "VpcId"
+    )
+    missing_attributes: ClassVar[dict[str, str]] = dict.fromkeys(
+        ("CreationTimestamp", "DnsEntries", "NetworkInterfaceIds"), "moto's endpoints have no network behind them"
+    )
 
     def create(self, context: Context, properties: Properties) -> Made:
         """Make the endpoint."""
@@ -138,7 +159,7 @@ class VpcEndpoint(ResourceType):
 
     def delete(self, context: Context, made: Made, properties: Properties) -> None:
         """Delete the endpoint."""
-        _unless_gone(context.client("ec2").delete_vpc_endpoints, VpcEndpointIds=[made.physical_id])
+        unless(_GONE, context.client("ec2").delete_vpc_endpoints, VpcEndpointIds=[made.physical_id])
 
     @staticmethod
     def _check(ec2: Any, properties: Properties) -> None:
@@ -185,11 +206,3 @@ def _retag(context: Context, made: Made, before: Properties, after: Properties) 
         ec2.delete_tags(Resources=[made.physical_id], Tags=[{"Key": key} for key in removed_keys(before, after)])
     if tag_list(after):
         ec2.create_tags(Resources=[made.physical_id], Tags=tag_list(after))
-
-
-def _unless_gone(delete: Any, **parameters: Any) -> None:
-    try:
-        delete(**parameters)
-    except ClientError as exc:
-        if exc.response["Error"]["Code"] not in _GONE:
-            raise

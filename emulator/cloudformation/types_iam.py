@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, ClassVar
 
 from botocore.exceptions import ClientError
 
 from emulator.cloudformation.resource_type import Context, Made, Properties, ResourceType, words
-from emulator.cloudformation.shapes import call
-from emulator.cloudformation.tags import removed_keys, tag_list
+from emulator.cloudformation.shapes import call, removed_keys, tag_list
 
 GONE = "NoSuchEntity"
 
@@ -19,11 +18,10 @@ class Role(ResourceType):
     """A role with its trust policy, inline and managed policies."""
 
     name = "AWS::IAM::Role"
-    mutable = words(
-        "AssumeRolePolicyDocument Description ManagedPolicyArns MaxSessionDuration PermissionsBoundary Policies Tags"
+    carried = words(
+        "AssumeRolePolicyDocument Description ManagedPolicyArns MaxSessionDuration Path PermissionsBoundary Policies "
+        "RoleName Tags"
     )
-    replacing = words("Path RoleName")
-    attributes = words("Arn RoleId")
     name_property = "RoleName"
 
     def create(self, context: Context, properties: Properties) -> Made:
@@ -73,8 +71,7 @@ class Policy(ResourceType):
     """An inline policy, put into every role that it names."""
 
     name = "AWS::IAM::Policy"
-    mutable = words("PolicyDocument PolicyName Roles")
-    attributes = words("Id")
+    carried = words("PolicyDocument PolicyName Roles")
 
     def create(self, context: Context, properties: Properties) -> Made:
         """Put the policy into its roles."""
@@ -107,9 +104,14 @@ class ManagedPolicy(ResourceType):
     """A customer managed policy."""
 
     name = "AWS::IAM::ManagedPolicy"
-    mutable = words("PolicyDocument Roles")
-    replacing = words("Description ManagedPolicyName Path")
-    attributes = words("PolicyArn")
+    carried = words("Description ManagedPolicyName Path PolicyDocument Roles")
+    missing_attributes: ClassVar[dict[str, str]] = dict.fromkeys(
+        (
+            *("AttachmentCount", "CreateDate", "DefaultVersionId", "IsAttachable", "PermissionsBoundaryUsageCount"),
+            *("PolicyId", "UpdateDate"),
+        ),
+        "they change without the stack; the IAM API gives them",
+    )
     name_property = "ManagedPolicyName"
 
     def create(self, context: Context, properties: Properties) -> Made:

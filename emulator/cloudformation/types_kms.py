@@ -4,12 +4,10 @@
 from __future__ import annotations
 
 import json
-
-from botocore.exceptions import ClientError
+from typing import ClassVar
 
 from emulator.cloudformation.resource_type import Context, Made, Properties, ResourceType, words
-from emulator.cloudformation.shapes import boolean, call
-from emulator.cloudformation.tags import removed_keys, tag_list
+from emulator.cloudformation.shapes import boolean, call, removed_keys, tag_list, unless
 
 DEFAULT_WINDOW_DAYS = 30
 
@@ -18,15 +16,20 @@ class Key(ResourceType):
     """A key. Deleting one schedules its deletion, as KMS does."""
 
     name = "AWS::KMS::Key"
-    mutable = words("Description EnableKeyRotation Enabled KeyPolicy PendingWindowInDays RotationPeriodInDays Tags")
-    replacing = words("KeySpec KeyUsage MultiRegion Origin")
-    attributes = words("Arn KeyId")
-    import_identifier = "KeyId"
+    carried = words(
+        "Description EnableKeyRotation Enabled KeyPolicy KeySpec KeyUsage MultiRegion Origin PendingWindowInDays "
+        "RotationPeriodInDays Tags"
+    )
+    # AWS CloudFormation User Guide, AWS::KMS::Key: "If you change the value [...], the update request fails".
+    fixed: ClassVar[dict[str, str]] = {
+        name: f"{name} of an existing KMS key cannot be changed"
+        for name in ("KeySpec", "KeyUsage", "MultiRegion", "Origin")
+    }
 
     def create(self, context: Context, properties: Properties) -> Made:
         """Make the key, then set its rotation and state."""
         kms = context.client("kms")
-        fields = {key: properties[key] for key in ("Description", *self.replacing) if key in properties}
+        fields = {key: properties[key] for key in ("Description", *self.fixed) if key in properties}
         if "KeyPolicy" in properties:
             fields["Policy"] = json.dumps(properties["KeyPolicy"])
         fields["Tags"] = [{"TagKey": tag["Key"], "TagValue": tag["Value"]} for tag in tag_list(properties)]
@@ -78,8 +81,7 @@ class Alias(ResourceType):
     """Another name of a key."""
 
     name = "AWS::KMS::Alias"
-    mutable = words("TargetKeyId")
-    replacing = words("AliasName")
+    carried = words("AliasName TargetKeyId")
     name_property = "AliasName"
 
     def create(self, context: Context, properties: Properties) -> Made:
@@ -94,8 +96,4 @@ class Alias(ResourceType):
 
     def delete(self, context: Context, made: Made, properties: Properties) -> None:
         """Take the alias away."""
-        try:
-            context.client("kms").delete_alias(AliasName=made.physical_id)
-        except ClientError as exc:
-            if exc.response["Error"]["Code"] != "NotFoundException":
-                raise
+        unless("NotFoundException", context.client("kms").delete_alias, AliasName=made.physical_id)

@@ -5,14 +5,10 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Callable
 from typing import Any, ClassVar
 
-from botocore.exceptions import ClientError
-
 from emulator.cloudformation.resource_type import Context, Made, Properties, ResourceType, words
-from emulator.cloudformation.shapes import call
-from emulator.cloudformation.tags import removed_keys, tag_map
+from emulator.cloudformation.shapes import call, removed_keys, tag_map, unless
 
 GONE = "ResourceNotFoundException"
 
@@ -21,13 +17,15 @@ class Function(ResourceType):
     """A function."""
 
     name = "AWS::Lambda::Function"
-    mutable = words(
-        "Architectures Code DeadLetterConfig Description Environment EphemeralStorage Handler KmsKeyArn Layers "
-        "LoggingConfig MemorySize ReservedConcurrentExecutions Role Runtime SnapStart Tags Timeout TracingConfig "
-        "VpcConfig"
+    carried = words(
+        "Architectures Code DeadLetterConfig Description Environment EphemeralStorage FunctionName Handler KmsKeyArn "
+        "Layers LoggingConfig MemorySize PackageType ReservedConcurrentExecutions Role Runtime SnapStart Tags "
+        "Timeout TracingConfig VpcConfig"
     )
-    replacing = words("FunctionName PackageType")
-    attributes = words("Arn")
+    missing_attributes: ClassVar[dict[str, str]] = dict.fromkeys(
+        ("SnapStartResponse", "SnapStartResponse.ApplyOn", "SnapStartResponse.OptimizationStatus"),
+        "moto takes no snapshots",
+    )
     name_property = "FunctionName"
 
     not_configuration = words("Code Architectures ReservedConcurrentExecutions Tags FunctionName PackageType")
@@ -72,7 +70,7 @@ class Function(ResourceType):
 
     def delete(self, context: Context, made: Made, properties: Properties) -> None:
         """Delete the function with all its versions."""
-        _unless_gone(context.client("lambda").delete_function, FunctionName=made.physical_id)
+        unless(GONE, context.client("lambda").delete_function, FunctionName=made.physical_id)
 
     def _configuration(self, properties: Properties) -> Properties:
         settings = {key: value for key, value in properties.items() if key not in self.not_configuration}
@@ -91,8 +89,7 @@ class Version(ResourceType):
     """A published version: the function's code and configuration at that moment."""
 
     name = "AWS::Lambda::Version"
-    replacing = words("CodeSha256 Description FunctionName")
-    attributes = words("FunctionArn Version")
+    carried = words("CodeSha256 Description FunctionName")
     without_effect: ClassVar[dict[str, str]] = {
         "ProvisionedConcurrencyConfig": "a worker starts at its first call here, and stays",
         "RuntimePolicy": "functions run on the machine's own Python",
@@ -106,23 +103,17 @@ class Version(ResourceType):
         arn = version["FunctionArn"]
         return Made(arn, {"Version": version["Version"], "FunctionArn": arn})
 
-    def update(self, context: Context, made: Made, before: Properties, after: Properties) -> Made:
-        """Only what has no effect can differ."""
-        return made
-
     def delete(self, context: Context, made: Made, properties: Properties) -> None:
         """Delete the version."""
         name, _, qualifier = made.physical_id.rpartition(":")
-        _unless_gone(context.client("lambda").delete_function, FunctionName=name, Qualifier=qualifier)
+        unless(GONE, context.client("lambda").delete_function, FunctionName=name, Qualifier=qualifier)
 
 
 class Alias(ResourceType):
     """An alias that points to a version."""
 
     name = "AWS::Lambda::Alias"
-    mutable = words("Description FunctionVersion RoutingConfig")
-    replacing = words("FunctionName Name")
-    attributes = words("AliasArn")
+    carried = words("Description FunctionName FunctionVersion Name RoutingConfig")
     without_effect: ClassVar[dict[str, str]] = {
         "ProvisionedConcurrencyConfig": "a worker starts at its first call here, and stays"
     }
@@ -140,7 +131,7 @@ class Alias(ResourceType):
     def delete(self, context: Context, made: Made, properties: Properties) -> None:
         """Delete the alias."""
         delete = context.client("lambda").delete_alias
-        _unless_gone(delete, FunctionName=properties["FunctionName"], Name=properties["Name"])
+        unless(GONE, delete, FunctionName=properties["FunctionName"], Name=properties["Name"])
 
     def _fields(self, properties: Properties) -> Properties:
         fields = {key: value for key, value in properties.items() if key not in self.without_effect}
@@ -156,8 +147,7 @@ class LayerVersion(ResourceType):
     """A version of a layer."""
 
     name = "AWS::Lambda::LayerVersion"
-    replacing = words("CompatibleArchitectures CompatibleRuntimes Content Description LayerName LicenseInfo")
-    attributes = words("LayerVersionArn")
+    carried = words("CompatibleArchitectures CompatibleRuntimes Content Description LayerName LicenseInfo")
 
     def create(self, context: Context, properties: Properties) -> Made:
         """Publish the layer."""
@@ -169,17 +159,16 @@ class LayerVersion(ResourceType):
         """Delete the layer's version."""
         name, _, number = made.physical_id.rpartition(":")
         delete = context.client("lambda").delete_layer_version
-        _unless_gone(delete, LayerName=name.rpartition(":")[2], VersionNumber=int(number))
+        unless(GONE, delete, LayerName=name.rpartition(":")[2], VersionNumber=int(number))
 
 
 class Permission(ResourceType):
     """A statement of a function's resource policy."""
 
     name = "AWS::Lambda::Permission"
-    replacing = words(
+    carried = words(
         "Action EventSourceToken FunctionName FunctionUrlAuthType Principal PrincipalOrgID SourceAccount SourceArn"
     )
-    attributes = words("Id")
 
     def create(self, context: Context, properties: Properties) -> Made:
         """Add the statement."""
@@ -191,15 +180,14 @@ class Permission(ResourceType):
     def delete(self, context: Context, made: Made, properties: Properties) -> None:
         """Remove the statement."""
         target = _function_and_qualifier(properties["FunctionName"])
-        _unless_gone(context.client("lambda").remove_permission, StatementId=made.physical_id, **target)
+        unless(GONE, context.client("lambda").remove_permission, StatementId=made.physical_id, **target)
 
 
 class EventInvokeConfig(ResourceType):
     """How asynchronous invocations are retried and where they end."""
 
     name = "AWS::Lambda::EventInvokeConfig"
-    mutable = words("DestinationConfig MaximumEventAgeInSeconds MaximumRetryAttempts")
-    replacing = words("FunctionName Qualifier")
+    carried = words("DestinationConfig FunctionName MaximumEventAgeInSeconds MaximumRetryAttempts Qualifier")
 
     def create(self, context: Context, properties: Properties) -> Made:
         """Put the configuration."""
@@ -215,7 +203,7 @@ class EventInvokeConfig(ResourceType):
     def delete(self, context: Context, made: Made, properties: Properties) -> None:
         """Delete the configuration."""
         target = {"FunctionName": properties["FunctionName"], "Qualifier": properties["Qualifier"]}
-        _unless_gone(context.client("lambda").delete_function_event_invoke_config, **target)
+        unless(GONE, context.client("lambda").delete_function_event_invoke_config, **target)
 
 
 def _function_and_qualifier(name_or_arn: str) -> dict[str, str]:
@@ -239,11 +227,3 @@ def _code(properties: Properties) -> dict[str, Any]:
     with zipfile.ZipFile(archive, "w") as packed:
         packed.writestr(zipfile.ZipInfo(file_name), code["ZipFile"])
     return {**code, "ZipFile": archive.getvalue()}
-
-
-def _unless_gone(delete: Callable[..., Any], **parameters: Any) -> None:
-    try:
-        delete(**parameters)
-    except ClientError as exc:
-        if exc.response["Error"]["Code"] != GONE:
-            raise

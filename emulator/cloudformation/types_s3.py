@@ -5,13 +5,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
-
-from botocore.exceptions import ClientError
+from typing import Any, ClassVar
 
 from emulator.cloudformation.resource_type import Context, Made, Properties, ResourceType, words
-from emulator.cloudformation.shapes import call
-from emulator.cloudformation.tags import tag_list
+from emulator.cloudformation.shapes import call, tag_list, unless
 
 FIRST_REGION = "us-east-1"
 """The one region that S3 does not accept as a location constraint."""
@@ -21,14 +18,24 @@ class Bucket(ResourceType):
     """A bucket with its settings."""
 
     name = "AWS::S3::Bucket"
-    mutable = words(
-        "AccessControl BucketEncryption CorsConfiguration LifecycleConfiguration LoggingConfiguration "
+    carried = words(
+        "AccessControl BucketEncryption BucketName CorsConfiguration LifecycleConfiguration LoggingConfiguration "
         "OwnershipControls PublicAccessBlockConfiguration Tags VersioningConfiguration"
     )
-    replacing = words("BucketName")
-    attributes = words("Arn DomainName DualStackDomainName RegionalDomainName WebsiteURL")
+    missing_attributes: ClassVar[dict[str, str]] = dict.fromkeys(
+        (
+            *(
+                f"MetadataConfiguration.{table}TableConfiguration.Table{field}"
+                for table in ("Annotation", "Inventory", "Journal")
+                for field in ("Arn", "Name")
+            ),
+            "MetadataConfiguration.Destination",
+            "MetadataTableConfiguration.S3TablesDestination.TableArn",
+            "MetadataTableConfiguration.S3TablesDestination.TableNamespace",
+        ),
+        "metadata tables are not emulated",
+    )
     name_property = "BucketName"
-    import_identifier = "BucketName"
 
     def create(self, context: Context, properties: Properties) -> Made:
         """Make the bucket, then put its settings one by one."""
@@ -50,11 +57,7 @@ class Bucket(ResourceType):
 
     def delete(self, context: Context, made: Made, properties: Properties) -> None:
         """Delete the bucket, which S3 refuses unless it is empty."""
-        try:
-            context.client("s3").delete_bucket(Bucket=made.physical_id)
-        except ClientError as exc:
-            if exc.response["Error"]["Code"] != "NoSuchBucket":
-                raise
+        unless("NoSuchBucket", context.client("s3").delete_bucket, Bucket=made.physical_id)
 
     def adopt(self, context: Context, physical_id: str, properties: Properties) -> Made:
         """An existing bucket, as it is."""
@@ -66,8 +69,7 @@ class BucketPolicy(ResourceType):
     """The policy of a bucket."""
 
     name = "AWS::S3::BucketPolicy"
-    mutable = words("PolicyDocument")
-    replacing = words("Bucket")
+    carried = words("Bucket PolicyDocument")
 
     def create(self, context: Context, properties: Properties) -> Made:
         """Put the policy."""

@@ -8,9 +8,8 @@ from typing import Any, ClassVar
 from botocore.exceptions import ClientError
 
 from emulator.cloudformation.errors import ResourceError
-from emulator.cloudformation.resource_type import Context, Made, Properties, ResourceType, words
-from emulator.cloudformation.shapes import boolean, call
-from emulator.cloudformation.tags import removed_keys, tag_list
+from emulator.cloudformation.resource_type import DOCUMENTED, Context, Made, Properties, ResourceType, words
+from emulator.cloudformation.shapes import boolean, call, removed_keys, tag_list
 
 NAME_LENGTH = 63
 
@@ -19,12 +18,11 @@ class Model(ResourceType):
     """A model. SageMaker cannot change one: every change but of tags replaces it."""
 
     name = "AWS::SageMaker::Model"
-    mutable = words("Tags")
-    replacing = words(
-        "Containers EnableNetworkIsolation ExecutionRoleArn InferenceExecutionConfig ModelName PrimaryContainer "
+    carried = words(
+        "Containers EnableNetworkIsolation ExecutionRoleArn InferenceExecutionConfig ModelName PrimaryContainer Tags "
         "VpcConfig"
     )
-    attributes = words("Id ModelName")
+    more_attributes: ClassVar[dict[str, str]] = {"ModelName": DOCUMENTED}
     name_property = "ModelName"
 
     def create(self, context: Context, properties: Properties) -> Made:
@@ -33,7 +31,7 @@ class Model(ResourceType):
         arn = call(context.client("sagemaker"), "CreateModel", {**properties, "ModelName": name}, of=self.name)[
             "ModelArn"
         ]
-        return Made(arn, {"ModelName": name, "Id": arn})
+        return Made(arn, {"ModelName": name, "ModelArn": arn})
 
     def update(self, context: Context, made: Made, before: Properties, after: Properties) -> Made:
         """Change the tags."""
@@ -48,12 +46,11 @@ class EndpointConfig(ResourceType):
     """An endpoint configuration. SageMaker cannot change one: every change but of tags replaces it."""
 
     name = "AWS::SageMaker::EndpointConfig"
-    mutable = words("Tags")
-    replacing = words(
+    carried = words(
         "AsyncInferenceConfig DataCaptureConfig EnableNetworkIsolation EndpointConfigName ExecutionRoleArn "
-        "ExplainerConfig KmsKeyId ProductionVariants ShadowProductionVariants VpcConfig"
+        "ExplainerConfig KmsKeyId ProductionVariants ShadowProductionVariants Tags VpcConfig"
     )
-    attributes = words("EndpointConfigName Id")
+    more_attributes: ClassVar[dict[str, str]] = {"EndpointConfigName": DOCUMENTED}
     name_property = "EndpointConfigName"
 
     def create(self, context: Context, properties: Properties) -> Made:
@@ -61,7 +58,7 @@ class EndpointConfig(ResourceType):
         name = properties.get("EndpointConfigName") or context.physical_name(NAME_LENGTH)
         fields = {**properties, "EndpointConfigName": name}
         arn = call(context.client("sagemaker"), "CreateEndpointConfig", fields, of=self.name)["EndpointConfigArn"]
-        return Made(arn, {"EndpointConfigName": name, "Id": arn})
+        return Made(arn, {"EndpointConfigName": name, "EndpointConfigArn": arn})
 
     def update(self, context: Context, made: Made, before: Properties, after: Properties) -> Made:
         """Change the tags."""
@@ -77,11 +74,11 @@ class Endpoint(ResourceType):
     """An endpoint: an update points it at another configuration."""
 
     name = "AWS::SageMaker::Endpoint"
-    mutable = words(
-        "DeploymentConfig EndpointConfigName ExcludeRetainedVariantProperties RetainAllVariantProperties Tags"
+    carried = words(
+        "DeploymentConfig EndpointConfigName EndpointName ExcludeRetainedVariantProperties "
+        "RetainAllVariantProperties Tags"
     )
-    replacing = words("EndpointName")
-    attributes = words("EndpointName Id")
+    more_attributes: ClassVar[dict[str, str]] = {"EndpointName": DOCUMENTED}
     name_property = "EndpointName"
     without_effect: ClassVar[dict[str, str]] = {
         "RetainDeploymentConfig": "it only says which DeploymentConfig an update uses",
@@ -94,7 +91,7 @@ class Endpoint(ResourceType):
         arn = sagemaker.create_endpoint(
             EndpointName=name, EndpointConfigName=properties["EndpointConfigName"], Tags=tag_list(properties)
         )["EndpointArn"]
-        made = Made(arn, {"EndpointName": name, "Id": arn})
+        made = Made(arn, {"EndpointName": name, "EndpointArn": arn})
         context.initiated(made)
         _refuse_failure(sagemaker, name)
         return made
@@ -140,6 +137,6 @@ def _unless_missing(delete: Any, **parameters: Any) -> None:
     try:
         delete(**parameters)
     except ClientError as exc:
-        # SageMaker has no error of its own for what is not there.
+        # SageMaker has no error code for what does not exist.
         if "Could not find" not in str(exc):
             raise

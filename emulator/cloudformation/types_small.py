@@ -4,22 +4,19 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, ClassVar
 
-from botocore.exceptions import ClientError
-
-from emulator.cloudformation.resource_type import Context, Made, Properties, ResourceType, words
-from emulator.cloudformation.shapes import boolean, call
-from emulator.cloudformation.tags import removed_keys, tag_list, tag_map
+from emulator.cloudformation.resource_type import DOCUMENTED, Context, Made, Properties, ResourceType, words
+from emulator.cloudformation.shapes import boolean, call, removed_keys, tag_list, tag_map, unless
 
 
 class LogGroup(ResourceType):
     """A CloudWatch log group."""
 
     name = "AWS::Logs::LogGroup"
-    mutable = words("KmsKeyId RetentionInDays Tags")
-    replacing = words("LogGroupClass LogGroupName")
-    attributes = words("Arn")
+    carried = words("KmsKeyId LogGroupClass LogGroupName RetentionInDays Tags")
+    # AWS CloudFormation User Guide, AWS::Logs::LogGroup: "Update requires: Updates are not supported".
+    fixed: ClassVar[dict[str, str]] = {"LogGroupClass": "The class of a log group cannot be changed"}
     name_property = "LogGroupName"
 
     def create(self, context: Context, properties: Properties) -> Made:
@@ -46,15 +43,15 @@ class LogGroup(ResourceType):
             logs.associate_kms_key(logGroupName=group, kmsKeyId=after["KmsKeyId"])
         elif "KmsKeyId" in before:
             logs.disassociate_kms_key(logGroupName=group)
-        logs.untag_log_group(logGroupName=group, tags=removed_keys(before, after))
-        logs.tag_log_group(logGroupName=group, tags=tag_map(after))
+        if removed_keys(before, after):
+            logs.untag_log_group(logGroupName=group, tags=removed_keys(before, after))
+        if tag_map(after):
+            logs.tag_log_group(logGroupName=group, tags=tag_map(after))
         return made
 
     def delete(self, context: Context, made: Made, properties: Properties) -> None:
         """Delete the group with its streams."""
-        _unless_gone(
-            "ResourceNotFoundException", context.client("logs").delete_log_group, logGroupName=made.physical_id
-        )
+        unless("ResourceNotFoundException", context.client("logs").delete_log_group, logGroupName=made.physical_id)
 
     @staticmethod
     def _set_retention(logs: Any, group: str, properties: Properties) -> None:
@@ -68,9 +65,8 @@ class Parameter(ResourceType):
     """An SSM parameter."""
 
     name = "AWS::SSM::Parameter"
-    mutable = words("AllowedPattern Description Tags Tier Type Value")
-    replacing = words("DataType Name")
-    attributes = words("Type Value")
+    carried = words("AllowedPattern DataType Description Name Tags Tier Type Value")
+    more_attributes: ClassVar[dict[str, str]] = dict.fromkeys(("Type", "Value"), DOCUMENTED)
     name_property = "Name"
 
     def create(self, context: Context, properties: Properties) -> Made:
@@ -84,7 +80,7 @@ class Parameter(ResourceType):
 
     def delete(self, context: Context, made: Made, properties: Properties) -> None:
         """Delete the parameter."""
-        _unless_gone("ParameterNotFound", context.client("ssm").delete_parameter, Name=made.physical_id)
+        unless("ParameterNotFound", context.client("ssm").delete_parameter, Name=made.physical_id)
 
     def _put(self, context: Context, name: str, properties: Properties, *, overwrite: bool) -> Made:
         # Tags may come with a new parameter only.
@@ -93,16 +89,18 @@ class Parameter(ResourceType):
         if overwrite:
             del fields["Tags"]
         call(context.client("ssm"), "PutParameter", fields, of=self.name)
-        return Made(name, {"Type": properties["Type"], "Value": str(properties["Value"])})
+        attributes = {"Type": properties["Type"], "Value": str(properties["Value"])}
+        return Made(name, attributes | {"Arn": context.arn("ssm", f"parameter/{name.removeprefix('/')}")})
 
 
 class Repository(ResourceType):
     """An ECR repository, which the CDK bootstrap makes."""
 
     name = "AWS::ECR::Repository"
-    mutable = words("ImageScanningConfiguration ImageTagMutability LifecyclePolicy RepositoryPolicyText Tags")
-    replacing = words("EncryptionConfiguration RepositoryName")
-    attributes = words("Arn RepositoryUri")
+    carried = words(
+        "EncryptionConfiguration ImageScanningConfiguration ImageTagMutability LifecyclePolicy RepositoryName "
+        "RepositoryPolicyText Tags"
+    )
     name_property = "RepositoryName"
 
     def create(self, context: Context, properties: Properties) -> Made:
@@ -133,7 +131,7 @@ class Repository(ResourceType):
     def delete(self, context: Context, made: Made, properties: Properties) -> None:
         """Delete the repository."""
         ecr = context.client("ecr")
-        _unless_gone("RepositoryNotFoundException", ecr.delete_repository, repositoryName=made.physical_id)
+        unless("RepositoryNotFoundException", ecr.delete_repository, repositoryName=made.physical_id)
 
     @staticmethod
     def _put_policies(ecr: Any, name: str, properties: Properties) -> None:
@@ -148,9 +146,8 @@ class Topic(ResourceType):
     """An SNS topic."""
 
     name = "AWS::SNS::Topic"
-    mutable = words("DisplayName KmsMasterKeyId Subscription Tags")
-    replacing = words("FifoTopic TopicName")
-    attributes = words("TopicArn TopicName")
+    carried = words("DisplayName FifoTopic KmsMasterKeyId Subscription Tags TopicName")
+    more_attributes: ClassVar[dict[str, str]] = {"TopicName": DOCUMENTED}
     name_property = "TopicName"
 
     def create(self, context: Context, properties: Properties) -> Made:
@@ -186,15 +183,30 @@ class Topic(ResourceType):
 
     def delete(self, context: Context, made: Made, properties: Properties) -> None:
         """Delete the topic."""
-        _unless_gone("NotFound", context.client("sns").delete_topic, TopicArn=made.physical_id)
+        unless("NotFound", context.client("sns").delete_topic, TopicArn=made.physical_id)
+
+
+class Subscription(ResourceType):
+    """A subscription to a topic. Nothing is delivered to email addresses."""
+
+    name = "AWS::SNS::Subscription"
+    carried = words("Endpoint Protocol TopicArn")
+
+    def create(self, context: Context, properties: Properties) -> Made:
+        """Subscribe."""
+        arn = call(context.client("sns"), "Subscribe", properties, of=self.name)["SubscriptionArn"]
+        return Made(arn, {"Arn": arn})
+
+    def delete(self, context: Context, made: Made, properties: Properties) -> None:
+        """Unsubscribe."""
+        unless("NotFound", context.client("sns").unsubscribe, SubscriptionArn=made.physical_id)
 
 
 class TopicPolicy(ResourceType):
     """The policy of SNS topics."""
 
     name = "AWS::SNS::TopicPolicy"
-    mutable = words("PolicyDocument Topics")
-    attributes = words("Id")
+    carried = words("PolicyDocument Topics")
 
     def create(self, context: Context, properties: Properties) -> Made:
         """Put the policy on its topics."""
@@ -217,11 +229,12 @@ class CdkMetadata(ResourceType):
     """What the CDK writes into a template about itself; it makes nothing, on AWS either."""
 
     name = "AWS::CDK::Metadata"
-    mutable = words("Analytics")
+    carried = words("Analytics")
 
     def create(self, context: Context, properties: Properties) -> Made:
         """Nothing but an id."""
-        return Made(context.physical_name(128))
+        made_id = context.physical_name(128)
+        return Made(made_id, {"Id": made_id})
 
     def update(self, context: Context, made: Made, before: Properties, after: Properties) -> Made:
         """Nothing."""
@@ -229,11 +242,3 @@ class CdkMetadata(ResourceType):
 
     def delete(self, context: Context, made: Made, properties: Properties) -> None:
         """Nothing."""
-
-
-def _unless_gone(code: str, delete: Any, **parameters: Any) -> None:
-    try:
-        delete(**parameters)
-    except ClientError as exc:
-        if exc.response["Error"]["Code"] != code:
-            raise

@@ -3,15 +3,13 @@
 # ruff: noqa: ARG002 - all types have one interface, and few need every argument
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
-from botocore.exceptions import ClientError
 from moto.wafv2.models import FakeWebACL, wafv2_backends
 
 from emulator.cloudformation.errors import ResourceError
 from emulator.cloudformation.resource_type import Context, Made, Properties, ResourceType, words
-from emulator.cloudformation.shapes import api_value, call
-from emulator.cloudformation.tags import removed_keys, tag_list
+from emulator.cloudformation.shapes import api_value, call, removed_keys, tag_list, unless
 from emulator.cloudformation.types_apigateway import backend as apigateway
 
 GONE = "WAFNonexistentItemException"
@@ -22,10 +20,10 @@ class WebACL(ResourceType):
     """A web ACL. The gateway honours its rate rules by address; what else it has is kept and has no effect."""
 
     name = "AWS::WAFv2::WebACL"
-    mutable = words("CaptchaConfig ChallengeConfig CustomResponseBodies DefaultAction Description Rules Tags")
-    mutable |= words("AssociationConfig TokenDomains VisibilityConfig")
-    replacing = words("Name Scope")
-    attributes = words("Arn Capacity Id LabelNamespace")
+    carried = words(
+        "AssociationConfig CaptchaConfig ChallengeConfig CustomResponseBodies DefaultAction Description Name Rules "
+        "Scope Tags TokenDomains VisibilityConfig"
+    )
     name_property = "Name"
 
     def create(self, context: Context, properties: Properties) -> Made:
@@ -46,7 +44,7 @@ class WebACL(ResourceType):
         client = context.client("wafv2")
         acl = _acl(context, made.attributes["Arn"])
         fields = {key: value for key, value in after.items() if key != "Tags"}
-        # Under a name of its own for the moment, which leaves room for a suffix.
+        # Under another name for the moment, which leaves room for a suffix.
         trial_name = f"{acl.name[:100]}-changed"
         trial = call(client, "CreateWebACL", {**fields, "Name": trial_name}, of=self.name)["Summary"]
         wanted = wafv2_backends[context.account][context.region].wacls.pop(trial["ARN"])
@@ -79,7 +77,7 @@ class WebACLAssociation(ResourceType):
     """What a web ACL protects: a stage of an API."""
 
     name = "AWS::WAFv2::WebACLAssociation"
-    replacing = words("ResourceArn WebACLArn")
+    carried = words("ResourceArn WebACLArn")
 
     def create(self, context: Context, properties: Properties) -> Made:
         """Put the ACL in front of the stage."""
@@ -99,8 +97,8 @@ class LoggingConfiguration(ResourceType):
     """Where a web ACL logs. Nothing is written there: the emulator's rules log nothing."""
 
     name = "AWS::WAFv2::LoggingConfiguration"
-    mutable = words("LogDestinationConfigs LoggingFilter RedactedFields")
-    replacing = words("ResourceArn")
+    carried = words("LogDestinationConfigs LoggingFilter RedactedFields ResourceArn")
+    missing_attributes: ClassVar[dict[str, str]] = {"ManagedByFirewallManager": "there is no Firewall Manager here"}
 
     def create(self, context: Context, properties: Properties) -> Made:
         """Set the destination."""
@@ -114,11 +112,7 @@ class LoggingConfiguration(ResourceType):
 
     def delete(self, context: Context, made: Made, properties: Properties) -> None:
         """Stop logging."""
-        try:
-            context.client("wafv2").delete_logging_configuration(ResourceArn=made.physical_id)
-        except ClientError as exc:
-            if exc.response["Error"]["Code"] != GONE:
-                raise
+        unless(GONE, context.client("wafv2").delete_logging_configuration, ResourceArn=made.physical_id)
 
     def _put(self, context: Context, properties: Properties) -> None:
         _acl(context, properties["ResourceArn"])

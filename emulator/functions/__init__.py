@@ -1,5 +1,5 @@
 """Lambda: runs the deployed code of moto's functions through Lambda's own runtime client, without containers."""
 
-from emulator.functions.install import install, invoke_function, stop_all
+from emulator.functions.operation import install, invoke_function, stop_all
 
 __all__ = ["install", "invoke_function", "stop_all"]

@@ -58,7 +58,7 @@ class CodeStore:
         if mismatches:
             raise PackageError(
                 f"layer {layer.arn} holds other versions than the environment that runs the function here: "
-                f"{'; '.join(mismatches)}. Install requirements.txt, run `make layer`, and deploy again"
+                f"{'; '.join(mismatches)}. Build the layer of the versions that are installed here, and deploy again"
             )
         self._checked_layers.add(layer.arn)
 

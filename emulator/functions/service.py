@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 from emulator.functions import outcome
 from emulator.functions.definition import FunctionDefinition
-from emulator.functions.function_log import FunctionLog
 from emulator.functions.outcome import Outcome
 from emulator.functions.package import CodeStore, PackageError
 from emulator.functions.pool import Pool
 from emulator.functions.runtime_api import Event
 from emulator.functions.worker import InitError, Worker
+from emulator.functions.worker_log import FunctionLog
 from emulator.iam.lambda_use import send_trace
 from emulator.iam.sessions import SESSIONS, FunctionSession
 

@@ -15,14 +15,62 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from emulator import lifeline
+from emulator.client import aws_environment
 from emulator.functions import outcome
 from emulator.functions.definition import FunctionDefinition
-from emulator.functions.environment import worker_environment
-from emulator.functions.function_log import FunctionLog
 from emulator.functions.outcome import Outcome
 from emulator.functions.runtime_api import Event, RuntimeApi
-from emulator.functions.worker_log import Report, WorkerLog
+from emulator.functions.worker_log import FunctionLog, Report, WorkerLog
 from emulator.iam.sessions import FunctionSession
+
+_CLIENT_VARIABLES = (
+    *("AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION"),
+    *("AWS_EC2_METADATA_DISABLED", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"),
+)
+
+
+def worker_environment(
+    definition: FunctionDefinition,
+    *,
+    session: FunctionSession,
+    aws_endpoint_url: str,
+    runtime_api: str,
+    task_root: Path,
+    log_stream: str,
+) -> dict[str, str]:
+    """What the runtime and the function see. Nothing is inherited from the emulator's own environment but PATH.
+
+    The credentials are those of the function's execution role.
+    """
+    reserved = {
+        "_HANDLER": definition.handler or "",
+        "AWS_EXECUTION_ENV": f"AWS_Lambda_{definition.runtime}",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(definition.memory_mb),
+        "AWS_LAMBDA_FUNCTION_NAME": definition.name,
+        "AWS_LAMBDA_FUNCTION_VERSION": definition.version,
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start" if definition.snap_start else "on-demand",
+        "AWS_LAMBDA_LOG_FORMAT": definition.log_format,
+        "AWS_LAMBDA_LOG_GROUP_NAME": definition.log_group,
+        "AWS_LAMBDA_LOG_STREAM_NAME": log_stream,
+        "AWS_LAMBDA_RUNTIME_API": runtime_api,
+        "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
+        "LAMBDA_TASK_ROOT": str(task_root),
+    }
+    defaults = {
+        "HOME": str(task_root),
+        "LANG": "en_US.UTF-8",
+        "PATH": os.environ.get("PATH", os.defpath),
+        "TZ": ":UTC",
+    }
+    client = aws_environment(aws_endpoint_url, definition.account, definition.region)
+    aws = {name: client[name] for name in _CLIENT_VARIABLES}
+    credentials = {
+        "AWS_ACCESS_KEY_ID": session.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": session.secret_access_key,
+        "AWS_SESSION_TOKEN": session.session_token,
+    }
+    return {**defaults, **definition.environment, **aws, **credentials, **reserved}
+
 
 INIT_TIMEOUT_SECONDS = 10.0
 """Lambda's limit on the init phase; a function's longer timeout extends it, as Lambda's second attempt does."""
@@ -162,7 +210,7 @@ class Worker:
     # Inside:
 
     def _close_log(self) -> None:
-        """End the invocation's log once the process has asked for the next event: all that it wrote is in the pipe."""
+        """End the invocation's log once the process has requested the next event: all that it wrote is in the pipe."""
         with self._lock:
             if self._unlogged and (self._waiting or self._stopping):
                 self._log.end(*self._unlogged)
@@ -200,7 +248,7 @@ class Worker:
 
 
 def _peak_memory_mb(pid: int) -> int | None:
-    """The process's largest resident size, where the system tells it."""
+    """The process's largest resident size, where the system reports it."""
     try:
         status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
     except OSError:

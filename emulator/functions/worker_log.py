@@ -1,4 +1,4 @@
-"""A worker's output: cut into invocations and framed by Lambda's START, END and REPORT lines."""
+"""A worker's output: cut into invocations, framed by START, END and REPORT lines, and written to a log stream."""
 
 from __future__ import annotations
 
@@ -8,6 +8,13 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+
+from moto.logs.models import logs_backends
+
+from emulator.functions.definition import FunctionDefinition
+from emulator.iam.lambda_use import may_write_log
+from emulator.iam.sessions import FunctionSession
+from emulator.monitoring import logs
 
 _MARK = b"\x00emulator-mark:"
 
@@ -116,3 +123,27 @@ class WorkerLog:
 def _platform(kind: str, record: Mapping[str, object]) -> str:
     now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return json.dumps({"time": now, "type": kind, "record": record})
+
+
+class FunctionLog:
+    """One stream of the log group that a function's configuration names."""
+
+    def __init__(self, definition: FunctionDefinition, session: FunctionSession, stream: str) -> None:
+        self._definition = definition
+        self._session = session
+        self._stream = stream
+        self._made = False
+
+    def write(self, lines: list[str]) -> None:
+        """Append lines, if the role allows it at present."""
+        definition, group = self._definition, self._definition.log_group
+        if not lines:
+            return
+        groups = logs_backends[definition.account][definition.region].groups
+        if group not in groups and not may_write_log(self._session, "CreateLogGroup", group):
+            return
+        if not self._made and not may_write_log(self._session, "CreateLogStream", group, self._stream):
+            return
+        self._made = True
+        if may_write_log(self._session, "PutLogEvents", group, self._stream):
+            logs.put_lines(definition.account, definition.region, group, self._stream, lines)

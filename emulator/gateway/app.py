@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from werkzeug.wrappers import Request, Response
 
-from emulator import cloudwatch_logs
 from emulator.gateway import errors
 from emulator.gateway.authorization import Authorization
 from emulator.gateway.context import RequestContext, raw_path
@@ -20,11 +19,11 @@ from emulator.gateway.errors import GatewayError
 from emulator.gateway.firewall import Firewall
 from emulator.gateway.gateway_responses import error_response
 from emulator.gateway.lambda_proxy import lambda_response
-from emulator.gateway.metering import Meter
 from emulator.gateway.mock_integration import mock_response
 from emulator.gateway.request_validation import check_request
 from emulator.gateway.routing import find_method
-from emulator.gateway.usage import admit_key, admit_stage
+from emulator.gateway.usage import Meter, admit_key, admit_stage
+from emulator.monitoring import logs
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -39,7 +38,7 @@ _logger = logging.getLogger(__name__)
 
 
 class UnknownApiError(LookupError):
-    """No deployed API can be told from the address; the message says how to name one."""
+    """The address names no deployed API; the message says how to name one."""
 
 
 def create_gateway_app(clock: Callable[[], float] = time.time) -> WSGIApplication:
@@ -71,7 +70,7 @@ class Gateway:
         try:
             response = self._serve(context)
         except GatewayError as exc:
-            response = _worded(context, exc)
+            response = _error_response(context, exc)
         # A caller who is turned away is no fault of the API.
         level = logging.INFO if response.status_code < 500 else logging.ERROR
         for fault in filter(None, (context.authorizer_error, context.integration_error)):
@@ -120,7 +119,7 @@ class Gateway:
         if (request.content_length or 0) > MAX_BODY_BYTES:
             raise errors.request_too_large()
         context.body = request.get_data()
-        # A chunked body tells its length only by its end.
+        # The length of a chunked body is known only at its end.
         if len(context.body) > MAX_BODY_BYTES:
             raise errors.request_too_large()
         self._authorization.admit(context, method)
@@ -147,11 +146,11 @@ def _integrate(context: RequestContext, method: Method) -> Response:
     raise errors.not_emulated(f"integration type {integration.type}")
 
 
-def _worded(context: RequestContext, error: GatewayError) -> Response:
+def _error_response(context: RequestContext, error: GatewayError) -> Response:
     try:
         return error_response(context, error)
     except GatewayError as exc:
-        # The wording itself is not emulated: say so plainly.
+        # A gateway response that is not emulated is reported as that.
         return Response(json.dumps({"message": exc.message}), 500, content_type="application/json")
 
 
@@ -159,6 +158,6 @@ def _write_access_log(context: RequestContext) -> None:
     stage = context.api.stage
     if not stage.access_log_arn:
         return
-    account, region, group = cloudwatch_logs.group_name(stage.access_log_arn)
+    account, region, group = logs.group_name(stage.access_log_arn)
     line = context.substitute(stage.access_log_format, missing="-")
-    cloudwatch_logs.put_lines(account, region, group, f"{context.api.id}_{stage.name}", [line])
+    logs.put_lines(account, region, group, f"{context.api.id}_{stage.name}", [line])

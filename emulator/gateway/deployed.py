@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from emulator.services import apigateway_deployments
+from emulator.services import apigateway
 
 DEFAULT_TIMEOUT_SECONDS = 29.0
 DEFAULT_AUTHORIZER_TTL_SECONDS = 300
@@ -130,13 +130,13 @@ class Source:
     _definitions: dict[int, tuple[Any, Definition]] = field(default_factory=dict)
 
     def find(self, api_id: str, stage_name: str) -> Api | None:
-        """The stage of the API with this id, in whichever account and region it is."""
+        """The stage of the API with this id, in any account and region."""
         matches = (api for api in self.all() if api.id == api_id and api.stage.name == stage_name)
         return next(matches, None)
 
     def find_by_domain(self, host: str, path: str) -> tuple[Api, str] | None:
-        """The stage that a domain name of one's own leads to, and the path within it; the longest base path wins."""
-        for domain, base_path, api_id, stage_name in apigateway_deployments.mappings():
+        """The stage that a custom domain name leads to, and the path within it; the longest base path wins."""
+        for domain, base_path, api_id, stage_name in apigateway.mappings():
             prefix = "" if base_path == "(none)" else f"/{base_path}"
             if domain == host and (path == prefix or path.startswith(f"{prefix}/")):
                 api = self.find(api_id, stage_name)
@@ -146,7 +146,7 @@ class Source:
 
     def all(self) -> Iterator[Api]:
         """Every deployed stage."""
-        for deployed in apigateway_deployments.deployed_apis():
+        for deployed in apigateway.deployed_apis():
             definition = self._definition(deployed.api)
             yield Api(deployed.account, deployed.region, deployed.api.id, definition, _stage(deployed.stage))
 

@@ -29,7 +29,7 @@ class GatewayError(Exception):
 
 
 def missing_authentication_token() -> GatewayError:
-    """No such route; API Gateway takes it for a request that lacks a signature."""
+    """The route does not exist; API Gateway takes the request for one that lacks a signature."""
     message = "Missing Authentication Token"
     return GatewayError("MISSING_AUTHENTICATION_TOKEN", 403, "MissingAuthenticationTokenException", message)
 
@@ -66,7 +66,7 @@ def authorizer_failure() -> GatewayError:
 
 
 def authorizer_configuration_error() -> GatewayError:
-    """There is no such authorizer or function, or its answer is not one."""
+    """The authorizer or its function does not exist, or its answer is not one."""
     message = "Internal server error"
     return GatewayError("AUTHORIZER_CONFIGURATION_ERROR", 500, "AuthorizerConfigurationException", message)
 

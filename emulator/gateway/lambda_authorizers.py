@@ -13,10 +13,10 @@ from moto.awslambda.exceptions import UnknownFunctionException
 
 from emulator.functions.operation import RequestTooLargeError
 from emulator.functions.outcome import ThrottledError
-from emulator.gateway import errors, function_calls
+from emulator.gateway import errors
 from emulator.gateway.context import RequestContext, look_up
 from emulator.gateway.deployed import Authorizer
-from emulator.gateway.lambda_proxy import request_fields
+from emulator.gateway.lambda_proxy import call_function, function_arn, request_fields
 from emulator.gateway.policies import Decision, decide
 from emulator.iam.patterns import PolicyError
 from emulator.iam.sessions import RoleError
@@ -79,7 +79,7 @@ class LambdaAuthorizers:
 
 
 def _identity(context: RequestContext, authorizer: Authorizer) -> tuple[str, ...]:
-    """The values that tell callers apart. Where any is missing, the function is not even asked."""
+    """The values that identify a caller. Where one is missing, the function is not called."""
     values = tuple(_value(context, source) for source in authorizer.identity_sources)
     if not all(values):
         raise errors.unauthorized()
@@ -106,14 +106,14 @@ def _value(context: RequestContext, source: str) -> str | None:
 
 def _ask(context: RequestContext, authorizer: Authorizer, identity: tuple[str, ...]) -> Answer:
     uri = context.substitute(authorizer.uri)
-    arn = function_calls.function_arn(uri)
+    arn = function_arn(uri)
     if arn is None:
         context.authorizer_error = f"authorizer URI {uri!r} names no function"
         raise errors.authorizer_configuration_error()
     event = _event(context, authorizer, identity)
     payload = json.dumps(event, ensure_ascii=False).encode()
     try:
-        result = function_calls.call(arn, payload, trace_id=context.trace_id, timeout_seconds=TIMEOUT_SECONDS)
+        result = call_function(arn, payload, trace_id=context.trace_id, timeout_seconds=TIMEOUT_SECONDS)
     except UnknownFunctionException as exc:
         context.authorizer_error = f"{arn}: {exc}"
         raise errors.authorizer_configuration_error() from exc

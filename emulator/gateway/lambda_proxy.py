@@ -1,25 +1,71 @@
-"""Lambda proxy integrations: the event that a function gets, and the response that its answer becomes."""
+"""Functions behind the gateway: the call, the event that they get, and the response that their answer becomes."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import json
+import queue
+import re
+import threading
 import time
+from collections.abc import Iterable
 from typing import Any
 
 from moto.awslambda.exceptions import UnknownFunctionException
 from werkzeug.datastructures import Headers
 from werkzeug.wrappers import Response
 
+from emulator import functions
 from emulator.functions.operation import RequestTooLargeError
 from emulator.functions.outcome import Outcome, ThrottledError
-from emulator.gateway import errors, function_calls
+from emulator.gateway import errors
 from emulator.gateway.context import RequestContext
 from emulator.gateway.deployed import Integration
 from emulator.gateway.gateway_responses import header_text
-from emulator.gateway.media_types import is_binary
 from emulator.iam.sessions import RoleError
+
+_FUNCTION = re.compile(r":lambda:path/[^/]+/functions/(?P<arn>[^/]+)/invocations$")
+
+
+def function_arn(uri: str) -> str | None:
+    """The function that an integration's or an authorizer's URI names, or None where it names something else."""
+    found = _FUNCTION.search(uri)
+    return found["arn"] if found else None
+
+
+def call_function(arn: str, payload: bytes, *, trace_id: str, timeout_seconds: float) -> Outcome:
+    """Invoke a function; raises TimeoutError when it has not answered in time, and what the invocation raises."""
+    answers: queue.SimpleQueue[Outcome | Exception] = queue.SimpleQueue()
+
+    def run() -> None:
+        try:
+            answers.put(functions.invoke_function(arn, payload, trace_id=trace_id))
+        except Exception as exc:  # noqa: BLE001 - handed to the request's own thread
+            answers.put(exc)
+
+    # A thread of its own: the gateway gives up after its timeout, the function runs on.
+    threading.Thread(target=run, name="gateway-call", daemon=True).start()
+    try:
+        answer = answers.get(timeout=timeout_seconds)
+    except queue.Empty:
+        raise TimeoutError(f"{arn}: no answer within {timeout_seconds:g} s") from None
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
+def is_binary(header: str | None, binary_media_types: Iterable[str]) -> bool:
+    """Whether the first media type of a Content-Type or Accept header is among the API's binary media types."""
+    kind, slash, subtype = (header or "").split(",")[0].split(";")[0].strip().lower().partition("/")
+    if not slash:
+        return False
+    for binary in binary_media_types:
+        binary_kind, _, binary_subtype = binary.split(";")[0].strip().lower().partition("/")
+        if binary_kind == "*" or (binary_kind == kind and binary_subtype in {"*", subtype}):
+            return True
+    return False
+
 
 _RESPONSE_KEYS = {"statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"}
 _REMAPPED = {"authorization", "connection", "date", "server", "via", "www-authenticate"}
@@ -31,7 +77,7 @@ class MalformedResponseError(ValueError):
 
 
 def lambda_response(context: RequestContext, integration: Integration) -> Response:
-    """The response of the function behind a method; raises GatewayError where there is none."""
+    """The response of the function behind a method; raises GatewayError where it gave none."""
     payload = json.dumps(proxy_event(context), ensure_ascii=False).encode()
     started = time.monotonic()
     result = _invoke(context, integration, payload)
@@ -50,12 +96,12 @@ def lambda_response(context: RequestContext, integration: Integration) -> Respon
 
 def _invoke(context: RequestContext, integration: Integration, payload: bytes) -> Outcome:
     uri = context.substitute(integration.uri)
-    arn = function_calls.function_arn(uri)
+    arn = function_arn(uri)
     if arn is None:
         raise errors.not_emulated(f"AWS_PROXY integration with {uri!r}: only Lambda functions are")
     seconds = integration.timeout_seconds
     try:
-        return function_calls.call(arn, payload, trace_id=context.trace_id, timeout_seconds=seconds)
+        return call_function(arn, payload, trace_id=context.trace_id, timeout_seconds=seconds)
     except TimeoutError as exc:
         context.integration_error = str(exc)
         raise errors.integration_timeout() from exc

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from enum import Enum
 from typing import Any
 
-from emulator.iam.context import Context
+from emulator.iam.conditions import Context
 from emulator.iam.documents import parse_policy
 
 ACTION = "execute-api:Invoke"

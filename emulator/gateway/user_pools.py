@@ -55,7 +55,7 @@ def _claims(token: str, provider_arns: tuple[str, ...], context: RequestContext)
         raise errors.authorizer_configuration_error()
     try:
         key = _keys()[jwt.get_unverified_header(token).get("kid", "")]
-        # Expiry is told apart from other faults, and by the gateway's own clock.
+        # Expiry differs from other faults, and follows the gateway's own clock.
         options = {"require": REQUIRED, "verify_aud": False, "verify_exp": False, "verify_iat": False}
         claims: dict[str, Any] = jwt.decode(
             token,
@@ -65,7 +65,7 @@ def _claims(token: str, provider_arns: tuple[str, ...], context: RequestContext)
             options=options,  # type: ignore[arg-type]
         )
     except KeyError as exc:
-        raise TokenError(f"the token's key {exc} is none of the user pool's") from exc
+        raise TokenError(f"the token's key {exc} is not one of the user pool's") from exc
     except jwt.InvalidTokenError as exc:
         raise TokenError(f"the token is not valid: {exc}") from exc
     return claims

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from moto.iam.models import Role
 
-from emulator.iam.context import Context, Value
+from emulator.iam.conditions import Context, Value
 from emulator.iam.evaluation import evaluate
 from emulator.iam.operations import Permission
 from emulator.iam.patterns import PolicyError

@@ -1,4 +1,4 @@
-"""Condition elements of policy statements: operators, set operators, IfExists and Null.
+"""The condition keys of a request, and the conditions of policies on them: operators, set operators, IfExists, Null.
 
 Source: IAM User Guide, "IAM JSON policy elements: Condition operators" and "Set operators for multivalued context
 keys".
@@ -7,13 +7,46 @@ keys".
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from emulator.iam.context import Context
 from emulator.iam.patterns import Lookup, PolicyError, filled, matches, matches_arn
+
+Value = str | tuple[str, ...]
+"""A condition key's value; a tuple where the key is multivalued."""
+
+
+class Context:
+    """Condition keys by name, in any case. What is neither here nor `absent` is an error, never a silent answer.
+
+    A name in `absent` that ends in `/` or `:` stands for every key that begins with it.
+    """
+
+    def __init__(self, values: Mapping[str, Value], absent: Iterable[str] = ()) -> None:
+        self._values = {key.lower(): value for key, value in values.items()}
+        self._absent = frozenset(key.lower() for key in absent)
+        self._prefixes = tuple(key for key in self._absent if key.endswith(("/", ":")))
+
+    def get(self, key: str) -> Value | None:
+        """The value of a key, None where the request has none; raises PolicyError for a key that is not emulated."""
+        name = key.lower()
+        value = self._values.get(name)
+        if value is None and name not in self._absent and not name.startswith(self._prefixes):
+            raise PolicyError(
+                f"condition key {key!r} is not emulated for this request: it knows {sorted(self._values)}, and that "
+                f"there is no {sorted(self._absent)}"
+            )
+        return value
+
+    def single(self, key: str) -> str | None:
+        """The value of a key for a policy variable, which takes no multivalued ones."""
+        value = self.get(key)
+        if isinstance(value, tuple):
+            raise PolicyError(f"policy variable ${{{key}}} names a multivalued condition key")
+        return value
+
 
 _SET_OPERATORS = ("ForAllValues", "ForAnyValue")
 Comparison = Callable[[str, str, Lookup], bool]
@@ -56,7 +89,7 @@ class Condition:
 
 
 def parse_conditions(element: object) -> Iterator[Condition]:
-    """The conditions of a statement's Condition element; raises PolicyError for what is none."""
+    """The conditions of a statement's Condition element; raises PolicyError for anything else."""
     if not isinstance(element, Mapping):
         raise PolicyError(f"Condition must be an object, not {element!r}")
     for operator, keys in element.items():

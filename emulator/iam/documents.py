@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Literal
 
-from emulator.iam.conditions import Condition, parse_conditions
-from emulator.iam.context import Context
+from emulator.iam.conditions import Condition, Context, parse_conditions
 from emulator.iam.patterns import PolicyError, check_arn, matches_arn, wildcard
 
 _VERSION, _OLD_VERSION = "2012-10-17", "2008-10-17"
@@ -134,7 +133,7 @@ def _statement(statement: Mapping[str, Any], place: str, kind: Kind) -> Statemen
 
 
 def _present(statement: Mapping[str, Any], element: str, name: str) -> str:
-    """Whichever of an element and its negation the statement has."""
+    """The element or its negation, whichever of them the statement has."""
     present = [choice for choice in (element, f"Not{element}") if choice in statement]
     if len(present) != 1:
         has = "both" if present else "neither"

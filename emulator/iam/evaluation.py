@@ -6,10 +6,10 @@ AWS KMS Developer Guide, "Key policies in AWS KMS", for keys, whose policy must 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
-from emulator.iam.context import Context
+from emulator.iam.conditions import Context, Value
 from emulator.iam.documents import Kind, Statement, parse_policy
 from emulator.iam.patterns import PolicyError
 
@@ -27,6 +27,22 @@ class ResourcePolicy(NamedPolicy):
     """A resource's own policy. A `decisive` one, as a key's, must itself allow, or leave it to the account."""
 
     decisive: bool = False
+
+
+@dataclass(frozen=True)
+class Permission:
+    """An action on a resource, `*` where the action has no resource level.
+
+    `context` are the condition keys of the service, `absent` those that the request could have and has not. `via` is
+    the service that makes the call on the caller's behalf, where one does.
+    """
+
+    action: str
+    resource: str
+    context: Mapping[str, Value] = field(default_factory=dict)
+    absent: tuple[str, ...] = ()
+    resource_policy: ResourcePolicy | None = None
+    via: str | None = None
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ def denied(session_arn: str, permission: Permission, reason: str) -> Refusal:
 
 
 def unrecognized(service: str) -> Refusal:
-    """The session is none, or its role is gone."""
+    """The session does not exist, or its role is gone."""
     if service == "s3":
         message = "The AWS Access Key Id you provided does not exist in our records."
         return Refusal("InvalidAccessKeyId", "InvalidAccessKeyId", message)
@@ -50,14 +50,14 @@ def unrecognized(service: str) -> Refusal:
 
 
 def not_emulated(message: str) -> Refusal:
-    """What is asked for cannot be decided here. A status that no client of AWS tries again."""
+    """The request cannot be decided here. A status that no client of AWS tries again."""
     return Refusal("NotEmulated", "NotEmulated", f"The emulator refuses this call: {message}", 501)
 
 
 def answer(refusal: Refusal, *, protocol: str, method: str, query_mode: bool) -> Response:
     """The refusal as a service with this protocol writes it.
 
-    In `query_mode` a client asks for the code that the service had when it still spoke the query protocol.
+    In `query_mode` a client expects the code that the service had when it still spoke the query protocol.
     """
     request_id = str(uuid.uuid4())
     response = _WRITERS[protocol](refusal, request_id)

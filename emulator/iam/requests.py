@@ -1,4 +1,4 @@
-"""What a request to the AWS endpoint asks for: service, operation and parameters, by botocore's service models."""
+"""What a request to the AWS endpoint is: service, operation and parameters, by botocore's service models."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _loading = threading.Lock()
 
 
 class UndeterminedError(Exception):
-    """What a request asks for, or of which resource, is not known here; the message says why."""
+    """The operation of a request, or its resource, is not known here; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Call:
 
 
 def access_key_of(environ: WSGIEnvironment) -> str | None:
-    """The access key that signed a request in whatever way, None where none did."""
+    """The access key that signed a request in any way, None where none did."""
     found = _ANY_KEY.search(environ.get("HTTP_AUTHORIZATION", "")) or _ANY_QUERY_KEY.search(
         environ.get("QUERY_STRING", "")
     )
@@ -112,7 +112,7 @@ def read_signature(environ: WSGIEnvironment) -> Signature:
 
 
 def expected_protocol(environ: WSGIEnvironment, service: str) -> str:
-    """The protocol in which the sender of a request expects its answer, whatever the request asks for."""
+    """The protocol in which the sender of a request expects its answer."""
     if environ.get("HTTP_SMITHY_PROTOCOL"):
         return "rpc-v2-cbor"
     if environ.get("HTTP_X_AMZ_TARGET"):
@@ -123,7 +123,7 @@ def expected_protocol(environ: WSGIEnvironment, service: str) -> str:
 
 
 def read_call(environ: WSGIEnvironment, signature: Signature, *, partition: str, account: str) -> Call:
-    """The operation that a request asks for; raises UndeterminedError. The request's body can be read again after."""
+    """The operation of a request; raises UndeterminedError. The request's body can be read again after."""
     names = MODELS.get(signature.service)
     if names is None:
         raise UndeterminedError(
@@ -180,7 +180,7 @@ def _rest_operation(
     environ: WSGIEnvironment, model: ServiceModel, headers: Mapping[str, str]
 ) -> tuple[str, dict[str, str]] | None:
     """The operation whose address fits, and of whose required query parameters and headers a request has most."""
-    # WSGI's own path is decoded already: a slash in a label could not be told from one between two.
+    # WSGI's own path is decoded already: a slash in a label would look like one between two labels.
     address = environ.get("RAW_URI") or environ.get("REQUEST_URI") or quote(environ.get("PATH_INFO", "/"))
     path = urlsplit(address).path
     query = dict(parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True))

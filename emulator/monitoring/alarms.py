@@ -1,4 +1,4 @@
-"""What state an alarm is in, by the metrics that were published; looked at whenever somebody asks.
+"""What state an alarm is in, by the metrics that were published; evaluated when a request needs it.
 
 Periods are as much shorter here as waits are (`clock`). Metric math is evaluated for what the stacks use: sums,
 differences, products and quotients of metrics and numbers, `FILL(m, number)`, `MAX([..])`, `MIN([..])`, `SUM([..])` and

@@ -18,7 +18,7 @@ _lock = threading.Lock()
 
 @dataclass(frozen=True)
 class MetricKey:
-    """What tells a metric from every other: its dimensions are matched as a whole."""
+    """What identifies a metric: its dimensions are matched as a whole."""
 
     namespace: str
     name: str

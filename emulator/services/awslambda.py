@@ -17,7 +17,7 @@ HIGHEST_VERSION = "highest_published_version"
 
 
 def install() -> None:
-    """Mend moto's Lambda."""
+    """Change moto's Lambda."""
     if hasattr(LambdaFunction, "settings_kept"):
         return
     LambdaFunction.settings_kept = True

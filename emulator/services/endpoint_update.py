@@ -1,4 +1,4 @@
-"""A guarded update of an endpoint: new containers beside the old ones, traffic moved in steps, alarms watched.
+"""A guarded update of an endpoint: new containers next to the old ones, traffic moved in steps, alarms watched.
 
 Amazon SageMaker AI Developer Guide, "Blue/Green Deployments" and "Auto-Rollback Configuration and Monitoring". Waits
 are shorter than on AWS (`emulator.monitoring.clock`).
@@ -22,7 +22,7 @@ class StagedContainers(Protocol):
     """Containers of which an endpoint may have a second set."""
 
     def stage(self, endpoint_key: EndpointKey, model: Mapping[str, Any], *, production_variant: str) -> None:
-        """Start a container beside the one that serves; raises RuntimeError with the reason."""
+        """Start a container next to the one that serves; raises RuntimeError with the reason."""
 
     def shift(self, endpoint_key: EndpointKey, share: float) -> None:
         """Give the staged containers this share of the traffic."""
@@ -35,7 +35,7 @@ class StagedContainers(Protocol):
 
 
 class RolledBackError(Exception):
-    """The update was taken back; the message is the endpoint's failure reason."""
+    """The update was rolled back; the message is the endpoint's failure reason."""
 
 
 class GuardedUpdate:

@@ -42,11 +42,11 @@ class Containers(StagedContainers, Protocol):
 
 
 def install(containers: Containers) -> None:
-    """Mend moto's SageMaker and let `containers` serve its endpoints."""
-    if getattr(SageMakerResponse, "mended_for", None) is not None:
-        SageMakerResponse.mended_for = containers
+    """Change moto's SageMaker, and let `containers` serve its endpoints."""
+    if getattr(SageMakerResponse, "emulated_containers", None) is not None:
+        SageMakerResponse.emulated_containers = containers
         return
-    SageMakerResponse.mended_for = containers
+    SageMakerResponse.emulated_containers = containers
     SageMakerResponse.create_model = _keep_network_isolation(SageMakerResponse.create_model)
     SageMakerResponse.create_endpoint_config = _keep_config_extras(SageMakerResponse.create_endpoint_config)
     SageMakerResponse.create_endpoint = _create_endpoint
@@ -118,7 +118,7 @@ def _update_endpoint(self: SageMakerResponse) -> ActionResult:
     deployment = self._get_param("DeploymentConfig")
     endpoint.failure_reason = None
     if config_name == before[0]:
-        # What CloudFormation asks for when it rolls back after SageMaker did: those containers serve already.
+        # What CloudFormation requests when it rolls back after SageMaker did: those containers serve already.
         pass
     elif deployment:
         _refuse_other_variants(backend, endpoint, before[0])
@@ -140,7 +140,7 @@ def _update_endpoint(self: SageMakerResponse) -> ActionResult:
 def _delete_endpoint(self: SageMakerResponse) -> ActionResult:
     name = self._get_param("EndpointName")
     self.sagemaker_backend.delete_endpoint(name)
-    self.mended_for.stop((self.current_account, self.region, name))
+    self.emulated_containers.stop((self.current_account, self.region, name))
     return ActionResult(None)
 
 
@@ -164,18 +164,18 @@ def _serve(self: SageMakerResponse, endpoint: FakeEndpoint) -> None:
     endpoint.endpoint_status, endpoint.failure_reason = "InService", None
     for name, model in _models(self, endpoint):
         try:
-            self.mended_for.start(_key(self, endpoint), model, production_variant=name)
+            self.emulated_containers.start(_key(self, endpoint), model, production_variant=name)
         except RuntimeError as exc:
             endpoint.endpoint_status, endpoint.failure_reason = "Failed", str(exc)
 
 
 def _serve_guarded(self: SageMakerResponse, endpoint: FakeEndpoint, deployment: Mapping[str, Any]) -> None:
-    """Move to new containers as the deployment's policy says; what takes it back is the endpoint's failure reason."""
+    """Move to new containers by the deployment's policy; the cause of a rollback is the endpoint's failure reason."""
     endpoint.failure_reason = None
     models = _models(self, endpoint)
     instances = min(int(variant.get("CurrentInstanceCount", 1)) for variant in endpoint.production_variants)
     try:
-        GuardedUpdate(self.mended_for, _key(self, endpoint), deployment).run(models, instances=instances)
+        GuardedUpdate(self.emulated_containers, _key(self, endpoint), deployment).run(models, instances=instances)
     except RolledBackError as exc:
         endpoint.failure_reason = str(exc)
 
@@ -183,8 +183,8 @@ def _serve_guarded(self: SageMakerResponse, endpoint: FakeEndpoint, deployment: 
 def _stop_removed(self: SageMakerResponse, endpoint: FakeEndpoint) -> None:
     """Stop the containers of variants that the new configuration no longer has."""
     key = _key(self, endpoint)
-    for name in set(self.mended_for.variants(key)) - {name for name, _ in _models(self, endpoint)}:
-        self.mended_for.stop(key, production_variant=name)
+    for name in set(self.emulated_containers.variants(key)) - {name for name, _ in _models(self, endpoint)}:
+        self.emulated_containers.stop(key, production_variant=name)
 
 
 def _models(self: SageMakerResponse, endpoint: FakeEndpoint) -> list[tuple[str, dict[str, Any]]]:
@@ -262,7 +262,7 @@ def _variant_summaries(_: FakeEndpoint, production_variants: list[dict[str, Any]
 def instance_types() -> frozenset[str]:
     """The instance types that SageMaker's own API model allows for a production variant.
 
-    moto carries a list of its own that ends before the G5 family.
+    moto carries a list that ends before the G5 family.
     """
     model = botocore.session.get_session().get_service_model("sagemaker")
     return frozenset(model.shape_for("ProductionVariantInstanceType").enum)

@@ -128,7 +128,7 @@ class Successor(BedrockModel):
         return None
 
     def aspect_ratio(self, payload: Payload) -> str:
-        """The ratio asked for."""
+        """The requested ratio."""
         return str(payload.choice("aspect_ratio", ASPECT_RATIOS, "1:1"))
 
     def filtered(self, reply: Reply) -> Reply:  # noqa: ARG002 - the models' common shape

@@ -49,7 +49,7 @@ class Open:
         return Reply(200, json.dumps({"generated_image": base64.b64encode(png).decode()}).encode())
 
     def failure(self, status: int, message: str) -> Reply:
-        """The model server's error, which calls whatever the handler raised an internal error."""
+        """The model server's error, which calls everything that the handler raises an internal error."""
         kind = {413: "RequestEntityTooLargeException", 503: "ServiceUnavailableException"}.get(
             status, "InternalServerException"
         )

@@ -1,4 +1,4 @@
-"""Draws the stand-in's picture: a landscape that depends on everything that was asked, labelled as not from a model."""
+"""Draws the stand-in's picture: a landscape that depends on the whole request, labelled as not from a model."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Edit:
 
 
 def draw_png(request: PictureRequest, edit: Edit | None = None) -> bytes:
-    """A PNG of the size asked for: the same bytes for the same request, other bytes for any other."""
+    """A PNG of the requested size: the same bytes for the same request, other bytes for any other."""
     return encode(draw(request, edit), "PNG")
 
 

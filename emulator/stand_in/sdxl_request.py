@@ -109,7 +109,7 @@ def _size(payload: Payload, limits: Limits, edit: Edit | None) -> tuple[int, int
             raise PayloadError(f"{name} must be a multiple of 64, not {side}")
     where = "width and height"
     if edit:
-        # The result takes over the initial image's size, whatever width and height say.
+        # The result takes over the initial image's size, not that of width and height.
         (width, height), where = edit.image.size, "init_image"
         if min(width, height) < 128:
             raise PayloadError(f"init_image must have sides of at least 128 pixels, not {width}x{height}")

@@ -15,4 +15,4 @@ VARIANTS: dict[str, Variant] = {
     "bedrock-sd3-5": bedrock.Sd35(),
     "bedrock-inpaint": bedrock.Inpaint(),
 }
-"""A model source of another shape is a class of its own and one more name here."""
+"""A model source of another shape is one more class and one more name here."""

@@ -8,5 +8,5 @@ How a request travels::
 
 A new client convention is one file in `dialects/`; a new model is one file in `backends/`. Nothing in `dialects/` knows
 AWS, nothing in `backends/` knows HTTP, and both know only the domain model in `request.py`. What they share lies
-between: `prompt_layer.py` refuses terms and turns styles into words, whatever the convention and whatever the model.
+between: `prompt_layer.py` refuses terms and turns styles into words, for every convention and every model.
 """

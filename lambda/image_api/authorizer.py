@@ -1,4 +1,4 @@
-"""The entry point of the authorizer's function: finds the API key of a request, in whichever header it came.
+"""The entry point of the authorizer's function: finds the API key of a request in its headers.
 
 Clients of Stability AI's and of the OpenAI API send their key as `Authorization: Bearer KEY`, API Gateway's own as
 `x-api-key: KEY`. What is returned here as `usageIdentifierKey` is what API Gateway looks up, throttles and counts; a
@@ -26,7 +26,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """
     key = _key_of(event.get("headers") or {})
     if key is None:
-        # Exactly this text, whatever the class: any other is a fault of ours to API Gateway, answered with 500.
+        # Exactly this text, in any class: API Gateway takes another text for a fault, and answers 500.
         raise Exception("Unauthorized")  # noqa: TRY002
     return {
         # Names the caller in logs without giving the key away.

@@ -1,10 +1,9 @@
 """How requests are written in JSON: one flat body for each operation, as Stability AI's REST API v1 has them.
 
-The committed JSON schemas are generated from these types (`schema.py`), API Gateway enforces them before a function
-runs, and the documentation's table is made from them. The function checks the same again, because it can be invoked
-past the gateway, and adds the rules that span fields (`validation.py`).
+These types check a request (`validation.py` adds the rules that span fields); the OpenAPI document, the table in the
+documentation and `GET /v1/presets` are made from them.
 
-A body in multipart/form-data has the same fields, with images as files (`multipart_form.py`).
+A body in multipart/form-data has the same fields, with images as files (`dialects/multipart_form.py`).
 """
 
 from __future__ import annotations
@@ -32,7 +31,6 @@ from image_api.request import (
     MIN_SIDE,
     MIN_STEPS,
     SIZE_STEP,
-    STYLE_PRESETS,
     ClipGuidancePreset,
     Extras,
     InitImageMode,
@@ -43,11 +41,27 @@ from image_api.request import (
 )
 
 SIZE_PATTERN = rf"^({'|'.join(preset.name for preset in SIZE_PRESETS)}|[1-9][0-9]{{2,3}}x[1-9][0-9]{{2,3}})$"
-# JSON schemas have no type for bytes; `byte` is OpenAPI's name for base64, and draft-04 lets validators skip it.
+# JSON schemas have no type for bytes; `byte` is OpenAPI's name for base64.
 _BASE64 = {"format": "byte"}
 
+# Types that the bodies of other conventions share.
 _Side = Annotated[int, Meta(ge=MIN_SIDE, le=MAX_SIDE, multiple_of=SIZE_STEP)]
-_Share = Annotated[float, Meta(ge=0, le=1)]
+Width = Annotated[_Side, Meta(description=f"Width in pixels. Width times height is at most {MAX_PIXELS}.")]
+Height = Annotated[_Side, Meta(description=f"Height in pixels. Width times height is at most {MAX_PIXELS}.")]
+Share = Annotated[float, Meta(ge=0, le=1)]
+CfgScale = Annotated[
+    float, Meta(ge=0, le=MAX_CFG_SCALE, description="How closely the image follows the prompt; 5 to 15 work best.")
+]
+Steps = Annotated[int, Meta(ge=MIN_STEPS, le=MAX_STEPS, description="Diffusion steps: time against detail.")]
+Seed = Annotated[
+    int,
+    Meta(
+        ge=0,
+        le=MAX_SEED,
+        description="The same seed and parameters give the same image. 0 draws a seed, which the answer names.",
+    ),
+]
+Samples = Annotated[int, Meta(ge=1, le=MAX_SAMPLES, description="How many images; each has its own seed.")]
 
 
 class GenerationBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -61,27 +75,13 @@ class GenerationBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             description="What the image shows. At least one prompt needs a weight above 0.",
         ),
     ]
-    cfg_scale: Annotated[
-        float, Meta(ge=0, le=MAX_CFG_SCALE, description="How closely the image follows the prompt; 5 to 15 work best.")
-    ] = DEFAULT_CFG_SCALE
-    steps: Annotated[int, Meta(ge=MIN_STEPS, le=MAX_STEPS, description="Diffusion steps: time against detail.")] = (
-        DEFAULT_STEPS
-    )
-    seed: Annotated[
-        int,
-        Meta(
-            ge=0,
-            le=MAX_SEED,
-            description="The same seed and parameters give the same image. 0 draws a seed, which the answer names.",
-        ),
-    ] = 0
+    cfg_scale: CfgScale = DEFAULT_CFG_SCALE
+    steps: Steps = DEFAULT_STEPS
+    seed: Seed = 0
     sampler: Annotated[Sampler, Meta(description="Which sampler to use.")] = DEFAULT_SAMPLER
-    samples: Annotated[int, Meta(ge=1, le=MAX_SAMPLES, description="How many images; each has a seed of its own.")] = 1
-    # A text here, because a deployment may have styles of its own; the schema names those that every deployment has.
-    style_preset: (
-        Annotated[str, Meta(description="A style to draw in.", extra_json_schema={"enum": list(STYLE_PRESETS)})]
-        | UnsetType
-    ) = UNSET
+    samples: Samples = 1
+    # A text, because a deployment may add styles. Which ones there are is checked against its settings.
+    style_preset: Annotated[str, Meta(description="A style to draw in.")] | UnsetType = UNSET
     clip_guidance_preset: Annotated[ClipGuidancePreset, Meta(description="Accepted and ignored: SDXL has none.")] = (
         "NONE"
     )
@@ -101,12 +101,8 @@ class TextToImageBody(GenerationBody, frozen=True, kw_only=True, forbid_unknown_
         ]
         | UnsetType
     ) = UNSET
-    width: Annotated[_Side, Meta(description=f"Width in pixels. Width times height is at most {MAX_PIXELS}.")] = (
-        DEFAULT_SIDE
-    )
-    height: Annotated[_Side, Meta(description=f"Height in pixels. Width times height is at most {MAX_PIXELS}.")] = (
-        DEFAULT_SIDE
-    )
+    width: Width = DEFAULT_SIDE
+    height: Height = DEFAULT_SIDE
 
 
 class ImageToImageBody(GenerationBody, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -123,14 +119,14 @@ class ImageToImageBody(GenerationBody, frozen=True, kw_only=True, forbid_unknown
         InitImageMode, Meta(description="Whether image_strength or the step_schedule fields say how much of it stays.")
     ] = "IMAGE_STRENGTH"
     image_strength: Annotated[
-        _Share, Meta(description="How much of the init image stays: near 1 nearly all, near 0 nearly nothing.")
+        Share, Meta(description="How much of the init image stays: near 1 nearly all, near 0 nearly nothing.")
     ] = DEFAULT_IMAGE_STRENGTH
     step_schedule_start: Annotated[
-        _Share,
+        Share,
         Meta(description="Where in the diffusion to start: 1 ignores the init image, 0 keeps it. 1 - image_strength."),
     ] = DEFAULT_STEP_SCHEDULE_START
     step_schedule_end: (
-        Annotated[_Share, Meta(description="Where in the diffusion to stop; below step_schedule_start.")] | UnsetType
+        Annotated[Share, Meta(description="Where in the diffusion to stop; below step_schedule_start.")] | UnsetType
     ) = UNSET
 
 

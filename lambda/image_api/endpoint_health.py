@@ -13,8 +13,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from image_api.settings import Settings
 
-# An endpoint changes its status in minutes; monitors ask every few seconds, and DescribeEndpoint is throttled.
+# An endpoint changes its status in minutes; monitors call every few seconds, and DescribeEndpoint is throttled.
 _CACHE_SECONDS = 15.0
+# When to try again. The open variant may load its model for a minute and more after its endpoint is in service; a try
+# every half minute neither wastes that time nor piles up requests in front of the model.
+NOT_READY_SECONDS = 30
 # SageMaker, DescribeEndpoint: while an endpoint is updated or maintained, or an update is rolled back, its previous
 # configuration goes on serving.
 NOT_FOUND = "NotFound"
@@ -25,11 +28,11 @@ SERVING_STATUSES = frozenset({"InService", "Updating", "SystemUpdating", "Rollin
 
 
 class ModelHealth(Protocol):
-    """What `GET /health` asks."""
+    """What `GET /health` reads."""
 
     @property
     def client(self) -> Any:
-        """The client it asks with, created at first use; None where nobody is asked."""
+        """The client that reads the status, created at first use; None where there is nothing to read."""
 
     def status(self) -> str:
         """The status to report; the model can be called if it is one of `SERVING_STATUSES`."""
@@ -44,7 +47,7 @@ def create_sagemaker_client() -> Any:
 
 
 class EndpointHealth:
-    """The endpoint's status, asked for at most every 15 seconds."""
+    """The endpoint's status, read at most every 15 seconds."""
 
     def __init__(
         self,
@@ -65,7 +68,7 @@ class EndpointHealth:
         return self._create_client()
 
     def status(self) -> str:
-        """SageMaker's `EndpointStatus`, `NotFound`, or `Unknown` where SageMaker cannot be asked."""
+        """SageMaker's `EndpointStatus`, `NotFound`, or `Unknown` where SageMaker does not answer."""
         if self._clock() >= self._fresh_until:
             self._status = self._describe()
             self._fresh_until = self._clock() + _CACHE_SECONDS
@@ -84,7 +87,7 @@ class EndpointHealth:
 
 
 class NoEndpointHealth:
-    """Of a model of Bedrock: there is nothing to start and nothing to describe, and asking by a call costs an image."""
+    """Of a model of Bedrock: there is nothing to start or to describe, and a call to find out costs an image."""
 
     client = None
 

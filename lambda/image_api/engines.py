@@ -19,7 +19,7 @@ class Engine(msgspec.Struct, frozen=True):
     type: Literal["PICTURE"] = "PICTURE"
 
 
-# One name, whatever answers to it: applications written for this engine go on working when the model source changes.
+# One name for every model source: applications written for this engine go on working when the source changes.
 ENGINE_ID = "stable-diffusion-xl-1024-v1-0"
 ENGINE_IDS = (ENGINE_ID,)
 

@@ -21,11 +21,16 @@
     └── ModelTimeoutError .......... 504  model_timeout
 
 The names are those of Stability AI's REST API v1 where it has one (its OpenAPI document, 400 responses); the others are
-ours in the same style. Messages are written for the caller: what was wrong, the value, what is allowed, what to do.
-What is only for operators goes into the exception's cause, which is logged and never sent.
+ours in the same style. Messages are for the caller: what was wrong, the value, what is allowed, what to do. Each 400
+lists its problems one by one. What is only for operators is the exception's cause, which is logged and never sent.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, Self
+
+import msgspec
 
 # Stability AI REST API v1, OpenAPI document: the names a 400 answer of the generation routes may carry.
 STABILITY_ERROR_NAMES = frozenset(
@@ -45,11 +50,47 @@ STABILITY_ERROR_NAMES = frozenset(
 )
 
 
+_MAX_MESSAGES = 5
+_MAX_PROBLEMS = 50
+
+# Stability AI's names of errors, by the field at fault.
+_NAMES_BY_FIELD = {
+    "text_prompts": "invalid_prompts",
+    "width": "invalid_height_or_width",
+    "height": "invalid_height_or_width",
+    "size": "invalid_height_or_width",
+    "samples": "invalid_samples",
+}
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """One thing that is wrong with a request.
+
+    `field` is the path of the field, such as `text_prompts[0].weight`, and empty for the request as a whole. `message`
+    is a complete sentence that says what to change. `received` is the value, or a few words on a long one; None where
+    nothing was received. `allowed` says in words what is allowed; None where no value of this field would do. `name` is
+    the error's name where the field alone does not decide it.
+    """
+
+    field: str
+    message: str
+    received: str | int | float | bool | None = None
+    allowed: str | None = None
+    name: str = ""
+    kind: Literal["value", "missing", "unknown"] = "value"
+
+    @property
+    def root(self) -> str:
+        """The top-level field: `text_prompts` of `text_prompts[0].weight`."""
+        return self.field.partition(".")[0].partition("[")[0]
+
+
 class ImageApiError(Exception):
     """Base of all answers that are errors. `message` is sent to the caller."""
 
     status = 500
     name = "internal_error"
+    problems: tuple[Problem, ...] = ()
 
     def __init__(self, message: str, *, name: str | None = None, retry_after_seconds: int | None = None) -> None:
         super().__init__(message)
@@ -65,10 +106,30 @@ class ImageApiError(Exception):
 
 
 class InvalidRequestError(ImageApiError):
-    """The request cannot be carried out as it stands; the caller must change it."""
+    """The request cannot be carried out as it stands; the caller must change it.
+
+    `problems` lists what is wrong, at least one. An error that is raised with a message alone has one problem, which
+    concerns `field` (the request as a whole if it is empty).
+    """
 
     status = 400
     name = "bad_request"
+
+    def __init__(self, message: str, *, name: str | None = None, field: str = "") -> None:
+        super().__init__(message, name=name)
+        self.problems = (Problem(field, message),)
+
+    @classmethod
+    def of(cls, problems: Sequence[Problem]) -> Self:
+        """The error that lists `problems`; its name is theirs where they agree, and `bad_request` otherwise."""
+        names = {problem.name or _name_of(problem) or cls.name for problem in problems}
+        message = " ".join(problem.message for problem in problems[:_MAX_MESSAGES])
+        if len(problems) > _MAX_MESSAGES:
+            message += f" And {len(problems) - _MAX_MESSAGES} more."
+        error = cls(message, name=names.pop() if len(names) == 1 else None)
+        # The answer stays small for every request.
+        error.problems = tuple(problems[:_MAX_PROBLEMS])
+        return error
 
 
 class RefusedPromptError(InvalidRequestError):
@@ -82,7 +143,7 @@ class UnsupportedByModelError(InvalidRequestError):
 
 
 class UnknownRouteError(ImageApiError):
-    """No such path."""
+    """The path does not exist."""
 
     status = 404
     name = "not_found"
@@ -112,7 +173,7 @@ class WrongMethodError(ImageApiError):
 
 
 class NotAcceptableError(ImageApiError):
-    """None of the media types in `Accept` can be produced."""
+    """The media types in `Accept` cannot be produced."""
 
     status = 406
     name = "not_acceptable"
@@ -140,7 +201,7 @@ class ThrottledError(ImageApiError):
 
 
 class InternalError(ImageApiError):
-    """Our own fault. The wording is fixed, so that nothing internal leaks."""
+    """The service's own fault. The wording is fixed, so that nothing internal leaks."""
 
     def __init__(self) -> None:
         super().__init__("The request failed inside the service. Report the id of this answer to its operators.")
@@ -179,3 +240,9 @@ class ModelTimeoutError(ImageApiError):
 
     status = 504
     name = "model_timeout"
+
+
+def _name_of(problem: Problem) -> str | None:
+    """Stability AI's name for what is wrong with a field that its API knows."""
+    is_unknown = problem.kind == "unknown" and problem.field == problem.root
+    return None if is_unknown else _NAMES_BY_FIELD.get(problem.root)

@@ -1,8 +1,8 @@
 """A call with an `Idempotency-Key` is carried out once: repeated, it gets the first answer's images again.
 
 The first call's images go to the images bucket, and their object keys into a table, under caller, route and header, for
-a day (`EXPIRY_SECONDS`). A repeat reads them from there and is answered like the first call, in the kind that it asks
-for. An error is never kept: a repeat after one is a new call.
+a day (`EXPIRY_SECONDS`). A repeat reads them from there and is answered like the first call, in the form that it
+requests. An error is never kept: a repeat after one is a new call.
 
 What counts as the same call is the request as it was understood, not its bytes: a client that sends a form again draws
 a new boundary for it.
@@ -13,6 +13,7 @@ SnapStart snapshot, so that no other call pays for it.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import re
 from collections.abc import Callable, Mapping
@@ -24,14 +25,21 @@ import msgspec
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from image_api.deadline import Deadline
-from image_api.errors import ImageApiError, InvalidRequestError
-from image_api.kept_images import Kept, KeptImages
-from image_api.request import GenerationRequest, GenerationResult
+from image_api.deadline import Deadline, WorkerPool
+from image_api.errors import ImageApiError, InvalidRequestError, StorageError
+from image_api.image_store import KEY_PREFIX
+from image_api.request import (
+    MAX_SAMPLES,
+    Artifact,
+    FinishReason,
+    GenerationRequest,
+    GenerationResult,
+    LinkedArtifact,
+)
 
 HEADER = "idempotency-key"
 EXPIRY_SECONDS = 24 * 60 * 60
-# How soon a caller may ask again for what is still being drawn.
+# How soon a caller may repeat a call that is still being carried out.
 _RETRY_SECONDS = 5
 _VALUE = re.compile(r"[\x21-\x7e]{1,255}")
 
@@ -44,7 +52,7 @@ class CallInProgressError(ImageApiError):
 
 
 class IdempotencyKeyReusedError(ImageApiError):
-    """The idempotency key belongs to a call that asked for something else."""
+    """The idempotency key belongs to a call with another request."""
 
     status = 422
     name = "idempotency_key_reused"
@@ -67,6 +75,78 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     request_id: str
     deadline: Deadline
     context: LambdaContext
+
+
+class KeptImage(msgspec.Struct, frozen=True):
+    """Where one image lies, and what the model said of it."""
+
+    key: str
+    seed: int
+    finish_reason: FinishReason
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """What the table holds of an answer: far below the 400 KB that an item may take."""
+
+    images: tuple[KeptImage, ...]
+    warnings: tuple[str, ...] = ()
+    variant: str = ""
+    source: str = ""
+
+
+class KeptImages:
+    """The images of calls that may be repeated, in the images bucket.
+
+    `s3_client` gives the bucket's client, when the first image needs it.
+    """
+
+    def __init__(self, *, bucket: str, s3_client: Callable[[], Any], now: Callable[[], datetime]) -> None:
+        self._bucket = bucket
+        self._s3_client = s3_client
+        self._now = now
+        self._workers = WorkerPool("keep-image", workers=MAX_SAMPLES)
+
+    def keep(self, result: GenerationResult, *, request_id: str, deadline: Deadline) -> Kept:
+        """Store the images of `result`; raises what keeps them from being stored in time."""
+        folder = f"{KEY_PREFIX}/{self._now():%Y-%m-%d}/{request_id}"
+        images, uploads = [], {}
+        for index, artifact in enumerate(result.artifacts):
+            if isinstance(artifact, LinkedArtifact):
+                raise TypeError("an image is a link that expires")
+            key = f"{folder}/{index}.png"
+            images.append(KeptImage(key=key, seed=artifact.seed, finish_reason=artifact.finish_reason))
+            uploads[key] = artifact.image_base64
+        client = self._s3_client()
+
+        def store(key: str) -> None:
+            body = base64.b64decode(uploads[key])
+            client.put_object(Bucket=self._bucket, Key=key, Body=body, ContentType="image/png")
+
+        self._workers.do_all(store, tuple(uploads), deadline)
+        return Kept(images=tuple(images), warnings=result.warnings, variant=result.variant, source=result.source)
+
+    def load(self, kept: Kept, deadline: Deadline) -> GenerationResult:
+        """The images of the first call.
+
+        Raises:
+            StorageError: one of them cannot be read, or not in time.
+        """
+        client = self._s3_client()
+
+        def load(image: KeptImage) -> Artifact:
+            body = client.get_object(Bucket=self._bucket, Key=image.key)["Body"].read()
+            return Artifact(
+                image_base64=base64.b64encode(body).decode(), seed=image.seed, finish_reason=image.finish_reason
+            )
+
+        try:
+            artifacts = self._workers.do_all(load, kept.images, deadline)
+        except Exception as exc:
+            raise StorageError(
+                "The images of the first call with this Idempotency-Key cannot be read. Try again; if it persists, "
+                "send a new key, which draws new images."
+            ) from exc
+        return GenerationResult(artifacts=artifacts, warnings=kept.warnings, variant=kept.variant, source=kept.source)
 
 
 class _NotKeptError(Exception):
@@ -106,14 +186,14 @@ class Idempotency:
         return self._create_records(self._table_name)
 
     def once(self, call: Call, draw: Callable[[], GenerationResult]) -> GenerationResult:
-        """The images of the first such call: drawn now, or kept since then.
+        """The images of the first call with this key: drawn now, or kept since then.
 
         Raises:
             InvalidRequestError: the header's value cannot be an idempotency key.
             CallInProgressError: the first call has not been answered yet.
-            IdempotencyKeyReusedError: the first call asked for something else.
-            RecordsUnavailableError: the table cannot be reached, or there is none; nothing was drawn.
-            ImageApiError: whatever `draw` raises.
+            IdempotencyKeyReusedError: the first call had another request.
+            RecordsUnavailableError: the table cannot be reached, or does not exist; nothing was drawn.
+            ImageApiError: what `draw` raises.
         """
         from aws_lambda_powertools.utilities.idempotency import (  # noqa: PLC0415
             IdempotencyConfig,
@@ -124,7 +204,7 @@ class Idempotency:
         _check_header(call.header)
         if not self._table_name:
             raise RecordsUnavailableError(
-                "This deployment keeps no answers, so it cannot tell a repeated call. Leave Idempotency-Key out."
+                "This deployment keeps no answers, so it cannot recognize a repeated call. Leave Idempotency-Key out."
             )
         config = IdempotencyConfig(
             event_key_jmespath="[caller, route, header]",
@@ -150,8 +230,8 @@ class Idempotency:
             kept = carry_out(call=named)
         except exceptions.IdempotencyAlreadyInProgressError as exc:
             raise CallInProgressError(
-                "A call with this Idempotency-Key is still being carried out. Ask again with the same key, and get its "
-                "answer when it is there.",
+                "A call with this Idempotency-Key is still being carried out. Send it again with the same key, to get "
+                "its answer when it is there.",
                 retry_after_seconds=_RETRY_SECONDS,
             ) from exc
         except exceptions.IdempotencyValidationError as exc:

@@ -10,7 +10,6 @@ A link ends with its time to live, or with the credentials of the function that 
 
 from __future__ import annotations
 
-import concurrent.futures
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cached_property
@@ -21,7 +20,7 @@ import msgspec
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from image_api.deadline import Deadline
+from image_api.deadline import Deadline, WorkerPool
 from image_api.errors import StorageError
 from image_api.request import MAX_SAMPLES, Artifact, GenerationResult, LinkedArtifact
 
@@ -68,6 +67,7 @@ class ImageStore:
         self._link_ttl_seconds = link_ttl_seconds
         self._create_client = create_client
         self._now = now
+        self._workers = WorkerPool("store-image", workers=MAX_SAMPLES)
 
     @cached_property
     def client(self) -> Any:
@@ -88,7 +88,7 @@ class ImageStore:
         Args:
             result: The images as drawn.
             request_id: Names the folder of the stored images.
-            overhead_bytes: What an image takes in the answer beside its base64.
+            overhead_bytes: What an image takes in the answer in addition to its base64.
             deadline: By when the images must be stored.
             as_links: Whether to store every image, also those that fit.
 
@@ -108,22 +108,18 @@ class ImageStore:
         if not too_large:
             return result
         folder = f"{KEY_PREFIX}/{self._now():%Y-%m-%d}/{request_id}"
-        links = self._store_all({f"{folder}/{index}.png": artifact for index, artifact in too_large}, deadline)
+        client = self.client
+
+        def store(item: tuple[int, Artifact]) -> LinkedArtifact:
+            return self._store(client, f"{folder}/{item[0]}.png", item[1])
+
+        try:
+            links = self._workers.do_all(store, too_large, deadline)
+        except TimeoutError as exc:
+            raise StorageError(_NOT_STORED) from exc
         by_index = dict(zip((index for index, _ in too_large), links, strict=True))
         artifacts = tuple(by_index.get(index, artifact) for index, artifact in enumerate(result.artifacts))
         return msgspec.structs.replace(result, artifacts=artifacts)
-
-    def _store_all(self, by_key: dict[str, Artifact], deadline: Deadline) -> list[LinkedArtifact]:
-        client = self.client
-        # A pool of its own: the next request must not wait for uploads that this one has given up.
-        pool = concurrent.futures.ThreadPoolExecutor(max_workers=len(by_key))
-        try:
-            uploads = [pool.submit(self._store, client, key, artifact) for key, artifact in by_key.items()]
-            return [upload.result(timeout=deadline.remaining_seconds()) for upload in uploads]
-        except TimeoutError as exc:
-            raise StorageError(_NOT_STORED) from exc
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
 
     def _store(self, client: Any, key: str, artifact: Artifact) -> LinkedArtifact:
         try:

@@ -33,9 +33,12 @@ SIZE_PRESETS = (
     SizePreset("tall", "Tall", "9:16", 768, 1344),
 )
 
+# The name of the size that a request without one gets.
+DEFAULT_SIZE_NAME = "square"
+
 SIZES_BY_NAME = {preset.name: preset for preset in SIZE_PRESETS}
 
-# 896x1152 and 640x1536 are trained for as well, but no use asks for them by name.
+# 896x1152 and 640x1536 are trained for as well, but they have no name.
 TRAINED_SIZES = frozenset({(preset.width, preset.height) for preset in SIZE_PRESETS} | {(896, 1152), (640, 1536)})
 
 
@@ -62,7 +65,7 @@ RECOMMENDED_RANGES: dict[str, tuple[float, float]] = {
     "step_schedule_start": (0.4, 0.8),
 }
 
-# What a user interface shows only to those who ask for more.
+# What a user interface shows only on request.
 ADVANCED_PARAMETERS = frozenset(
     {
         "cfg_scale",
@@ -97,7 +100,7 @@ def parse_size(text: str) -> tuple[int, int]:
 
 
 def size_warning(width: int, height: int) -> str | None:
-    """What to tell a caller about this size; None where SDXL 1.0 is trained for it."""
+    """The warning for a caller about this size; None where SDXL 1.0 is trained for it."""
     if (width, height) in TRAINED_SIZES:
         return None
     trained = ", ".join(f"{w}x{h}" for w, h in sorted(TRAINED_SIZES, reverse=True))

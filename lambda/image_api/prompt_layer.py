@@ -12,8 +12,7 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import UNSET
 
-from image_api.errors import InvalidRequestError, RefusedPromptError
-from image_api.explain import shown
+from image_api.errors import InvalidRequestError, Problem, RefusedPromptError
 from image_api.request import MAX_PROMPT_CHARACTERS, STYLE_PRESETS, GenerationRequest, TextPrompt
 from image_api.settings import Settings
 from image_api.styles import BUILT_IN_STYLES, Style
@@ -30,21 +29,16 @@ class PromptLayer:
         self._refused = tuple(_sought(term) for term in settings.refused_terms)
 
     def apply(self, request: GenerationRequest) -> GenerationRequest:
-        """`request` as the model gets it.
+        """`request` as the model gets it; whether there is such a style was checked as it was read.
 
         Raises:
             RefusedPromptError: a prompt holds a term that this deployment refuses.
-            InvalidRequestError: there is no such style, or no room for its words.
+            InvalidRequestError: there is no room for the style's words.
         """
         self._check_terms(request.text_prompts)
         if request.style_preset is UNSET:
             return request
-        style = self.styles.get(request.style_preset)
-        if style is None:
-            raise InvalidRequestError(
-                f"style_preset is {shown(request.style_preset)}, allowed is one of {', '.join(sorted(self.styles))}. "
-                "Change it, or leave it out."
-            )
+        style = self.styles[request.style_preset]
         return request if style.name in self._native else _worded(request, style)
 
     def _check_terms(self, prompts: Sequence[TextPrompt]) -> None:
@@ -56,7 +50,8 @@ class PromptLayer:
             if any(term in words for term in self._refused):
                 raise RefusedPromptError(
                     f"Invalid prompts detected: text_prompts[{index}].text holds a term that this service refuses. "
-                    "Reword it."
+                    "Reword it.",
+                    field=f"text_prompts[{index}].text",
                 )
 
 
@@ -103,9 +98,10 @@ def _worded(request: GenerationRequest, style: Style) -> GenerationRequest:
 def _joined(text: str, words: str, index: int) -> str:
     joined = f"{text}, {words}"
     if len(joined) > MAX_PROMPT_CHARACTERS:
-        raise InvalidRequestError(
-            f"text_prompts[{index}].text has {len(text)} characters and its style adds {len(joined) - len(text)}; "
-            f"allowed are {MAX_PROMPT_CHARACTERS} together. Shorten the text, or leave style_preset out.",
-            name="invalid_prompts",
+        field, allowed = f"text_prompts[{index}].text", f"{MAX_PROMPT_CHARACTERS} together"
+        message = (
+            f"{field} has {len(text)} characters and its style adds {len(joined) - len(text)}; "
+            f"allowed are {allowed}. Shorten the text, or leave style_preset out."
         )
+        raise InvalidRequestError.of([Problem(field, message, f"{len(text)} characters", allowed)])
     return joined

@@ -1,4 +1,4 @@
-"""The one domain model: what can be asked of SDXL, within which bounds, and what comes back.
+"""The one domain model: what a request for images can say, within which bounds, and what comes back.
 
 Every dialect parses into `GenerationRequest`, every backend answers with `GenerationResult`. How a request is written
 in JSON, with these bounds, is in `bodies.py`.
@@ -180,7 +180,7 @@ class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
     def seeds(self) -> tuple[int, ...]:
         """The seed of each sample, drawn if the request asks for a random one: never 0, which means random.
 
-        Sample i uses seed + i, so that sample 2 of a seed can be asked for alone; behind the last seed comes 1.
+        Sample i uses seed + i, so that sample 2 of a seed can be requested alone; after the last seed comes 1.
         """
         # `secrets`, not `random`: a SnapStart snapshot clones the state of `random` into every execution environment,
         # so that all of them would draw the same "random" images.
@@ -214,7 +214,7 @@ class LinkedArtifact(msgspec.Struct, frozen=True):
 
 
 class GenerationResult(msgspec.Struct, frozen=True):
-    """The images of one request, in the order of its seeds, and in `warnings` what became of it that was not asked for.
+    """The images of one request, in the order of its seeds, and in `warnings` how they differ from it.
 
     Warnings are sentences in ASCII: they travel in a header.
     """

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, TypeVar, cast, get_args
 
 import msgspec
 
-from image_api.styles import Style
+from image_api.styles import BUILT_IN_STYLES, Style
 
 ModelSource = Literal["optimized", "open", "bedrock"]
 BedrockModelFamily = Literal["sdxl-v1", "stable-image", "sd3-5"]
@@ -45,7 +45,7 @@ PRIMARY_VARIANT = "primary"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What the deployment decides for the function; a caller can choose none of it.
+    """What the deployment decides for the function; a caller cannot choose any of it.
 
     Texts are empty where they do not apply: `endpoint_name` with the source `bedrock`, the Bedrock ones with any other,
     `idempotency_table` where answers are not kept.
@@ -74,6 +74,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """Every model source that may draw a request."""
         return frozenset({self.model_source, *(variant.source for variant in self.variants)})
 
+    @property
+    def style_names(self) -> frozenset[str]:
+        """Every style that a caller can name: the built-in ones and the team's."""
+        return frozenset(style.name for style in (*BUILT_IN_STYLES, *self.styles))
+
 
 def load_settings(variables: Mapping[str, str]) -> Settings:
     """Read the settings from environment variables, normally `os.environ`.
@@ -83,7 +88,7 @@ def load_settings(variables: Mapping[str, str]) -> Settings:
     """
     reader = _Reader(variables)
     source = reader.choice("SDXL_MODEL_SOURCE", MODEL_SOURCES)
-    # Each source has variables of its own; those of the others are not there.
+    # Each source has its own variables; those of the others are not there.
     is_bedrock = source == "bedrock"
     settings = Settings(
         environment=reader.text("SDXL_ENVIRONMENT"),
@@ -92,7 +97,7 @@ def load_settings(variables: Mapping[str, str]) -> Settings:
         images_bucket=reader.text("SDXL_IMAGES_BUCKET"),
         # A presigned link lives seven days at most (Signature Version 4).
         image_link_ttl_seconds=reader.whole_number("SDXL_IMAGE_LINK_TTL_SECONDS", least=1, most=604_800),
-        # Below 3 s nothing is left for the model beside our own margin; 900 s is the longest a Lambda function runs.
+        # Below 3 s nothing is left for the model after the margins; 900 s is the longest a Lambda function runs.
         timeout_seconds=reader.whole_number("SDXL_TIMEOUT_SECONDS", least=3, most=900),
         cors_allow_origins=tuple(
             origin

@@ -1,8 +1,8 @@
 """Styles: what a name such as `photographic` adds to a caller's words.
 
-The optimized variant knows Stability AI's 17 styles itself. For every other model they are words of our own, and so are
-the styles that a team adds in `styles.yaml`, on every model. The words are added to the prompts before a model sees
-them, so a style works alike on each of them.
+The optimized variant knows Stability AI's 17 styles itself. For every other model they are words, which stand here. A
+style that a team adds in `styles.yaml` is words on every model. The words are added to the prompts before a model sees
+them, so a style works alike on each model.
 """
 
 from __future__ import annotations

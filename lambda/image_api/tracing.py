@@ -1,4 +1,4 @@
-"""Subsegments of the function's X-Ray trace: the model's call and the image store, with what they were asked.
+"""Subsegments of the function's X-Ray trace: the model's call and the image store, with their parameters.
 
 Lambda writes the segment; what lies below is sent here to its daemon, one UDP datagram each (AWS X-Ray Developer Guide,
 "Sending segment documents to the X-Ray daemon"). The X-Ray SDK for Python does the same at the price of its import, and
@@ -80,7 +80,7 @@ def _document(
 def _send(message: tuple[str, bytes]) -> None:
     address, payload = message
     host, _, port = address.rpartition(":")
-    # Whatever goes wrong with a trace is none of the caller's business.
+    # A fault of a trace does not concern the caller.
     with suppress(OSError, ValueError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         sender.setblocking(False)
         sender.sendto(payload, (host, int(port)))

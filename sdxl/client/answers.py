@@ -1,4 +1,4 @@
-"""What the API's answers mean: images, choices, and errors that tell who can do something about them."""
+"""What the API's answers mean: images, choices, and errors that name who can do something about them."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def retry_after_seconds(answer: httpx2.Response) -> float | None:
 
 
 def host(url: str) -> str:
-    """Return the part of an address that tells where it leads."""
+    """Return the host and port of an address."""
     return httpx2.URL(url).netloc.decode() or url
 
 

@@ -1,4 +1,4 @@
-"""What is sent to the API and in which order, with no input or output of its own.
+"""What is sent to the API and in which order, without doing any input or output.
 
 A conversation is a generator: it yields a `Call` to be made or a `Wait`, is sent what came of it, and returns the
 typed result. Both clients carry out the same conversations, so that nothing is decided twice.
@@ -58,7 +58,7 @@ class Call:
     is_to_api: bool = True
 
     def build(self, http: httpx2.Client | httpx2.AsyncClient) -> httpx2.Request:
-        """Return the request as httpx2 sends it; without a timeout of its own it gets the client's."""
+        """Return the request as httpx2 sends it; without a timeout it gets the client's."""
         timeout = http.timeout if self.timeout_seconds is None else httpx2.Timeout(self.timeout_seconds)
         return http.build_request(self.method, self.url, headers=self.headers, content=self.content, timeout=timeout)
 

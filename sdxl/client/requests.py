@@ -15,7 +15,7 @@ InitImageMode = Literal["IMAGE_STRENGTH", "STEP_SCHEDULE"]
 MaskSource = Literal["MASK_IMAGE_WHITE", "MASK_IMAGE_BLACK", "INIT_IMAGE_ALPHA"]
 ImageSource = str | Path | bytes
 
-# First bytes of the formats that are told apart here, before anything is sent; the API judges the rest.
+# First bytes of the formats that are recognized here, before anything is sent; the API judges the rest.
 _SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF")
 
 
@@ -28,7 +28,7 @@ class TextPrompt:
 
 
 class Options(TypedDict, total=False):
-    """What `text_to_image`, `image_to_image` and `inpaint` take beside the prompt, by name.
+    """What `text_to_image`, `image_to_image` and `inpaint` take with the prompt, by name.
 
     `negative` is one prompt of weight -1, `style` the API's `style_preset`. All others are `GenerationRequest`'s.
     """

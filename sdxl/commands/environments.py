@@ -8,24 +8,28 @@ from typing import Annotated, Any
 
 import typer
 
-from sdxl.console import print_result, say
+from sdxl.checks.templates import Base, CheckResult, check_templates
+from sdxl.console import Progress, print_result, say
 from sdxl.deployment.aws import load_named_environment
 from sdxl.deployment.destroy import destroy_environment
 from sdxl.errors import SdxlError, UsageError
 from sdxl.project import ENVIRONMENTS, ROOT
 from stacks.environment import (
+    Environment,
     EnvironmentFileError,
     environment_paths,
     environment_warnings,
     find_environment,
     load_environment,
 )
-from stacks.environment.documentation import settings_table, with_table
-from stacks.environment.schema import SCHEMA_FILE_NAME, schema_text
+from stacks.environment.schema import SCHEMA_FILE_NAME, schema_text, settings_table
+from tools.marked_section import replace_section
 
 app = typer.Typer(help="Environment files: one file, one AWS account and region.", no_args_is_help=True)
 
 DOCUMENTATION = ROOT / "docs" / "configuration.md"
+TABLE_BEGIN = "<!-- settings: begin (made by `sdxl environments docs --write`) -->"
+TABLE_END = "<!-- settings: end -->"
 
 
 @app.command()
@@ -35,17 +39,39 @@ def check(
     directory: Annotated[
         Path, typer.Option("--dir", help="Where the files are.", show_default="environments/")
     ] = ENVIRONMENTS,
+    synth: Annotated[
+        bool, typer.Option("--synth", help="Also check the templates: synthesis, cfn-lint in the region, cdk-nag.")
+    ] = False,
+    diff_from: Annotated[
+        str | None,
+        typer.Option("--diff-from", metavar="REV", help="Also refuse what `sdxl diff --from REV` would refuse."),
+    ] = None,
+    allow_replacement: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-replacement", metavar="ID|TYPE|all", help="As in `sdxl diff`, with --diff-from; may be repeated."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
 ) -> None:
     """Check environment files: every error with its line, the value, what is allowed and what to do.
 
-    Exit code 1 when any file has an error. Models of Bedrock that are about to end are warnings.
+    With --synth the templates are checked too, which is what a pipeline runs before it deploys. Needs no AWS account.
+    Exit code 1 when any file has an error, or a check has a finding. Models of Bedrock that are about to end are
+    warnings.
 
       sdxl environments check
 
       sdxl environments check prod --json
+
+      sdxl environments check --synth --diff-from origin/main
     """
+    if (diff_from or allow_replacement) and not synth:
+        raise UsageError("--diff-from and --allow-replacement compare templates: add --synth.")
+    if allow_replacement and not diff_from:
+        raise UsageError("--allow-replacement allows what a comparison refuses: add --diff-from REV.")
     outcomes: list[dict[str, Any]] = []
+    environments: list[Environment] = []
     try:
         paths = environment_paths(directory)
     except EnvironmentFileError as exc:
@@ -58,6 +84,7 @@ def check(
             except EnvironmentFileError as exc:
                 outcomes.append(_failed(str(path), exc))
                 continue
+            environments.append(environment)
             summary = f"{environment.model.source} in {environment.account}/{environment.region}"
             model = [environment.model.model_id] if environment.model.source == "bedrock" else []
             warnings = environment_warnings(environment)
@@ -76,7 +103,16 @@ def check(
                     "text": "\n".join((text, *(f"{path}: warning: {warning}" for warning in warnings))),
                 }
             )
-    _report(outcomes, as_json=as_json)
+    results: list[CheckResult] | None = None
+    if synth:
+        results = []
+        if all(outcome["ok"] for outcome in outcomes):
+            base = Base(revision=diff_from, allow_replacement=tuple(allow_replacement or ())) if diff_from else None
+            with Progress("Checking the templates"):
+                results = check_templates(directory, environments, base)
+        else:
+            say("The templates are checked once every file is right.")
+    _report(outcomes, results, as_json=as_json)
 
 
 @app.command()
@@ -92,7 +128,7 @@ def docs(*, write: Annotated[bool, typer.Option("--write", help="Renew docs/conf
         _print_or_write(settings_table(), None)
         return
     try:
-        page = with_table(DOCUMENTATION.read_text(encoding="utf-8"))
+        page = replace_section(DOCUMENTATION.read_text(encoding="utf-8"), TABLE_BEGIN, TABLE_END, settings_table())
     except (OSError, ValueError) as exc:
         raise SdxlError(f"{DOCUMENTATION} cannot be renewed: {exc}. Restore the file from version control.") from exc
     _print_or_write(page, DOCUMENTATION)
@@ -146,20 +182,29 @@ def _failed(file: str, error: EnvironmentFileError) -> dict[str, Any]:
     return {"file": file, "ok": False, "errors": errors, "warnings": [], "text": str(error)}
 
 
-def _report(outcomes: list[dict[str, Any]], *, as_json: bool) -> None:
+def _report(outcomes: list[dict[str, Any]], results: list[CheckResult] | None, *, as_json: bool) -> None:
+    """Print everything. What is right goes to stdout, what is wrong to stderr. `results` is None without --synth."""
     failed = [outcome for outcome in outcomes if not outcome["ok"]]
+    findings = sum(len(result.findings) for result in results or ())
     if as_json:
         files = [{key: value for key, value in outcome.items() if key != "text"} for outcome in outcomes]
-        print_result(json.dumps({"ok": not failed, "files": files}, indent=2))
+        checks = {} if results is None else {"checks": [result.to_json() for result in results]}
+        print_result(json.dumps({"ok": not failed and not findings, "files": files, **checks}, indent=2))
     else:
         for outcome in outcomes:
             if outcome["ok"]:
                 print_result(outcome["text"])
             else:
                 say(outcome["text"])
+        for result in results or ():
+            for line in result.lines():
+                say(line) if result.findings else print_result(line)
     if failed:
         count = sum(len(outcome["errors"]) for outcome in failed)
         say(f"{count} {'error' if count == 1 else 'errors'}.", style="red")
+    if findings:
+        say(f"{findings} {'finding' if findings == 1 else 'findings'} in the templates.", style="red")
+    if failed or findings:
         raise typer.Exit(1)
 
 

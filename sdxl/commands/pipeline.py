@@ -14,8 +14,7 @@ from sdxl.project import ENVIRONMENTS, ROOT
 from sdxl.rollout.github import workflow_text
 from stacks.catalog import partition_of
 from stacks.environment import Environment, EnvironmentFileError
-from stacks.environment.pipeline import SCHEMA_FILE_NAME, Pipeline, schema_text
-from stacks.environment.pipeline_loader import PIPELINE_FILE, load_pipeline
+from stacks.environment.pipeline import PIPELINE_FILE, SCHEMA_FILE_NAME, Pipeline, load_pipeline, schema_text
 
 app = typer.Typer(help="The rollout over several accounts: environments/pipeline.yaml.", no_args_is_help=True)
 
@@ -29,7 +28,7 @@ Directory = Annotated[
 
 @app.command()
 def check(*, directory: Directory = ENVIRONMENTS) -> None:
-    """Check pipeline.yaml against the environments beside it: every error with its line and what to do."""
+    """Check pipeline.yaml against the environments in its folder: every error with its line and what to do."""
     pipeline, _ = _load(directory)
     for ring in pipeline.rings:
         approval = ", manual approval" if ring.approval == "manual" else ""

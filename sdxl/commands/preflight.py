@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -14,6 +15,7 @@ from sdxl.console import Progress, print_result, results, say
 from sdxl.deployment.aws import load_named_environment, make_session
 from sdxl.preflight import Account, Finding
 from sdxl.preflight import preflight as check
+from sdxl.project import ENVIRONMENTS
 from stacks.environment import Environment
 
 _STYLES = {"ok": "green", "warning": "yellow", "failed": "red", "unknown": "magenta"}
@@ -22,6 +24,9 @@ _STYLES = {"ok": "green", "warning": "yellow", "failed": "red", "unknown": "mage
 def preflight(
     *,
     env: Annotated[str, typer.Option("--env", help="Environment, a file in environments/.")] = "dev",
+    directory: Annotated[
+        Path, typer.Option("--dir", help="Where the files are.", show_default="environments/")
+    ] = ENVIRONMENTS,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for pipelines.")] = False,
     request_quota: Annotated[
         bool,
@@ -45,7 +50,7 @@ def preflight(
 
       sdxl preflight --env prod --json
     """
-    environment = load_named_environment(env)
+    environment = load_named_environment(env, directory)
     account = Account(environment, make_session(environment, role_arn))
     with Progress(f"Looking at account {environment.account}, {environment.region}") as progress:
         findings = []

@@ -16,8 +16,7 @@ from sdxl.project import ENVIRONMENTS, write_json
 from sdxl.rollout.runner import Rollout
 from sdxl.rollout.steps import ASSEMBLY, FOLDER, AwsSteps
 from stacks.environment import EnvironmentFileError
-from stacks.environment.pipeline import Ring
-from stacks.environment.pipeline_loader import PIPELINE_FILE, load_pipeline
+from stacks.environment.pipeline import PIPELINE_FILE, Ring, load_pipeline
 
 
 def rollout(

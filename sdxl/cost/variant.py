@@ -74,7 +74,7 @@ class VariantCost:
             seconds = self.throughput.seconds_per_image
             busy = 0.0 if seconds is None else self.images * seconds / 3600
             at_volume = price.times(min(max(fewest, busy), max(fewest, most)))
-            # Requests do not come evenly: scaling adds instances at the peaks. How many, no one can tell beforehand.
+            # Requests do not come evenly: scaling adds instances at the peaks. How many is not known beforehand.
             if at_volume.usd is not None and self.images and max(fewest, busy) < most:
                 at_volume = Amount(at_volume.usd, is_lower_bound=True)
         return Item(

@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from stacks.environment import ScheduledCapacity
+from stacks.environment import CronField, ScheduledCapacity, cron_fields
 
 HOURS_PER_MONTH = 730
 _MINUTES_PER_DAY = 24 * 60
 MINUTES_PER_WEEK = 7 * _MINUTES_PER_DAY
-_DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 
 
 class NotWeeklyError(ValueError):
@@ -106,40 +105,28 @@ def minutes_of_week(expression: str) -> tuple[int, ...]:
     Raises:
         NotWeeklyError: it is a date or a rate, depends on the month or the year, or has steps.
     """
-    kind, _, rest = expression.partition("(")
-    if kind == "at":
-        raise NotWeeklyError("it comes once, not every week")
-    if kind != "cron":
-        raise NotWeeklyError("a rate counts from when it is deployed, so its times of the week are unknown")
-    minute, hour, day_of_month, month, day_of_week, year = rest.removesuffix(")").split()
-    if month != "*" or year != "*" or day_of_month not in ("*", "?"):
+    fields = cron_fields(expression)
+    if fields is None:
+        raise NotWeeklyError(
+            "it comes once, not every week"
+            if expression.startswith("at(")
+            else "a rate counts from when it is deployed, so its times of the week are unknown"
+        )
+    if fields["month"].text != "*" or fields["year"].text != "*" or not fields["day-of-month"].is_any:
         raise NotWeeklyError("it is not of every week: day of month, month or year are limited")
-    days = range(7) if day_of_week in ("*", "?") else _days(day_of_week)
-    minutes, hours = _numbers(minute, "minutes"), _numbers(hour, "hours")
-    return tuple(sorted({day * _MINUTES_PER_DAY + h * 60 + m for day in days for h in hours for m in minutes}))
+    of_week = fields["day-of-week"]
+    days = range(1, 8) if of_week.is_any else _numbers(of_week, "days of the week", "days, lists and ranges of days")
+    hours, minutes = (
+        _numbers(fields[name], name, "single times of day and ranges of them") for name in ("hours", "minutes")
+    )
+    return tuple(sorted({(day - 1) * _MINUTES_PER_DAY + h * 60 + m for day in days for h in hours for m in minutes}))
 
 
-def _numbers(field: str, name: str) -> list[int]:
-    parts = field.split(",")
-    if not all(part.isdigit() for part in parts):
-        raise NotWeeklyError(f"its {name} are {field}; only single times of day are counted")
-    return [int(part) for part in parts]
-
-
-def _days(field: str) -> list[int]:
-    days: list[int] = []
-    for part in field.split(","):
-        ends = [_day(end, field) for end in part.split("-")]
-        days += range(ends[0], ends[-1] + 1)
-    return days
-
-
-def _day(text: str, field: str) -> int:
-    if text in _DAYS:
-        return _DAYS.index(text)
-    if text.isdigit():
-        return int(text) - 1
-    raise NotWeeklyError(f"its days of the week are {field}; only days, lists and ranges of days are counted")
+def _numbers(field: CronField, name: str, counted: str) -> tuple[int, ...]:
+    numbers = field.numbers()
+    if numbers is None:
+        raise NotWeeklyError(f"its {name} are {field.text}; only {counted} are counted")
+    return numbers
 
 
 def _week(

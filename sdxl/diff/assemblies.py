@@ -100,17 +100,20 @@ def checked_out(revision: str, root: Path = ROOT) -> Iterator[Path]:
         _run_git(root, "worktree", "prune")
 
 
-def synthesize(tree: Path, output: Path, *, name: str) -> Path:
+def synthesize(tree: Path, output: Path, *, name: str, environments: Path | None = None) -> Path:
     """Synthesize every environment of the revision in `tree` into `output`, without the CLI, an account or a network.
+
+    `environments` is where the files are; default: where the revision has them.
 
     Raises:
         SdxlError: the revision does not synthesize.
     """
     flags = json.loads((tree / "cdk.json").read_text()).get("context", {})
+    files = {} if environments is None else {"environments_dir": str(environments)}
     variables = {
         **child_environment(),
         "CDK_OUTDIR": str(output),
-        "CDK_CONTEXT_JSON": json.dumps({**flags, "layer_archive": str(layer_archive())}),
+        "CDK_CONTEXT_JSON": json.dumps({**flags, **files, "layer_archive": str(layer_archive())}),
         # Whether it passes the validator is for its own build to say.
         "CDK_VALIDATION": "false",
         "PYTHONPATH": str(tree),

@@ -115,7 +115,7 @@ def _of_scaled_variants(
         yield Refusal(
             environment=environment,
             what=f"{what}, while it is registered for autoscaling",
-            why="SageMaker refuses that, and the deployment would be taken back",
+            why="SageMaker refuses that, and the deployment would be rolled back",
             remedy="take two steps: 1. set scaling.detached: true (of that variant) and deploy; 2. make this change, "
             "without detached, and deploy. Instances are kept",
         )

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from emulator.client import aws_environment
 from sdxl.deployment.cdk import Show, run, silent
-from sdxl.local.emulator import Emulator
+from sdxl.local.emulator import Emulator, aws_environment
 from sdxl.project import LOCAL, child_environment
 from stacks.environment import Environment
 
@@ -33,9 +32,7 @@ def cli_environment(
         "CDK_VALIDATION": "false",
         **{
             name: value
-            for name, value in aws_environment(
-                emulator.aws_endpoint_url, environment.account, environment.region
-            ).items()
+            for name, value in aws_environment(emulator, environment.account, environment.region).items()
             # boto3 takes an empty variable for a value
             if value
         },

@@ -1,4 +1,7 @@
-"""The emulator as a process of its own: found through its state file, started detached, stopped by its own id."""
+"""The door to the emulator: a process that this module starts detached, finds by its state file and stops by its id.
+
+No other module of the toolkit imports from the `emulator` package.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,7 @@ from sdxl.project import LOCAL, ROOT, child_environment
 
 STATE_FILE = LOCAL / "emulator.json"
 LOG_FILE = LOCAL / "emulator.log"
+FACTS_FILE = LOCAL / "emulator-facts.json"
 PORT_VARIABLE = "SDXL_LOCAL_PORT"
 DEFAULT_PORT = 4580
 START_SECONDS = 60.0
@@ -27,7 +31,7 @@ START_SECONDS = 60.0
 
 @dataclass(frozen=True, kw_only=True)
 class Emulator:
-    """A running emulator, as its state file tells it."""
+    """A running emulator, as its state file describes it."""
 
     pid: int
     gateway_url: str
@@ -77,6 +81,13 @@ def find_running() -> Emulator | None:
     return emulator if emulator is not None and answers(emulator) else None
 
 
+def aws_environment(emulator: Emulator, account: str, region: str) -> dict[str, str]:
+    """Return the variables that point the CDK CLI and boto3 at an account and region of the emulator."""
+    from emulator import client  # noqa: PLC0415 - the emulator is not installed with the client alone
+
+    return client.aws_environment(emulator.aws_endpoint_url, account, region)
+
+
 def check_ports(port: int) -> None:
     """Refuse, naming who holds it, a port that the emulator needs and cannot have."""
     for needed, purpose in ((port, "the API"), (port + 1, "the AWS endpoint")):
@@ -88,14 +99,17 @@ def check_ports(port: int) -> None:
 
 
 def start(port: int, account: str) -> Emulator:
-    """Start the emulator in a session of its own and return once it answers.
+    """Start the emulator in a new session and return once it answers.
 
     An interruption while it starts ends it again: there is a ready emulator with a state file, or nothing.
     """
+    from sdxl.local import emulator_facts  # noqa: PLC0415 - the catalog is not installed with the client alone
+
     LOCAL.mkdir(parents=True, exist_ok=True)
     STATE_FILE.unlink(missing_ok=True)
+    emulator_facts.write(FACTS_FILE)
     command = [sys.executable, "-m", "emulator", "--port", str(port)]
-    command += ["--state-file", str(STATE_FILE), "--account", account]
+    command += ["--state-file", str(STATE_FILE), "--account", account, "--facts", str(FACTS_FILE)]
     with LOG_FILE.open("wb") as log:
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and arguments
             command,

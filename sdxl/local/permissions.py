@@ -21,14 +21,14 @@ def read(emulator: Emulator) -> list[dict[str, Any]]:
         answer = httpx2.get(f"{emulator.aws_endpoint_url}/_emulator/iam", timeout=30.0, trust_env=False)
         roles: list[dict[str, Any]] = answer.raise_for_status().json()["roles"]
     except httpx2.HTTPError as exc:
-        raise SdxlError(f"The emulator at {emulator.aws_endpoint_url} does not tell of permissions: {exc}") from exc
+        raise SdxlError(f"The emulator at {emulator.aws_endpoint_url} does not report permissions: {exc}") from exc
     return roles
 
 
 def rows(roles: Sequence[dict[str, Any]]) -> Iterator[Row]:
     """Give a row for each refusal, each grant that was never used, and each that was, role by role.
 
-    Uses are counted by the resource that the policy names: every image has a key of its own.
+    Uses are counted by the resource that the policy names: every image has another key.
     """
     for role in roles:
         name = role["role"].rpartition("/")[2]

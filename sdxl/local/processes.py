@@ -27,7 +27,7 @@ def port_is_free(port: int, host: str = "127.0.0.1") -> bool:
 
 
 def port_holder(port: int) -> str:
-    """Return "name (process 123)" of what listens on a port, or "another process" where the system does not tell."""
+    """Return "name (process 123)" of what listens on a port, or "another process" where the system does not say."""
     pid = _pid_by_proc(port) if _PROC.is_dir() else _pid_by_lsof(port)
     if pid is None:
         return "another process"
@@ -55,7 +55,7 @@ def end(pid: int, *, patience_seconds: float = 15.0) -> bool:
         os.kill(pid, signal.SIGTERM)
         if _is_gone(pid, patience_seconds):
             return True
-        # It leads a session of its own, with the model servers and functions in it.
+        # It leads a session, with the model servers and functions in it.
         (os.killpg if os.getpgid(pid) == pid else os.kill)(pid, signal.SIGKILL)
     except ProcessLookupError:
         return True
@@ -72,7 +72,7 @@ def _is_gone(pid: int, seconds: float) -> bool:
 
 
 def _pid_by_proc(port: int) -> int | None:
-    """Find the listener as the kernel tells it: port to socket in net/tcp, socket to process in */fd."""
+    """Find the listener as the kernel lists it: port to socket in net/tcp, socket to process in */fd."""
     sockets = set()
     for table in ("tcp", "tcp6"):
         path = _PROC / "net" / table

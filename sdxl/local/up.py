@@ -160,7 +160,7 @@ def _is_bootstrapped(session: Session) -> bool:
 
 @contextmanager
 def _step(doing: str, done: str) -> Iterator[Show]:
-    """Show a step while it runs, what it tells of itself, and how long it took."""
+    """Show a step while it runs, what it reports, and how long it took."""
     started = time.monotonic()
     with Progress(doing) as progress:
         yield progress.show

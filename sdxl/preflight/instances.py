@@ -1,4 +1,4 @@
-"""Quotas of instances: those of all variants at their most, beside what other endpoints use, and during an update."""
+"""Quotas of instances: what all variants need at most, with what other endpoints use, and during an update."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Need:
 
 
 def check_endpoint_quotas(account: Account) -> Iterator[Finding]:
-    """Every instance type may run as often as the environment may want it, beside all other endpoints."""
+    """Every instance type may run as often as the environment may want it, together with all other endpoints."""
     needs = instances_needed(account.environment.all_variants)
     if not needs:
         return
@@ -135,7 +135,7 @@ def _variant_instances(configured: dict[str, Any], live: dict[str, Any]) -> Coun
 def _compare(account: Account, quota: Quota, need: Need, usage: Counter[str] | AwsError) -> Finding:
     name, value = f"quota of {need.instance_type}", quota.value
     others = None if isinstance(usage, AwsError) else usage[need.instance_type]
-    used, beside = (
+    used, in_use = (
         others or 0,
         "what other endpoints use is unknown" if others is None else f"{others} in other endpoints",
     )
@@ -146,7 +146,7 @@ def _compare(account: Account, quota: Quota, need: Need, usage: Counter[str] | A
         "used_by_other_endpoints": others,
         "wanted_at_update": at_update,
     }
-    text = f"{value:g} ({quota.code}); {wanted} wanted: {need.at_all} here, {beside}"
+    text = f"{value:g} ({quota.code}); {wanted} wanted: {need.at_all} here, {in_use}"
     if need.first_choice and value < need.first_choice + used:
         return short_quota(account, quota, wanted, name=name, status="failed", text=text, details=details)
     if value < wanted:

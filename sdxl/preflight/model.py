@@ -147,7 +147,7 @@ def _package(package: Any, arn: str, wanted: tuple[str, ...]) -> Finding:
 
 
 def _subscription(account: Account, package: Any, subscribe: str, details: dict[str, Any]) -> Finding:
-    """A package can be described without a subscription, so only an agreement of the account tells."""
+    """A package can be described without a subscription, so only an agreement of the account proves it."""
     containers = package.get("InferenceSpecification", {}).get("Containers", ())
     product = next((container["ProductId"] for container in containers if container.get("ProductId")), None)
     if product is None:

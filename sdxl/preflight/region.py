@@ -14,7 +14,7 @@ SNAPSTART = "SnapStart"
 def check_offerings(account: Account) -> Iterator[Finding]:
     """EC2 offers the instance types in the region, and in which availability zones.
 
-    EC2 offers them without `ml.`. SageMaker has a list of its own, which no API shows: a type that EC2 has nowhere in
+    EC2 offers them without `ml.`. SageMaker has another list, which no API shows: a type that EC2 has nowhere in
     the region cannot be there for SageMaker either, but one that it has is not sure to be.
     """
     types = dict.fromkeys(name for variant in account.environment.all_variants for name in variant.instance_types)

@@ -64,7 +64,7 @@ def preflight(account: Account, *, request_quota: bool = False) -> Iterator[Find
             name="everything else",
             status="unknown",
             found="not looked at, for want of the right credentials",
-            remedy="Mend the credentials, and run it again.",
+            remedy="Fix the credentials, and run it again.",
         )
         return
     for check in CHECKS:

@@ -36,15 +36,11 @@ jobs:
     timeout-minutes: 60
     steps:
 {setup}
-      - name: Lint and test
-        run: |
-          make lint
-          make test
+      - name: Check the environments and their templates
+        run: .venv/bin/sdxl environments check --synth{directory}
       # Once, with the CDK's validation on: every ring deploys these very artifacts.
       - name: Synthesize
-        run: |
-          export PATH="$PWD/.venv/bin:$PATH"
-          npx cdk synth --quiet --output cdk.out{context}
+        run: npx cdk synth --quiet --output cdk.out{context}
       - uses: {upload}
         with:
           name: cdk-out
@@ -106,8 +102,13 @@ _SETUP = f"""\
 
 def workflow_text(pipeline: Pipeline, directory: str | None = None) -> str:
     """The workflow as YAML. `directory` is where pipeline.yaml is, where that is not `environments/`."""
-    context = "" if directory is None else f" --context environments_dir={directory}"
-    head = _HEAD.format(branch=pipeline.source.branch, setup=_SETUP, upload=_UPLOAD, context=context)
+    head = _HEAD.format(
+        branch=pipeline.source.branch,
+        setup=_SETUP,
+        upload=_UPLOAD,
+        directory="" if directory is None else f" --dir {directory}",
+        context="" if directory is None else f" --context environments_dir={directory}",
+    )
     needs, jobs = "synth", []
     for ring in pipeline.rings:
         jobs.append(_job(pipeline, ring, needs, directory))

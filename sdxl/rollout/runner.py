@@ -116,7 +116,7 @@ class Rollout:
         if failed is None:
             return ""
         return (
-            "Mend the cause, then run the same command again: what is deployed already stays as it is, and is tested "
+            "Fix the cause, then run the same command again: what is deployed already stays as it is, and is tested "
             f"again. To start where it stopped: sdxl rollout --from-ring {failed.step.ring.name}"
         )
 

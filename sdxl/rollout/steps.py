@@ -61,8 +61,8 @@ class AwsSteps:
     def deploy(self, environment: Environment) -> str:
         """Deploy the environment's stacks from the assembly. The CLI assumes the CDK's roles of the account itself.
 
-        A deployment that was cut off goes on in CloudFormation, and may yet be taken back: it is waited for, because
-        the CLI says of the same once more that nothing has changed.
+        A deployment that was cut off goes on in CloudFormation, and may yet be rolled back. This waits for it, because
+        the CLI reports the same templates as unchanged.
         """
         wait_until_at_rest(
             session_for(environment, self._role_arn_template),

@@ -1,13 +1,17 @@
 """Typed model of an environment file: everything that differs between deployments, and nothing else.
 
 One file in `environments/` is one account and region. Unknown keys are refused, and every error names the file, the
-field, the value received, what is allowed and what to do.
+field, the value received, what is allowed and what to do. `schema`, `pipeline` and `styles` are imported by name: an
+environment does not need them.
 """
 
-from stacks.environment.access import (
+from stacks.environment.api import (
+    API_STAGE,
+    Api,
     ApiKey,
     ApiKeyAuth,
     CognitoAuth,
+    Cors,
     Domain,
     IamAuth,
     Moderation,
@@ -16,41 +20,38 @@ from stacks.environment.access import (
     Throttle,
     Waf,
 )
-from stacks.environment.api import Api, Cors
-from stacks.environment.bedrock import BedrockModel, environment_warnings
 from stacks.environment.endpoint import (
     PRIMARY_VARIANT,
     SHADOW_VARIANT,
+    AllAtOnceUpdate,
+    CanaryUpdate,
     Endpoint,
+    GuardedUpdate,
+    LinearUpdate,
+    Rollback,
     Shadow,
+    UnguardedUpdate,
+    Update,
     Variant,
     VariantSettings,
 )
-from stacks.environment.loader import environment_paths, find_environment, load_environment, load_environments
-from stacks.environment.model import Environment, guarded_update
-from stacks.environment.models import EndpointModel, Model, OpenModel, OptimizedModel
+from stacks.environment.files import environment_paths, find_environment, load_environment, load_environments
+from stacks.environment.model import Environment, environment_warnings, guarded_update
+from stacks.environment.models import BedrockModel, EndpointModel, Model, OpenModel, OptimizedModel
 from stacks.environment.network import Network
 from stacks.environment.operations import Alarms, Budget, BudgetAction, Operations, Slack
 from stacks.environment.organization import Organization
-from stacks.environment.problems import EnvironmentFileError, Problem
 from stacks.environment.scaling import (
     ConcurrentRequests,
+    CronField,
     InvocationsPerInstance,
     Scaling,
     ScalingTarget,
     ScheduledCapacity,
+    cron_fields,
 )
 from stacks.environment.storage import Storage
-from stacks.environment.updates import (
-    AllAtOnceUpdate,
-    CanaryUpdate,
-    GuardedUpdate,
-    LinearUpdate,
-    Rollback,
-    UnguardedUpdate,
-    Update,
-)
-from stacks.environment.values import API_STAGE, ENVIRONMENT_TAG, pascal
+from stacks.environment.values import ENVIRONMENT_TAG, EnvironmentFileError, Problem, pascal
 
 __all__ = [
     "API_STAGE",
@@ -69,6 +70,7 @@ __all__ = [
     "CognitoAuth",
     "ConcurrentRequests",
     "Cors",
+    "CronField",
     "Domain",
     "Endpoint",
     "EndpointModel",
@@ -101,6 +103,7 @@ __all__ = [
     "Variant",
     "VariantSettings",
     "Waf",
+    "cron_fields",
     "environment_paths",
     "environment_warnings",
     "find_environment",

@@ -1,40 +1,164 @@
-"""The section `endpoint`: its settings, and the variants that they make."""
+"""The section `endpoint`: instances, variants and updates; and the variants that it resolves to.
+
+Bounds of updates: SageMaker API reference, TrafficRoutingConfig and BlueGreenUpdatePolicy.
+"""
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from stacks.catalog import load_catalog
 from stacks.environment.models import EndpointModel
-from stacks.environment.problems import raise_problems
 from stacks.environment.scaling import Scaling, min_capacity_of
-from stacks.environment.section import Section
-from stacks.environment.updates import AllAtOnceUpdate, Update
-from stacks.environment.values import VARIANT_NAME_PATTERN, Instances, Int, Number, unique
+from stacks.environment.values import (
+    EACH_ONCE,
+    Instances,
+    Int,
+    Location,
+    Number,
+    Section,
+    SettingProblem,
+    described_pattern,
+    pascal,
+    raise_problems,
+)
 
 PRIMARY_VARIANT = "primary"
 SHADOW_VARIANT = "shadow"
 
+_VARIANT_NAME_PATTERN = described_pattern(
+    r"^[a-z](-?[a-z0-9]){0,39}$",
+    "1 to 40 lower-case letters and digits, single hyphens between them; a letter first",
+)
 
-def _each_type_once(types: tuple[str, ...] | None) -> tuple[str, ...] | None:
-    if types is not None and (problems := [*unique(types)]):
-        raise_problems("instance_types", problems)
-    return types
+InstanceTypes = Annotated[Annotated[tuple[str, ...], Field(min_length=1, max_length=5)] | None, EACH_ONCE]
 
 
-InstanceTypes = Annotated[
-    Annotated[tuple[str, ...], Field(min_length=1, max_length=5)] | None, AfterValidator(_each_type_once)
-]
+class Rollback(Section):
+    """When an update is rolled back: any of these alarms, while old and new instances stand side by side."""
+
+    server_errors: Int = Field(
+        default=1,
+        ge=1,
+        le=1000,
+        description="Answers with 5xx within a minute, by the model or by SageMaker, from which on an update is rolled "
+        "back.",
+    )
+    latency_p95_seconds: Number = Field(
+        default=25,
+        gt=0,
+        le=60,
+        description="95th percentile of the model's time for an image, in seconds, above which an update is rolled "
+        "back. The API itself gives up after `api.integration_timeout_seconds`.",
+    )
+    container_crashes: Int = Field(
+        default=1,
+        ge=1,
+        le=1000,
+        description="Lines in the containers' log within a minute that report a crash (a worker that died, GPU memory "
+        "exhausted), from which on an update is rolled back.",
+    )
+
+
+class _Update(Section):
+    bake_seconds: Int = Field(
+        default=300,
+        ge=60,
+        le=3600,
+        description="Seconds to watch the alarms after each step of the traffic, before the next one.",
+    )
+    termination_wait_seconds: Int = Field(
+        default=0, ge=0, le=3600, description="Seconds to keep the old instances after the traffic has moved."
+    )
+    max_duration_seconds: Int = Field(
+        default=3600,
+        ge=600,
+        le=28_800,
+        description="Seconds after which an update that is not done is rolled back. Longer than all waits together.",
+    )
+    rollback: Rollback = Field(default=Rollback(), description="When an update is rolled back.")
+
+    @property
+    def steps(self) -> int:
+        """How often traffic moves; the alarms are watched after each step."""
+        return 1
+
+    @model_validator(mode="after")
+    def _check(self) -> _Update:
+        waits = self.steps * self.bake_seconds + self.termination_wait_seconds
+        if waits >= self.max_duration_seconds:
+            problem = SettingProblem(
+                location=("max_duration_seconds",),
+                text=f"{self.max_duration_seconds} is not longer than all waits together, {waits}",
+                received=self.max_duration_seconds,
+                allowed=f"{waits + 1} to 28800",
+                remedy="raise it, by as much as new instances take to start too, or wait less",
+            )
+            raise_problems([problem])
+        return self
+
+
+class AllAtOnceUpdate(_Update):
+    """All traffic moves to the new instances in one step, and back if a watched alarm goes into ALARM state."""
+
+    traffic: Literal["all_at_once"] = Field(
+        description="All traffic moves to the new instances at once, which are then watched."
+    )
+
+
+class CanaryUpdate(_Update):
+    """A small part of the traffic first, the rest when that went well."""
+
+    traffic: Literal["canary"] = Field(
+        description="A small part of the traffic moves first; the rest when that went well. Needs 2 instances."
+    )
+    canary_percent: Int = Field(
+        default=10, ge=1, le=50, description="Share of the new instances that takes traffic first, in percent."
+    )
+
+    @property
+    def steps(self) -> int:
+        """The canary, and the rest."""
+        return 2
+
+
+class LinearUpdate(_Update):
+    """Traffic moves in equal steps."""
+
+    traffic: Literal["linear"] = Field(description="Traffic moves in equal steps. Needs 2 instances.")
+    step_percent: Int = Field(
+        default=25, ge=10, le=50, description="Share of the new instances that each step adds, in percent."
+    )
+
+    @property
+    def steps(self) -> int:
+        """As many steps of `step_percent` as 100 % take."""
+        return -(-100 // self.step_percent)
+
+
+class UnguardedUpdate(Section):
+    """All at once, without alarms: the only way in which SageMaker adds, removes or renames variants."""
+
+    traffic: Literal["unguarded"] = Field(
+        description="All traffic moves at once and nothing rolls it back. For the one deployment that adds, removes or "
+        "renames variants, which SageMaker allows in no other way."
+    )
+
+
+GuardedUpdate = AllAtOnceUpdate | CanaryUpdate | LinearUpdate
+Update = Annotated[GuardedUpdate | UnguardedUpdate, Field(discriminator="traffic")]
 
 
 class VariantSettings(Section):
     """A further production variant: another model source, or other instances, for a share of the traffic."""
 
     name: str = Field(
-        pattern=VARIANT_NAME_PATTERN,
+        pattern=_VARIANT_NAME_PATTERN,
         description=f"Name of the variant, unique in the endpoint; `{PRIMARY_VARIANT}` and `{SHADOW_VARIANT}` are "
         "taken.",
     )
@@ -63,6 +187,14 @@ class VariantSettings(Section):
             return data
         minimum = min_capacity_of(data.get("scaling"))
         return data if minimum is None else {**data, "instance_count": minimum}
+
+    @model_validator(mode="after")
+    def _check(self) -> VariantSettings:
+        problems = [*instance_type_problems(self.model.source, self.instance_types)]
+        if self.scaling is not None:
+            problems += instance_count_problems(self.instance_count, self.model_fields_set, self.scaling)
+        raise_problems(problems)
+        return self
 
 
 class Shadow(Section):
@@ -114,11 +246,77 @@ class Endpoint(Section):
         "always replaces those all at once and watches no alarm.",
     )
     variants: Annotated[tuple[VariantSettings, ...], Field(max_length=9)] = Field(
-        default=(), description="Further production variants, for an A/B test of models. Left out: none."
+        default=(), description="Further production variants, for an A/B test of models. Left out: no further ones."
     )
     shadow: Shadow | None = Field(
-        default=None, description="Shadow variant beside the only production variant. Left out: none."
+        default=None, description="Shadow variant of the only production variant. Left out: no shadow variant."
     )
+
+    @model_validator(mode="after")
+    def _check(self) -> Endpoint:
+        raise_problems(self._problems())
+        return self
+
+    def _problems(self) -> Iterator[SettingProblem]:
+        names = [PRIMARY_VARIANT, SHADOW_VARIANT]
+        for index, variant in enumerate(self.variants):
+            # What becomes resources must differ there too, where hyphens are left out.
+            same = next((name for name in names if pascal(name) == pascal(variant.name)), None)
+            if same is not None:
+                yield SettingProblem(
+                    location=("variants", index, "name"),
+                    text=f"{variant.name!r} is taken"
+                    if same == variant.name
+                    else f"{variant.name!r} and {same!r} are one name without hyphens, as in the ids of resources",
+                    received=variant.name,
+                    allowed=f"a name other than {', '.join(names)}",
+                    remedy="rename the variant",
+                )
+            names.append(variant.name)
+        if self.shadow is not None and self.variants:
+            # SageMaker API reference, CreateEndpointConfig, ShadowProductionVariants.
+            yield SettingProblem(
+                location=("shadow",),
+                text=f"is set together with {len(self.variants)} further production variant(s)",
+                allowed="endpoint.shadow or endpoint.variants, not both",
+                remedy="remove one of the two: SageMaker allows a shadow variant with one production variant only",
+            )
+
+
+def instance_type_problems(
+    source: str, instance_types: tuple[str, ...] | None, location: Location = ()
+) -> Iterator[SettingProblem]:
+    """Instance types of the variant at `location` that cannot serve the model source."""
+    supported = load_catalog().supported_instance_types(source)
+    for index, name in enumerate(instance_types or ()):
+        if name in supported:
+            continue
+        close = difflib.get_close_matches(name, supported, n=1, cutoff=0.8)
+        known = name in load_catalog().instances
+        reason = f"cannot serve the model source {source!r}" if known else "is not an instance type of the catalog"
+        remedy = f"use one of these, or leave the setting out for {load_catalog().default_instance_type(source)}"
+        yield SettingProblem(
+            location=(*location, "instance_types", index),
+            text=f"{name!r} {reason}",
+            received=name,
+            allowed=", ".join(supported),
+            remedy=f"did you mean {close[0]}?" if close and not known else remedy,
+        )
+
+
+def instance_count_problems(
+    count: int, written: set[str], scaling: Scaling, location: Location = ()
+) -> Iterator[SettingProblem]:
+    """A problem where the `instance_count` of the variant at `location` is `written` and outside of its scaling."""
+    low, high = scaling.min_capacity, scaling.max_capacity
+    if "instance_count" in written and not low <= count <= high:
+        yield SettingProblem(
+            location=(*location, "instance_count"),
+            text=f"{count} is outside of what scaling allows",
+            received=count,
+            allowed=f"{low} to {high} (scaling.min_capacity to scaling.max_capacity)",
+            remedy=f"leave it out, and the endpoint starts with {low}",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

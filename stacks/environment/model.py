@@ -1,25 +1,65 @@
-"""The settings of an environment file, section by section; JSON schema and docs are generated from them."""
+"""The environment: every section of its file, and what the stacks read from several of them."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, model_validator
 
 from stacks.environment.api import Api
-from stacks.environment.bedrock import BedrockModel
+from stacks.environment.bedrock import bedrock_warnings
 from stacks.environment.checks import environment_problems
-from stacks.environment.endpoint import Endpoint, Variant, resolve_variants
-from stacks.environment.models import Model, OptimizedModel
+from stacks.environment.endpoint import Endpoint, GuardedUpdate, UnguardedUpdate, Variant, resolve_variants
+from stacks.environment.models import BedrockModel, Model, OptimizedModel
 from stacks.environment.network import Network
 from stacks.environment.operations import Operations
 from stacks.environment.organization import Organization
-from stacks.environment.problems import raise_problems
 from stacks.environment.scaling import Scaling, min_capacity_of
-from stacks.environment.section import Section
 from stacks.environment.storage import Storage
-from stacks.environment.updates import GuardedUpdate, UnguardedUpdate
-from stacks.environment.values import ACCOUNT_PATTERN, ENVIRONMENT_TAG, NAME_PATTERN, REGION_PATTERN, valid_tags
+from stacks.environment.values import (
+    ACCOUNT_PATTERN,
+    ENVIRONMENT_TAG,
+    NAME_PATTERN,
+    REGION_PATTERN,
+    Section,
+    SettingProblem,
+    raise_problems,
+)
+
+# AWS allows 50 tags; one is the environment's.
+_TAGS_LIMIT = 49
+_TAG_KEY_LENGTH = 128
+_TAG_VALUE_LENGTH = 256
+_TAG_CHARACTERS = re.compile(r"[\w\s+\-=.:/@]*")
+
+
+def _valid_tags(tags: dict[str, str]) -> dict[str, str]:
+    """Returns `tags` if AWS takes them (AWS documentation, "Tag naming limits and requirements")."""
+    problems = []
+    if len(tags) > _TAGS_LIMIT:
+        text = f"{len(tags)} tags"
+        remedy = f"remove {len(tags) - _TAGS_LIMIT}"
+        problems.append(SettingProblem(location=(), text=text, allowed=f"up to {_TAGS_LIMIT} tags", remedy=remedy))
+    for key, value in tags.items():
+        for text, allowed, remedy in _tag_problems(key, value):
+            problems.append(SettingProblem(location=(key,), text=text, received=value, allowed=allowed, remedy=remedy))
+    raise_problems(problems)
+    return tags
+
+
+def _tag_problems(key: str, value: str) -> Iterator[tuple[str, str, str]]:
+    if key == ENVIRONMENT_TAG:
+        yield f"the key {key!r} is set by the toolkit, to the environment's name", "another key", "remove it"
+    if key.lower().startswith("aws:"):
+        yield f"the key {key!r} has the prefix aws:", "keys without that prefix", "AWS reserves it: choose another key"
+    for what, text, low, high in (("key", key, 1, _TAG_KEY_LENGTH), ("value", value, 0, _TAG_VALUE_LENGTH)):
+        if not low <= len(text) <= high:
+            yield f"the {what} has {len(text)} characters", f"{low} to {high} characters", f"change the {what}"
+        if not _TAG_CHARACTERS.fullmatch(text):
+            allowed = "letters, digits, spaces and + - = . _ : / @"
+            yield f"the {what} {text!r} has characters that AWS refuses", allowed, f"change the {what}"
 
 
 class Environment(Section):
@@ -31,10 +71,10 @@ class Environment(Section):
         pattern=REGION_PATTERN, description="AWS region to deploy to, one in which the model source is available."
     )
     description: str = Field(default="", max_length=1024, description="What the environment is for.")
-    tags: Annotated[dict[str, str], AfterValidator(valid_tags)] = Field(
+    tags: Annotated[dict[str, str], AfterValidator(_valid_tags)] = Field(
         default_factory=dict,
-        description="Tags of every resource, beside `sdxl:environment`, its environment's name. Up to 49; keys "
-        "up to 128 characters without the prefix `aws:`, values up to 256.",
+        description="Tags of every resource, in addition to `sdxl:environment`, the environment's name. Up to 49; "
+        "keys up to 128 characters without the prefix `aws:`, values up to 256.",
     )
     model: Model = Field(description="Where the model comes from.")
     endpoint: Endpoint = Field(default=Endpoint(), description="The GPU endpoint.")
@@ -42,21 +82,22 @@ class Environment(Section):
         default=None, description="Autoscaling. Left out: `endpoint.instance_count` instances, always."
     )
     api: Api = Field(default=Api(), description="The API in front of the model.")
-    storage: Storage = Field(default=Storage(), description="What outlives a redeploy.")
+    storage: Storage = Field(default=Storage(), description="What outlives a deployment.")
     network: Network | None = Field(
         default=None,
-        description="The VPC that functions and model are put into. Left out: the networks of Lambda and SageMaker.",
+        description="The VPC in which functions and model run. Left out: the networks of Lambda and SageMaker.",
     )
     organization: Organization = Field(
-        default=Organization(), description="What `organization.yaml`, beside the environments, demands of all of them."
+        default=Organization(),
+        description="What `organization.yaml`, in the same folder, demands of every environment.",
     )
     operations: Operations | None = Field(
-        default=Operations(), description="Alarms, dashboard and budget. `null`: none of them."
+        default=Operations(), description="Alarms, dashboard and budget. `null`: no operations stack."
     )
 
     @property
     def all_tags(self) -> dict[str, str]:
-        """Tags of every resource: the file's, and the one that tells the environments apart."""
+        """Tags of every resource: the file's, and the environment's name under `sdxl:environment`."""
         return {**self.tags, ENVIRONMENT_TAG: self.name}
 
     @property
@@ -98,8 +139,7 @@ class Environment(Section):
     @model_validator(mode="after")
     def _check(self) -> Environment:
         sections = {name: getattr(self, name) for name in type(self).model_fields}
-        if problems := [*environment_problems(sections)]:
-            raise_problems("environment", problems)
+        raise_problems(environment_problems(sections))
         return self
 
 
@@ -111,3 +151,9 @@ def guarded_update(environment: Environment) -> GuardedUpdate | None:
     update, variants = environment.endpoint.update, environment.all_variants
     has_package = any(isinstance(variant.model, OptimizedModel) for variant in variants)
     return None if isinstance(update, UnguardedUpdate) or has_package or not variants else update
+
+
+def environment_warnings(environment: Environment) -> tuple[str, ...]:
+    """What works today and needs attention: models whose end of life Bedrock has announced."""
+    model = environment.model
+    return tuple(bedrock_warnings(model)) if isinstance(model, BedrockModel) else ()

@@ -1,54 +1,45 @@
-"""The settings of the section `operations`: whom alarms tell, when they go off, and the budget."""
+"""The section `operations`: whom alarms notify, when they go into ALARM state, and the budget."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from stacks.environment.problems import SettingProblem, raise_problems
-from stacks.environment.section import Section
 from stacks.environment.values import (
-    EMAIL_PATTERN,
-    SLACK_CHANNEL_PATTERN,
-    SLACK_WORKSPACE_PATTERN,
+    EACH_ONCE,
     Int,
     Number,
-    unique,
+    Section,
+    SettingProblem,
+    described_pattern,
+    raise_problems,
 )
 
-if TYPE_CHECKING:
-    from stacks.environment.api import Api
+_EMAIL_PATTERN = described_pattern(r"^[^@\s]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$", "an email address")
+# AWS CloudFormation, AWS::Chatbot::SlackChannelConfiguration.
+_SLACK_WORKSPACE_PATTERN = described_pattern(
+    r"^[0-9A-Z]{1,255}$", "the id of a Slack workspace: capital letters and digits"
+)
+_SLACK_CHANNEL_PATTERN = described_pattern(
+    r"^[A-Za-z0-9]{1,255}$", "the id of a Slack channel: letters and digits, not its name"
+)
 
-
-def _each_once(emails: tuple[str, ...]) -> tuple[str, ...]:
-    if problems := [*unique(emails)]:
-        raise_problems("emails", problems)
-    return emails
-
-
-Emails = Annotated[
-    Annotated[tuple[Annotated[str, Field(pattern=EMAIL_PATTERN)], ...], Field(max_length=10)],
-    AfterValidator(_each_once),
-]
+_LATENCY_SECONDS = 25
+_SECONDS_BEFORE_TIMEOUT = 4
 
 
 class Slack(Section):
     """A channel of Slack, through Amazon Q Developer in chat applications, which must know the workspace already."""
 
     workspace_id: str = Field(
-        pattern=SLACK_WORKSPACE_PATTERN, description="Id of the Slack workspace, such as `T0ABC`."
+        pattern=_SLACK_WORKSPACE_PATTERN, description="Id of the Slack workspace, such as `T0ABC`."
     )
-    channel_id: str = Field(pattern=SLACK_CHANNEL_PATTERN, description="Id of the channel, such as `C0ABC`.")
-
-
-_LATENCY_SECONDS = 25
-_SECONDS_BEFORE_TIMEOUT = 4
+    channel_id: str = Field(pattern=_SLACK_CHANNEL_PATTERN, description="Id of the channel, such as `C0ABC`.")
 
 
 class Alarms(Section):
-    """When alarms go off. The defaults suit SDXL on one NVIDIA A10G an instance."""
+    """When alarms go into ALARM state. The defaults suit SDXL on instances with one NVIDIA A10G."""
 
     api_errors: Int = Field(default=5, ge=1, le=10_000, description="Answers of the API with 5xx within 5 minutes.")
     latency_p95_seconds: Number | None = Field(
@@ -60,7 +51,10 @@ class Alarms(Section):
         "shorter.",
     )
     throttled_requests: Int = Field(
-        default=20, ge=1, le=100_000, description="Requests within 5 minutes that were refused for want of capacity."
+        default=20,
+        ge=1,
+        le=100_000,
+        description="Requests within 5 minutes that were refused because capacity was short.",
     )
     at_max_capacity_minutes: Int = Field(
         default=15, ge=5, le=1440, description="Minutes in a row with as many instances as scaling allows."
@@ -94,17 +88,17 @@ class BudgetAction(Section):
 
 
 class Budget(Section):
-    """A monthly budget of what carries the tag `sdxl:environment`, and who is told when."""
+    """A monthly budget of what carries the tag `sdxl:environment`, and when people are notified."""
 
     monthly_usd: Number = Field(gt=0, description="Budget of a month in USD.")
     actual_percent: Int = Field(
-        default=80, ge=1, le=1000, description="Actual cost, in percent of the budget, at which to tell."
+        default=80, ge=1, le=1000, description="Actual cost, in percent of the budget, at which people are notified."
     )
     forecast_percent: Int = Field(
-        default=100, ge=1, le=1000, description="Forecast cost, in percent of the budget, at which to tell."
+        default=100, ge=1, le=1000, description="Forecast cost, in percent of the budget, at which people are notified."
     )
     action: BudgetAction | None = Field(
-        default=None, description="What else happens. Left out: nothing, people are told."
+        default=None, description="What else happens. Left out: people are notified, and nothing else happens."
     )
 
     @model_validator(mode="after")
@@ -118,45 +112,29 @@ class Budget(Section):
                 allowed=f"actual_percent ({self.actual_percent}) to 1000",
                 remedy="raise it, or lower actual_percent",
             )
-            raise_problems("budget", [problem])
+            raise_problems([problem])
         return self
 
 
 class Operations(Section):
     """Alarms, dashboard and budget."""
 
-    emails: Emails = Field(
-        default=(), description="Who is mailed; each has to confirm the subscription once. Left out: nobody."
-    )
-    slack: Slack | None = Field(default=None, description="Slack channel that is told too. Left out: none.")
-    alarms: Alarms = Field(default=Alarms(), description="When alarms go off.")
+    emails: Annotated[
+        Annotated[tuple[Annotated[str, Field(pattern=_EMAIL_PATTERN)], ...], Field(max_length=10)], EACH_ONCE
+    ] = Field(default=(), description="Who is mailed; each has to confirm the subscription once. Left out: nobody.")
+    slack: Slack | None = Field(default=None, description="Slack channel that is notified too. Left out: no channel.")
+    alarms: Alarms = Field(default=Alarms(), description="Thresholds of the alarms.")
     dashboard: bool = Field(default=True, strict=True, description="Whether there is a dashboard.")
-    budget: Budget | None = Field(default=None, description="Monthly budget. Left out: none.")
+    budget: Budget | None = Field(default=None, description="Monthly budget. Left out: no budget.")
 
     @model_validator(mode="after")
     def _check(self) -> Operations:
         if self.budget is not None and not self.emails and self.slack is None:
             problem = SettingProblem(
                 location=("budget",),
-                text="nobody would be told of it",
+                text="nobody would be notified",
                 allowed="a budget with operations.emails or operations.slack",
                 remedy="name at least one of the two",
             )
-            raise_problems("operations", [problem])
+            raise_problems([problem])
         return self
-
-
-def operations_problems(api: Api | None, operations: Operations | None) -> Iterator[SettingProblem]:
-    """Problems between the alarms and the API; sections that are absent are left out of the checks."""
-    if api is None or operations is None:
-        return
-    seconds, timeout = operations.alarms.latency_p95_seconds, api.integration_timeout_seconds
-    if seconds is not None and seconds >= timeout:
-        yield SettingProblem(
-            location=("operations", "alarms", "latency_p95_seconds"),
-            text=f"{seconds:g} is not below api.integration_timeout_seconds, {timeout}: no answer takes longer than "
-            "that, and the alarm would never go off",
-            received=seconds,
-            allowed=f"less than {timeout}",
-            remedy="lower it, or leave it out",
-        )

@@ -1,35 +1,55 @@
-"""The settings of `pipeline.yaml`: from where, in which order and with which checks the environments are deployed."""
+"""The file `pipeline.yaml`: from where, in which order and with which checks the environments are deployed."""
 
 from __future__ import annotations
 
+import difflib
 import json
+from collections.abc import Iterator, Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
 
-from stacks.environment.section import Section
+from stacks.environment.documents import located, read_settings
+from stacks.environment.files import FILE_SUFFIX, PIPELINE_NAME, load_environments
+from stacks.environment.model import Environment
 from stacks.environment.values import (
     ACCOUNT_PATTERN,
-    CONNECTION_ARN_PATTERN,
     NAME_PATTERN,
     REGION_PATTERN,
-    REPOSITORY_PATTERN,
-    ROLE_NAME_PATTERN,
+    EnvironmentFileError,
+    Location,
     LogRetentionDays,
+    Section,
+    SettingProblem,
+    described_pattern,
 )
 
+PIPELINE_FILE = PIPELINE_NAME + FILE_SUFFIX
 SCHEMA_FILE_NAME = "pipeline.schema.json"
 SmokeTest = Literal["image", "health", "none"]
+
+_REPOSITORY_PATTERN = described_pattern(
+    r"^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)+$", "owner/name of a repository, such as my-org/sdxl"
+)
+# AWS CodeConnections, and the older name of the same service, whose connections still work.
+_CONNECTION_ARN_PATTERN = described_pattern(
+    r"^arn:aws(-cn|-us-gov)?:(codeconnections|codestar-connections):[a-z0-9-]+:\d{12}:connection/[0-9a-f-]+$",
+    "arn:<partition>:codeconnections:<region>:<account>:connection/<id>",
+)
+_ROLE_NAME_PATTERN = described_pattern(
+    r"^[A-Za-z0-9+=,.@_-]{1,64}$", "the name of an IAM role: 1 to 64 letters, digits and + = , . @ _ -"
+)
 
 
 class Source(Section):
     """The repository that is rolled out."""
 
-    repository: str = Field(pattern=REPOSITORY_PATTERN, description="Repository, as owner/name.")
+    repository: str = Field(pattern=_REPOSITORY_PATTERN, description="Repository, as owner/name.")
     branch: str = Field(default="main", min_length=1, max_length=255, description="Branch that is rolled out.")
     connection_arn: str = Field(
-        pattern=CONNECTION_ARN_PATTERN,
+        pattern=_CONNECTION_ARN_PATTERN,
         description="Connection of AWS CodeConnections to the repository, in the tooling account, and available.",
     )
 
@@ -39,7 +59,7 @@ class Ring(Section):
 
     name: str = Field(pattern=NAME_PATTERN, description="Name of the ring.")
     environments: tuple[str, ...] = Field(
-        min_length=1, max_length=50, description="Environments of the ring, files beside this one."
+        min_length=1, max_length=50, description="Environments of the ring: files in the same folder."
     )
     approval: Literal["none", "manual"] = Field(
         default="none", description="`manual`: a person lets the rollout into the ring."
@@ -59,7 +79,7 @@ class GitHub(Section):
 
     role_name: str = Field(
         default="sdxl-rollout",
-        pattern=ROLE_NAME_PATTERN,
+        pattern=_ROLE_NAME_PATTERN,
         description="Role of the tooling account that the jobs assume through OpenID Connect.",
     )
 
@@ -87,7 +107,7 @@ def pipeline_schema() -> dict[str, Any]:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **written,
-        "description": "The rollout: in which order the environments beside this file are deployed.",
+        "description": "The rollout: in which order the environments of this folder are deployed.",
     }
 
 
@@ -104,3 +124,108 @@ def _without_references(node: Any, definitions: dict[str, Any]) -> Any:
     if "$ref" in node:
         node = {**definitions[node["$ref"].rsplit("/", 1)[-1]], **{k: v for k, v in node.items() if k != "$ref"}}
     return {key: _without_references(value, definitions) for key, value in node.items()}
+
+
+def load_pipeline(path: Path) -> tuple[Pipeline, Mapping[str, Environment]]:
+    """The pipeline that the file at `path` describes, and the environments of its folder by name.
+
+    Raises:
+        EnvironmentFileError: the file is missing or wrong, disagrees with the environments, or one of these is wrong.
+    """
+    pipeline, document = read_settings(path, Pipeline, remedy="fill it, as docs/rollout.md shows")
+    environments = {environment.name: environment for environment in load_environments(path.parent)}
+    if problems := [located(problem, document) for problem in _pipeline_problems(pipeline, environments)]:
+        raise EnvironmentFileError(problems)
+    return pipeline, environments
+
+
+def _pipeline_problems(pipeline: Pipeline, environments: Mapping[str, Environment]) -> Iterator[SettingProblem]:
+    """What in the rings contradicts itself or the environments there are."""
+    seen: dict[str, str] = {}
+    names: set[str] = set()
+    for index, ring in enumerate(pipeline.rings):
+        here = ("rings", index)
+        if ring.name in names:
+            yield SettingProblem(
+                location=(*here, "name"),
+                text=f"the ring {ring.name!r} stands twice",
+                allowed="each name once",
+                remedy="rename one of the two",
+            )
+        names.add(ring.name)
+        if ring.smoke_test == "none" and not ring.no_smoke_test_reason.strip():
+            yield SettingProblem(
+                location=(*here, "smoke_test"),
+                text="none, without a reason",
+                allowed="image, health, or none with no_smoke_test_reason",
+                remedy="say in no_smoke_test_reason who notices a deployment that does not work",
+            )
+        for place, name in enumerate(ring.environments):
+            location = (*here, "environments", place)
+            if name in seen:
+                yield SettingProblem(
+                    location=location,
+                    text=f"{name!r} is in the ring {seen[name]!r} already",
+                    allowed="each environment in one ring",
+                    remedy="remove one of the two",
+                )
+            seen.setdefault(name, ring.name)
+            if name not in environments:
+                yield _unknown(location, name, environments)
+            elif problem := _smoke_test_problem((*here, "smoke_test"), ring, environments[name]):
+                yield problem
+    yield from _left_out(pipeline, seen, environments)
+
+
+def _left_out(
+    pipeline: Pipeline, seen: Mapping[str, str], environments: Mapping[str, Environment]
+) -> Iterator[SettingProblem]:
+    for place, name in enumerate(pipeline.not_rolled_out):
+        location = ("not_rolled_out", place)
+        if name not in environments:
+            yield _unknown(location, name, environments)
+        elif name in seen:
+            yield SettingProblem(
+                location=location,
+                text=f"{name!r} is in the ring {seen[name]!r}",
+                allowed="environments that are in no ring",
+                remedy="remove it here, or from the ring",
+            )
+    missing = [name for name in environments if name not in seen and name not in pipeline.not_rolled_out]
+    if missing:
+        yield SettingProblem(
+            location=("rings",),
+            text=f"no ring has {', '.join(missing)}",
+            allowed="every environment in one ring, or in not_rolled_out",
+            remedy="add them to a ring, or to not_rolled_out if they are deployed by hand",
+        )
+
+
+def _unknown(location: Location, name: str, environments: Mapping[str, Environment]) -> SettingProblem:
+    close = difflib.get_close_matches(name, environments, n=1)
+    return SettingProblem(
+        location=location,
+        text=f"there is no environment {name!r}",
+        allowed=", ".join(environments),
+        remedy=f"did you mean {close[0]}?" if close else f"add {name}{FILE_SUFFIX}, or remove it",
+    )
+
+
+def _smoke_test_problem(location: Location, ring: Ring, environment: Environment) -> SettingProblem | None:
+    """The problem of a smoke test that cannot run: reported when the file is loaded, not after a deployment."""
+    if environment.api.private is not None and ring.smoke_test != "none":
+        return SettingProblem(
+            location=location,
+            text=f"{ring.smoke_test}, but the API of {environment.name!r} is private: no build reaches it",
+            allowed="none, with no_smoke_test_reason",
+            remedy=f"set it to none, or give {environment.name} its own ring; test from within its VPC",
+        )
+    mode = environment.api.auth.mode
+    if mode != "api_key" and ring.smoke_test == "image":
+        return SettingProblem(
+            location=location,
+            text=f"image, but the API of {environment.name!r} takes no API key: its auth mode is {mode}",
+            allowed="health, or none with no_smoke_test_reason",
+            remedy=f"set it to health, or give {environment.name} its own ring",
+        )
+    return None

@@ -1,19 +1,21 @@
-"""The settings of the section `storage`: what outlives a redeploy."""
+"""The section `storage`: what outlives a deployment."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
-from stacks.environment.problems import SettingProblem
-from stacks.environment.section import Section
-from stacks.environment.values import KEY_ARN_PATTERN, Int, LogRetentionDays
+from stacks.environment.values import Int, LogRetentionDays, Section, described_pattern
+
+_KEY_ARN_PATTERN = described_pattern(
+    r"^arn:aws(-cn|-us-gov)?:kms:[a-z0-9-]+:\d{12}:key/(mrk-)?[0-9a-f-]+$",
+    "arn:<partition>:kms:<region>:<account>:key/<id>, not an alias",
+)
 
 
 class Storage(Section):
-    """What outlives a redeploy."""
+    """What outlives a deployment."""
 
     image_expiration_days: Int = Field(
         default=30, ge=1, le=3650, description="Days after which a stored image is deleted."
@@ -23,30 +25,12 @@ class Storage(Section):
     )
     key_arn: str | None = Field(
         default=None,
-        pattern=KEY_ARN_PATTERN,
+        pattern=_KEY_ARN_PATTERN,
         description="An existing KMS key of the environment's account and region, which encrypts everything. Its "
-        "policy is yours: docs/organization.md says what it must allow. Left out: a key is made.",
+        "policy is yours: docs/organization.md says what it must allow. Left out: the environment makes a key.",
     )
     on_destroy: Literal["keep", "delete"] = Field(
         default="keep",
-        description="What becomes of images, access log and key when the environment is destroyed. `keep`: they stay. "
-        "`delete`: they go, with `sdxl environments destroy`.",
+        description="What happens to images, access log and key when the environment is destroyed. `keep`: they stay. "
+        "`delete`: `sdxl environments destroy` deletes them.",
     )
-
-
-def storage_problems(sections: Mapping[str, Any]) -> Iterator[SettingProblem]:
-    """Problems between the section `storage` and the environment's account and region."""
-    storage: Storage | None = sections.get("storage")
-    if storage is None or storage.key_arn is None:
-        return
-    parts = storage.key_arn.split(":")
-    for what, found in (("region", parts[3]), ("account", parts[4])):
-        wanted = sections.get(what)
-        if wanted is not None and found != wanted:
-            yield SettingProblem(
-                location=("storage", "key_arn"),
-                text=f"{storage.key_arn!r} is of the {what} {found}, the environment of {wanted}",
-                received=storage.key_arn,
-                allowed=f"a key of the {what} {wanted}",
-                remedy=f"use a key of that {what}, or remove it: the environment then makes its own",
-            )

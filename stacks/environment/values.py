@@ -1,90 +1,132 @@
-"""Kinds of values that settings have: numbers that are never converted, origins, tags, names and ARNs."""
+"""What every section of an environment file builds on: the section's base, kinds of values, and how a check reports.
+
+A section declares the patterns of its settings with `described_pattern`, so that messages can say them in words.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Annotated, Literal
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, Strict
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from stacks.environment.problems import Location, SettingProblem, raise_problems, setting_error
+# Where a setting is: ("scaling", "schedules", 1, "timezone").
+Location = tuple[str | int, ...]
+
+
+class Section(BaseModel):
+    """A group of settings: immutable, unknown keys refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """One error in a file. `line` counts from 1; `location` is empty when the whole file is meant."""
+
+    file: Path
+    text: str
+    location: Location = ()
+    line: int | None = None
+    allowed: str | None = None
+    remedy: str | None = None
+
+    @property
+    def field(self) -> str:
+        """The location as messages show it: `scaling.schedules[1].timezone`."""
+        text = ""
+        for step in self.location:
+            if isinstance(step, int):
+                text += f"[{step}]"
+            else:
+                text += f".{step}" if text else step
+        return text
+
+    def __str__(self) -> str:
+        place = str(self.file) if self.line is None else f"{self.file}:{self.line}"
+        lines = [f"{place}: {self.field}: {self.text}" if self.location else f"{place}: {self.text}"]
+        if self.allowed:
+            lines.append(f"    allowed: {self.allowed}")
+        if self.remedy:
+            lines.append(f"    to do:   {self.remedy}")
+        return "\n".join(lines)
+
+
+class EnvironmentFileError(ValueError):
+    """Files that cannot be used; `problems` has every error found, in the order of files and lines."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(sorted(problems, key=lambda problem: (str(problem.file), problem.line or 0)))
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+@dataclass(frozen=True, kw_only=True)
+class SettingProblem:
+    """A problem that a check finds in settings, before its file and line are known."""
+
+    location: Location
+    text: str
+    received: Any = None
+    allowed: str | None = None
+    remedy: str | None = None
+
+    def as_error(self) -> PydanticCustomError:
+        """The problem as an error that a pydantic validator may raise."""
+        context = {"text": self.text, "allowed": self.allowed or "", "remedy": self.remedy or ""}
+        return PydanticCustomError("setting", "{text}", context)
+
+
+def setting_error(text: str, *, allowed: str | None = None, remedy: str | None = None) -> PydanticCustomError:
+    """The error that a validator raises about the value that it was given."""
+    return SettingProblem(location=(), text=text, allowed=allowed, remedy=remedy).as_error()
+
+
+def raise_problems(problems: Iterable[SettingProblem]) -> None:
+    """Raises `problems`, if there are any, as one validation error, each at its own location within the section."""
+    details = [
+        InitErrorDetails(type=problem.as_error(), loc=problem.location, input=problem.received) for problem in problems
+    ]
+    if details:
+        raise ValidationError.from_exception_data("settings", details)
+
+
+# By pattern.
+_WORDS: dict[str, str] = {}
+
+
+def described_pattern(pattern: str, words: str) -> str:
+    """Returns the regular expression `pattern`, which messages describe as `words` from now on."""
+    _WORDS[pattern] = words
+    return pattern
+
+
+def pattern_words(pattern: str) -> str:
+    """The words for `pattern`.
+
+    Raises:
+        KeyError: the pattern was not declared with `described_pattern`.
+    """
+    return _WORDS[pattern]
+
 
 # Endpoint names may not end in a hyphen, and `sdxl-<name>` is one.
-NAME_PATTERN = r"^[a-z]([a-z0-9-]{0,18}[a-z0-9])?$"
-ACCOUNT_PATTERN = r"^\d{12}$"
-REGION_PATTERN = r"^[a-z]{2}(-[a-z]+){1,2}-\d$"
-SCHEDULE_NAME_PATTERN = r"^[a-z][a-z0-9-]{0,39}$"
-MODEL_PACKAGE_ARN_PATTERN = r"^arn:aws(-cn|-us-gov)?:sagemaker:[a-z0-9-]+:\d{12}:model-package/[A-Za-z0-9/-]+$"
-# Amazon Bedrock API reference: ProvisionedModelArn, ImportedModelArn.
-PROVISIONED_MODEL_ARN_PATTERN = r"^arn:aws(-cn|-us-gov)?:bedrock:[a-z0-9-]{1,20}:\d{12}:provisioned-model/[a-z0-9]{12}$"
-IMPORTED_MODEL_ARN_PATTERN = r"^arn:aws(-cn|-us-gov)?:bedrock:[a-z0-9-]{1,20}:\d{12}:imported-model/[a-z0-9]{12}$"
-KEY_NAME_PATTERN = SCHEDULE_NAME_PATTERN
-VARIANT_NAME_PATTERN = r"^[a-z](-?[a-z0-9]){0,39}$"
-# Amazon Cognito, CreateUserPoolDomain.
-DOMAIN_PREFIX_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
-DOMAIN_NAME_PATTERN = r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$"
-CERTIFICATE_ARN_PATTERN = r"^arn:aws(-cn|-us-gov)?:acm:[a-z0-9-]+:\d{12}:certificate/[A-Za-z0-9-]+$"
-EMAIL_PATTERN = r"^[^@\s]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$"
-# AWS CloudFormation, AWS::Chatbot::SlackChannelConfiguration.
-SLACK_WORKSPACE_PATTERN = r"^[0-9A-Z]{1,255}$"
-SLACK_CHANNEL_PATTERN = r"^[A-Za-z0-9]{1,255}$"
-VPC_ENDPOINT_PATTERN = r"^vpce-[0-9a-f]{8}([0-9a-f]{9})?$"
-VPC_PATTERN = r"^vpc-[0-9a-f]{8}([0-9a-f]{9})?$"
-SUBNET_PATTERN = r"^subnet-[0-9a-f]{8}([0-9a-f]{9})?$"
-SECURITY_GROUP_PATTERN = r"^sg-[0-9a-f]{8}([0-9a-f]{9})?$"
-ROUTE_TABLE_PATTERN = r"^rtb-[0-9a-f]{8}([0-9a-f]{9})?$"
-PREFIX_LIST_PATTERN = r"^pl-[0-9a-f]{8}([0-9a-f]{9})?$"
-KEY_ARN_PATTERN = r"^arn:aws(-cn|-us-gov)?:kms:[a-z0-9-]+:\d{12}:key/(mrk-)?[0-9a-f-]+$"
-BOUNDARY_PATTERN = r"^(arn:aws(-cn|-us-gov)?:iam::(\d{12}|aws):policy/)?[A-Za-z0-9+=,.@_/-]{1,512}$"
-REPOSITORY_PATTERN = r"^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)+$"
-# AWS CodeConnections, and the older name of the same service, whose connections still work.
-CONNECTION_ARN_PATTERN = (
-    r"^arn:aws(-cn|-us-gov)?:(codeconnections|codestar-connections):[a-z0-9-]+:\d{12}:connection/[0-9a-f-]+$"
+NAME_PATTERN = described_pattern(
+    r"^[a-z]([a-z0-9-]{0,18}[a-z0-9])?$",
+    "1 to 20 lower-case letters, digits and hyphens; a letter first, no hyphen last",
 )
-ROLE_NAME_PATTERN = r"^[A-Za-z0-9+=,.@_-]{1,64}$"
+# API keys and schedules.
+ITEM_NAME_PATTERN = described_pattern(
+    r"^[a-z][a-z0-9-]{0,39}$", "1 to 40 lower-case letters, digits and hyphens; a letter first"
+)
+ACCOUNT_PATTERN = described_pattern(r"^\d{12}$", "an AWS account number: 12 digits in quotes")
+REGION_PATTERN = described_pattern(r"^[a-z]{2}(-[a-z]+){1,2}-\d$", "a region's code, such as us-east-1")
 
-PATTERN_WORDS = {
-    NAME_PATTERN: "1 to 20 lower-case letters, digits and hyphens; a letter first, no hyphen last",
-    ACCOUNT_PATTERN: "an AWS account number: 12 digits in quotes",
-    REGION_PATTERN: "a region's code, such as us-east-1",
-    SCHEDULE_NAME_PATTERN: "1 to 40 lower-case letters, digits and hyphens; a letter first",
-    VARIANT_NAME_PATTERN: "1 to 40 lower-case letters and digits, single hyphens between them; a letter first",
-    DOMAIN_PREFIX_PATTERN: "1 to 63 lower-case letters, digits and hyphens, no hyphen first or last",
-    DOMAIN_NAME_PATTERN: "a domain name in lower case, such as images.example.com",
-    CERTIFICATE_ARN_PATTERN: "arn:<partition>:acm:<region>:<account>:certificate/<id>",
-    EMAIL_PATTERN: "an email address",
-    SLACK_WORKSPACE_PATTERN: "the id of a Slack workspace: capital letters and digits",
-    SLACK_CHANNEL_PATTERN: "the id of a Slack channel: letters and digits, not its name",
-    VPC_ENDPOINT_PATTERN: "the id of a VPC endpoint, such as vpce-0123456789abcdef0",
-    VPC_PATTERN: "the id of a VPC, such as vpc-0123456789abcdef0",
-    SUBNET_PATTERN: "the id of a subnet, such as subnet-0123456789abcdef0",
-    SECURITY_GROUP_PATTERN: "the id of a security group, such as sg-0123456789abcdef0",
-    ROUTE_TABLE_PATTERN: "the id of a route table, such as rtb-0123456789abcdef0",
-    PREFIX_LIST_PATTERN: "the id of a prefix list, such as pl-01234567",
-    KEY_ARN_PATTERN: "arn:<partition>:kms:<region>:<account>:key/<id>, not an alias",
-    BOUNDARY_PATTERN: "the name of a managed policy, with its path, or its ARN",
-    REPOSITORY_PATTERN: "owner/name of a repository, such as my-org/sdxl",
-    CONNECTION_ARN_PATTERN: "arn:<partition>:codeconnections:<region>:<account>:connection/<id>",
-    ROLE_NAME_PATTERN: "the name of an IAM role: 1 to 64 letters, digits and + = , . @ _ -",
-    MODEL_PACKAGE_ARN_PATTERN: "arn:<partition>:sagemaker:<region>:<account>:model-package/<name>",
-    PROVISIONED_MODEL_ARN_PATTERN: "arn:<partition>:bedrock:<region>:<account>:provisioned-model/<12 characters>",
-    IMPORTED_MODEL_ARN_PATTERN: "arn:<partition>:bedrock:<region>:<account>:imported-model/<12 characters>",
-}
-
-# Name of the API's stage, with which every path of its address begins.
-API_STAGE = "api"
-# What the resources of an environment are told apart by, in the bill too. Of the 50 tags that AWS allows, one.
+# The key by which the resources and costs of an environment are found.
 ENVIRONMENT_TAG = "sdxl:environment"
-TAGS_LIMIT = 49
-TAG_KEY_LENGTH = 128
-TAG_VALUE_LENGTH = 256
-_TAG_CHARACTERS = re.compile(r"[\w\s+\-=.:/@]*")
-
-_HOST = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*|\[[0-9a-f:]+\]"
-_ORIGIN = re.compile(rf"(?P<scheme>https?)://({_HOST})(:(?P<port>[1-9]\d{{0,4}}))?")
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def _refuse_zero_instances(value: object) -> object:
@@ -105,21 +147,22 @@ def _refuse_booleans(value: object) -> object:
     return value
 
 
+Int = Annotated[int, Strict()]
+Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]
+Instances = Annotated[int, Strict(), Field(ge=1, le=100), BeforeValidator(_refuse_zero_instances)]
+# Amazon CloudWatch Logs, PutRetentionPolicy.
 LogRetentionDays = Annotated[
     Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 3653],
     BeforeValidator(_refuse_booleans),
 ]
-Int = Annotated[int, Strict()]
-Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]
-Instances = Annotated[int, Strict(), Field(ge=1, le=100), BeforeValidator(_refuse_zero_instances)]
 
 
-def unique(values: tuple[str, ...], location: Location = ()) -> Iterator[SettingProblem]:
-    """A problem for each value that stood before."""
+def repeated(values: Sequence[str]) -> Iterator[SettingProblem]:
+    """A problem for each of `values` that stands in the list before."""
     for index, value in enumerate(values):
         if value in values[:index]:
             yield SettingProblem(
-                location=(*location, index),
+                location=(index,),
                 text=f"{value!r} stands twice",
                 received=value,
                 allowed="each entry once",
@@ -127,74 +170,26 @@ def unique(values: tuple[str, ...], location: Location = ()) -> Iterator[Setting
             )
 
 
-def valid_origins(origins: tuple[str, ...]) -> tuple[str, ...]:
-    """Returns `origins` if a browser could send each of them in its Origin header."""
-    problems = [*unique(origins)]
-    for index, origin in enumerate(origins):
-        text, remedy = _origin_problem(origin)
-        if text:
-            allowed = '"*", or scheme://host[:port] with http or https'
-            problems.append(
-                SettingProblem(location=(index,), text=text, received=origin, allowed=allowed, remedy=remedy)
+def repeated_names(names: Sequence[str], kind: str, location: Location = ()) -> Iterator[SettingProblem]:
+    """A problem for each of `names` that another `kind`, such as `schedule`, of the list at `location` has before."""
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            yield SettingProblem(
+                location=(*location, index, "name"),
+                text=f"{name!r} stands twice",
+                received=name,
+                allowed=f"a name that no other {kind} has",
+                remedy="rename one of the two",
             )
-    if "*" in origins and len(set(origins)) > 1:
-        problems.append(
-            SettingProblem(
-                location=(origins.index("*"),),
-                text='"*" stands beside other origins, which it includes',
-                received="*",
-                allowed='"*" alone, or a list of origins',
-                remedy='remove "*", or everything else',
-            )
-        )
-    if problems:
-        raise_problems("allow_origins", problems)
-    return origins
 
 
-def _origin_problem(origin: str) -> tuple[str | None, str | None]:
-    if origin == "*":
-        return None, None
-    match = _ORIGIN.fullmatch(origin)
-    if match is None:
-        text = f"{origin!r} is not an origin"
-        if _ORIGIN.match(origin.lower()):
-            return text, "an origin is in lower case and has no path, and no slash at its end"
-        return text, 'write for example "https://images.example.com"'
-    port = int(match["port"] or 0)
-    if port > 65535:
-        return f"{origin!r} has a port above 65535", "use the port that the browser shows"
-    if port == _DEFAULT_PORTS[match["scheme"]]:
-        return f"{origin!r} never matches: browsers leave the default port out", f"remove :{port}"
-    return None, None
+def _each_once(values: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    raise_problems(repeated(values or ()))
+    return values
 
 
-def valid_tags(tags: dict[str, str]) -> dict[str, str]:
-    """Returns `tags` if AWS takes them (AWS documentation, "Tag naming limits and requirements")."""
-    problems = []
-    if len(tags) > TAGS_LIMIT:
-        text = f"{len(tags)} tags"
-        remedy = f"remove {len(tags) - TAGS_LIMIT}"
-        problems.append(SettingProblem(location=(), text=text, allowed=f"up to {TAGS_LIMIT} tags", remedy=remedy))
-    for key, value in tags.items():
-        for text, allowed, remedy in _tag_problems(key, value):
-            problems.append(SettingProblem(location=(key,), text=text, received=value, allowed=allowed, remedy=remedy))
-    if problems:
-        raise_problems("tags", problems)
-    return tags
-
-
-def _tag_problems(key: str, value: str) -> Iterator[tuple[str, str, str]]:
-    if key == ENVIRONMENT_TAG:
-        yield f"the key {key!r} is set by the toolkit, to the environment's name", "another key", "remove it"
-    if key.lower().startswith("aws:"):
-        yield f"the key {key!r} has the prefix aws:", "keys without that prefix", "AWS reserves it: choose another key"
-    for what, text, low, high in (("key", key, 1, TAG_KEY_LENGTH), ("value", value, 0, TAG_VALUE_LENGTH)):
-        if not low <= len(text) <= high:
-            yield f"the {what} has {len(text)} characters", f"{low} to {high} characters", f"change the {what}"
-        if not _TAG_CHARACTERS.fullmatch(text):
-            allowed = "letters, digits, spaces and + - = . _ : / @"
-            yield f"the {what} {text!r} has characters that AWS refuses", allowed, f"change the {what}"
+# For lists of texts.
+EACH_ONCE = AfterValidator(_each_once)
 
 
 def pascal(name: str) -> str:

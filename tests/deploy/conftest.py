@@ -1,23 +1,41 @@
-"""The engine in this process for its own tests, and one emulator in a process of its own for everything else."""
+"""One emulator in a process of its own, and the home folder of the CDK CLI."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from cloudformation_support import FakeContainers, Stacks
 from deploy_harness import running_emulator
-from moto.sagemaker.responses import SageMakerResponse
+from deployed_api import DeployedApi, api_to_call
 
-from emulator.aws import AwsApplication
-from emulator.cloudformation.clients import Clients
 from emulator.state_file import RunningEmulator
 
-REGION = "eu-west-1"
 _accounts = itertools.count(300_000_000_000)
+# The files that take longest start first, so that the workers end together. What is not named here is quick.
+LONGEST_FIRST = (
+    "test_example_environments",
+    "test_guarded_updates",
+    "test_lifecycle",
+    "test_rollout",
+    "test_documented_examples",
+    "test_openai_client",
+    "test_checked_environments",
+    "test_preflight",
+)
+# The files of a group run in one worker, which deploys what they share once.
+GROUPS = {"test_documented_examples": "api", "test_openai_client": "api"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order the files, and keep the tests of a file in one worker, for `--dist=loadgroup --no-loadscope-reorder`."""
+    own = [item for item in items if item.path.parent == Path(__file__).parent]
+    for item in own:
+        item.add_marker(pytest.mark.xdist_group(GROUPS.get(item.path.stem, item.path.stem)))
+    order = {name: position for position, name in enumerate(LONGEST_FIRST)}
+    own.sort(key=lambda item: order.get(item.path.stem, len(order)))
+    items[:] = [item for item in items if item.path.parent != Path(__file__).parent] + own
 
 
 @pytest.fixture(scope="session")
@@ -34,35 +52,13 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def application() -> AwsApplication:
-    return AwsApplication("000000000000", FakeContainers())
-
-
-@pytest.fixture
-def containers(application: AwsApplication) -> FakeContainers:
-    """What the in-process emulator starts behind endpoints."""
-    containers = FakeContainers()
-    SageMakerResponse.mended_for = containers
-    return containers
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeployedApi]:
+    """One deployed API for all tests that only call it."""
+    with api_to_call(tmp_path_factory.mktemp("api")) as api:
+        yield api
 
 
 @pytest.fixture
 def account() -> str:
     """An account that no other test uses."""
     return str(next(_accounts))
-
-
-@pytest.fixture(scope="session")
-def clients(application: AwsApplication) -> Clients:
-    return Clients(application)
-
-
-@pytest.fixture
-def client(clients: Clients, account: str) -> Callable[[str], Any]:
-    """boto3 clients of the test's account, in-process."""
-    return lambda service: clients.client(service, account, REGION)
-
-
-@pytest.fixture
-def stacks(client: Callable[[str], Any]) -> Stacks:
-    return Stacks(client("cloudformation"))

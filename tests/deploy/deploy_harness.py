@@ -1,4 +1,4 @@
-"""An emulator in a process of its own, and the real CDK CLI against it, both away from the user's own files."""
+"""An emulator in a process of its own, and the real CDK CLI against it, both apart from the user's files."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,51 +15,31 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from emulator import state_file
+from emulator import testing
 from emulator.client import DUMMY_SECRET, access_key_id, child_environment
 from emulator.state_file import RunningEmulator
+from sdxl.local import emulator_facts
 from tools.build_layer import layer_archive
 
 ROOT = Path(__file__).resolve().parents[2]
 CDK = ROOT / "node_modules" / ".bin" / "cdk"
 REGION = "us-east-1"
+# Eleven environments take 20 s on two idle cores, and minutes where other work shares them.
+CDK_TIMEOUT_SECONDS = 280
 QUIET = {
     "CDK_VALIDATION": "false",
     "CI": "1",
-    "JSII_SILENCE_WARNING_DEPRECATED_NODE_VERSION": "1",
-    "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20",
-    "NODE_NO_WARNINGS": "1",
     "NO_COLOR": "1",
 }
 
 
 @contextlib.contextmanager
 def running_emulator(directory: Path, *arguments: str) -> Iterator[RunningEmulator]:
-    """An emulator on free ports. It ends with this process however that ends: it holds the other end of a pipe."""
-    state = directory / "emulator.json"
-    command = [sys.executable, "-m", "emulator", "--port", "0", "--state-file", str(state), "--end-with-stdin"]
-    with (directory / "emulator.log").open("wb") as log:
-        process = subprocess.Popen([*command, *arguments], cwd=ROOT, stdin=subprocess.PIPE, stdout=log, stderr=log)
-    try:
-        yield wait_for_state(state, process, directory / "emulator.log")
-    finally:
-        process.terminate()
-        process.wait(20)
-        assert process.stdin is not None
-        process.stdin.close()
-
-
-def wait_for_state(path: Path, process: subprocess.Popen[bytes], log: Path) -> RunningEmulator:
-    """What the state file says once it is there."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        found = state_file.read(path)
-        if found is not None:
-            return found
-        if process.poll() is not None:
-            break
-        time.sleep(0.05)
-    raise RuntimeError(f"the emulator did not start: {log.read_text()}")
+    """An emulator that has what the catalog says AWS has."""
+    facts = directory / "facts.json"
+    emulator_facts.write(facts)
+    with testing.running_emulator(directory, "--facts", str(facts), *arguments) as running:
+        yield running
 
 
 @dataclass(frozen=True)
@@ -80,7 +59,7 @@ class Account:
             env=self.variables(),
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=CDK_TIMEOUT_SECONDS,
             check=False,
         )
 

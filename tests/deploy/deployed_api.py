@@ -1,8 +1,9 @@
-"""The project's own stacks in an emulator of their own, deployed with the real CDK CLI: an API to call."""
+"""A deployed API to call: the one that the environment variables name, or one in an emulator."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -31,13 +32,23 @@ class DeployedApi(NamedTuple):
 
 
 @contextlib.contextmanager
-def deployed_api(folder: Path, environment: str = ENVIRONMENT) -> Iterator[DeployedApi]:
-    """Deploy an environment of `ACCOUNT` into an emulator that ends with this process."""
+def api_to_call(folder: Path) -> Iterator[DeployedApi]:
+    """The API at SDXL_API_URL with SDXL_API_KEY, or else the project's stacks in an emulator."""
+    if url := os.environ.get("SDXL_API_URL"):
+        yield DeployedApi(url, os.environ["SDXL_API_KEY"])
+        return
+    with deployed_api(folder) as api:
+        yield api
+
+
+@contextlib.contextmanager
+def deployed_api(folder: Path) -> Iterator[DeployedApi]:
+    """The environment above, deployed with the real CDK CLI into an emulator that ends with this process."""
     home = folder / "home"
     environments = folder / "environments"
     for directory in (home, environments):
         directory.mkdir()
-    (environments / "dev.yaml").write_text(environment)
+    (environments / "dev.yaml").write_text(ENVIRONMENT)
     with running_emulator(folder) as emulator:
         account = Account(emulator, ACCOUNT, home)
         _run(account, "bootstrap", f"aws://{ACCOUNT}/{REGION}", app="")

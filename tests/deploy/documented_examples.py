@@ -30,11 +30,11 @@ class Example:
 
     @property
     def name(self) -> str:
-        """What tells it from the others."""
+        """The language and the line, which no other example has."""
         return f"{self.language}-line-{self.line}"
 
     def run(self, folder: Path, variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
-        """Run it in a folder, with these variables beside the process's own."""
+        """Run it in a folder, with these variables and those of the process."""
         return subprocess.run(
             [*_RUN_WITH[self.language], self.code],
             cwd=folder,

@@ -1,4 +1,4 @@
-"""Drives every route by which a function uses a permission, and tells what the emulator saw its role use."""
+"""Drives every route by which a function uses a permission, and reports what the emulator saw its role use."""
 
 from __future__ import annotations
 

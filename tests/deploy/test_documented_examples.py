@@ -1,20 +1,17 @@
 """What the pages for developers and the quickstart notebook show, run as it stands against a deployed API.
 
-The API is the one at SDXL_API_URL with SDXL_API_KEY, or else the project's own stacks in an emulator of their own. The
-model source is `optimized`, which has everything that the examples ask for.
+The model source is `optimized`, which has everything that the examples ask for.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import nbclient
 import nbformat
 import pytest
 from deploy_harness import ROOT
-from deployed_api import deployed_api
+from deployed_api import DeployedApi
 from documented_examples import Example, examples
 from PIL import Image
 
@@ -25,18 +22,14 @@ SIZE = (1344, 768)
 
 
 @pytest.fixture(scope="module")
-def variables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+def variables(api: DeployedApi) -> dict[str, str]:
     """Where the deployed API is, as the examples and the notebook read it."""
-    if address := os.environ.get("SDXL_API_URL"):
-        yield {"SDXL_API_URL": address, "SDXL_API_KEY": os.environ["SDXL_API_KEY"]}
-        return
-    with deployed_api(tmp_path_factory.mktemp("documented")) as api:
-        yield {"SDXL_API_URL": api.url, "SDXL_API_KEY": api.key}
+    return {"SDXL_API_URL": api.url, "SDXL_API_KEY": api.key}
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the examples leave their files for one another, with those that a reader is told to bring."""
+    """Where the examples leave their files for one another, and the files that the page asks a reader to bring."""
     folder = tmp_path_factory.mktemp("examples")
     mask = Image.new("L", SIZE, "black")
     mask.paste("white", (900, 50, 1200, 350))

@@ -44,7 +44,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 
 class Examples:
-    """All example environments in one account, where the region is each one's own."""
+    """All example environments in one account, each in its region."""
 
     def __init__(self, account: Account, folder: Path) -> None:
         self.account, self.folder = account, folder
@@ -76,10 +76,11 @@ class Examples:
 
 @pytest.fixture(scope="module")
 def examples(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Examples]:
-    # An emulator of their own: one that other tests use serves the only API it has at its root.
+    # A separate emulator: the one that other tests use serves its only API at its root.
     folder = tmp_path_factory.mktemp("examples")
     with running_emulator(folder) as emulator:
-        yield Examples(_deployed(Account(emulator, "111122223333", home), folder), folder)
+        (account,) = {environment.account for environment in EXAMPLES.values()}
+        yield Examples(_deployed(Account(emulator, account, home), folder), folder)
 
 
 def _deployed(account: Account, folder: Path) -> Account:
@@ -218,8 +219,9 @@ def test_the_functions_need_every_permission_that_they_hold_and_no_other(example
     assert denied(examples, environment) == []
     documented = documented_as_used(examples, environment)
     assert used(found) == documented
-    of_authorizer = used([role for role in found if "KeyAuthorizer" in role["role"]])
-    # In whichever network it is.
+    image_function = examples.outputs(environment)["FunctionName"]
+    of_authorizer = used([role for role in found if not any(image_function in name for name in role["functions"])])
+    # In every network.
     assert {grant for grant in of_authorizer if not grant[0].startswith("ec2:")} == {
         grant for grant in documented if grant[0].startswith(("logs:", "xray:"))
     }
@@ -268,7 +270,7 @@ def _engine(examples: Examples, environment: Environment) -> dict[str, str]:
     return engine
 
 
-# What the emulator's moto has no such call for; the APIs' models have checked their parameters.
+# Calls that the emulator does not have. `parse` has checked their parameters by the APIs' models.
 NOT_EMULATED = {
     ("application-autoscaling", "describe_scaling_activities"),
     ("lambda", "get_account_settings"),
@@ -281,17 +283,13 @@ READS = ("describe_", "get_", "list_", "filter_")
 
 def test_commands_of_the_runbooks_that_read_are_answered(examples: Examples) -> None:
     environment = EXAMPLES["operations"]
-    stacks = examples.client("cloudformation", environment)
-    found = stacks.describe_stack_resources(StackName="sdxl-operations-Api")["StackResources"]
-    roles = {
-        item["LogicalResourceId"]: item["PhysicalResourceId"] for item in found if item["ResourceType"].endswith("Role")
-    }
-    role = next(name for logical_id, name in roles.items() if logical_id.startswith("ImageFunction"))
+    function = examples.outputs(environment)["FunctionName"]
+    role = examples.client("lambda", environment).get_function_configuration(FunctionName=function)["Role"]
     variables = {
         "ENV": environment.name,
         "ACCOUNT": environment.account,
-        "FUNCTION_ROLE": role,
-        "FUNCTION": examples.outputs(environment)["FunctionName"],
+        "FUNCTION_ROLE": role.rpartition("/")[2],
+        "FUNCTION": function,
         "STOP_POLICY": f"arn:aws:iam::{environment.account}:policy/stop",
         "MODEL_ID": "stability.sd3-5-large-v1:0",
         "START": "2026-01-01T00:00:00Z",
@@ -305,7 +303,7 @@ def test_commands_of_the_runbooks_that_read_are_answered(examples: Examples) -> 
             call = parse(line, variables)
             if (call.service, call.method) in NOT_EMULATED or not call.method.startswith(READS):
                 continue
-            # Raises where the emulator's deployment has no such thing.
+            # Raises where the deployment lacks what the command reads.
             answer = getattr(examples.client(call.service, environment), call.method)(**call.parameters)
             # This environment has no model of Bedrock to ask for.
             assert call.query is None or "BEDROCK" in call.query or jmespath.search(call.query, answer), line
@@ -342,7 +340,7 @@ def test_saved_queries_read_what_the_function_writes(examples: Examples) -> None
     assert [line for line in lines if "_aws" in line and "request_id" in line] == []
 
 
-def test_an_endpoint_that_is_gone_is_felt_and_told_by_the_environments_alarm_alone(examples: Examples) -> None:
+def test_a_deleted_endpoint_sets_off_alarms_and_only_the_environments_alarm_notifies(examples: Examples) -> None:
     environment = EXAMPLES["operations"]
     cloudwatch = examples.client("cloudwatch", environment)
 

@@ -1,4 +1,4 @@
-"""Updates of a deployed endpoint with the real CDK CLI, while clients go on calling: what is taken back, what is kept.
+"""Updates of a deployed endpoint with the real CDK CLI, while clients go on calling: what is rolled back, what is kept.
 
 Each test stands on the one before it.
 """
@@ -18,7 +18,7 @@ from typing import Any
 import httpx2
 import pytest
 import yaml
-from deploy_harness import REGION, ROOT, Account, copy_of_app, synthesize
+from deploy_harness import REGION, Account
 
 from emulator.state_file import RunningEmulator
 
@@ -35,7 +35,7 @@ CANARY = {
     "traffic": "canary",
     "canary_percent": 50,
     "bake_seconds": 120,
-    # The stand-in is quick; here only errors are to take an update back.
+    # The stand-in is quick; here only errors are to roll an update back.
     "rollback": {"latency_p95_seconds": 60},
 }
 SETTINGS = {
@@ -65,12 +65,10 @@ class Guarded:
         (folder / "environments" / "guarded.yaml").write_text(
             yaml.safe_dump({name: value for name, value in environment.items() if value is not None})
         )
-        root = ROOT
-        if image != IMAGE:
-            root = copy_of_app(folder)
-            catalog = root / "stacks" / "catalog" / "sdxl_open.json"
-            catalog.write_text(catalog.read_text().replace(IMAGE, image))
-        return synthesize(self.account, folder, "assembly", root=root, environments=folder / "environments")
+        from quick_synthesis import catalog_with, synthesize_here  # noqa: PLC0415 - only where it runs, see there
+
+        with catalog_with(folder, IMAGE, image):
+            return synthesize_here(folder / "assembly", folder / "environments")
 
     def deploy(self, assembly: str) -> tuple[int, str]:
         """Deploy; answers with the CLI's exit status and what it said."""
@@ -169,7 +167,7 @@ def guarded(emulator: RunningEmulator, home: Path, tmp_path_factory: pytest.Temp
     shutil.rmtree(folder)
 
 
-def test_a_bad_model_version_is_taken_back_by_the_alarm_while_clients_are_served(guarded: Guarded) -> None:
+def test_a_bad_model_version_is_rolled_back_by_the_alarm_while_clients_are_served(guarded: Guarded) -> None:
     before = guarded.image()
     assembly = guarded.synthesize(image=BAD)
 
@@ -187,10 +185,10 @@ def test_a_bad_model_version_is_taken_back_by_the_alarm_while_clients_are_served
     assert guarded.generate().status_code == 200
 
 
-def test_a_container_that_does_not_start_is_taken_back_before_it_gets_traffic(guarded: Guarded) -> None:
+def test_a_container_that_does_not_start_is_rolled_back_before_it_gets_traffic(guarded: Guarded) -> None:
     errors = guarded.metric("Invocation5XXErrors")
 
-    # The emulator has nothing that stands in for such an image.
+    # The emulator has nothing that stands in for this image.
     with guarded.traffic() as answers:
         status, said = guarded.deploy(guarded.synthesize(image="somebody-elses:2.0.1"))
 
@@ -274,7 +272,7 @@ def test_a_deployment_that_was_cut_off_is_finished_by_running_it_again(guarded: 
 def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
+        assert time.monotonic() < deadline, "the condition did not come true"
         time.sleep(0.02)
 
 

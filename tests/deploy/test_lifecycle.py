@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from deploy_harness import REGION, Account, copy_of_app, synthesize
+from deploy_harness import REGION, ROOT, Account, copy_of_app, synthesize
 
 from emulator.state_file import RunningEmulator
 
@@ -38,12 +38,15 @@ class Life:
     kept: dict[str, str] = field(default_factory=dict)
 
     def synthesize(self, name: str, *, source: str = "open", count: int = 1, root: Path | None = None) -> str:
-        """Synthesize the app with one environment file."""
+        """Synthesize the app with one environment file; `root` is the app as its users start it, with the CLI."""
         environments = self.folder / f"environments-{name}"
         environments.mkdir()
         (environments / "dev.yaml").write_text(ENVIRONMENT.format(source=source, count=count))
-        others = {"root": root} if root else {}
-        return synthesize(self.account, self.folder, name, environments=environments, **others)
+        from quick_synthesis import synthesize_here  # noqa: PLC0415 - only where it runs, see there
+
+        if root:
+            return synthesize(self.account, self.folder, name, root=root, environments=environments)
+        return synthesize_here(self.folder / name, environments)
 
     def deploy(self, assembly: str) -> str:
         """Deploy; answers with what the CLI says."""
@@ -104,7 +107,7 @@ def test_the_account_is_bootstrapped(life: Life) -> None:
 
 
 def test_dev_is_deployed_and_answers_with_an_image(life: Life) -> None:
-    life.deploy(life.synthesize("first"))
+    life.deploy(life.synthesize("first", root=ROOT))
 
     assert life.health()["model_source"] == "open"
     image = life.generate("image/png")
@@ -210,7 +213,7 @@ def test_destroying_leaves_the_images_and_their_key(life: Life) -> None:
     assert life.client("apigateway").get_rest_apis()["items"] == []
 
 
-def test_deploying_after_destroying_starts_anew_beside_what_was_kept(life: Life) -> None:
+def test_deploying_after_destroying_starts_anew_and_leaves_what_was_kept(life: Life) -> None:
     life.deploy(life.assembly)
 
     new = life.account.outputs("sdxl-dev-Storage")

@@ -1,21 +1,17 @@
-"""The real `openai` client, sync and async, against the deployed API: only its base URL and key are ours.
-
-The API is the one at SDXL_API_URL with SDXL_API_KEY, or else the project's own stacks in an emulator of their own.
-"""
+"""The real `openai` client, sync and async, against the deployed API: only its base URL and key are ours."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
 import io
-import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx2
 import openai
 import pytest
-from deployed_api import DeployedApi, deployed_api
+from deployed_api import DeployedApi
 from PIL import Image
 
 pytestmark = [
@@ -26,15 +22,6 @@ pytestmark = [
 
 SMALL: dict[str, Any] = {"size": "128x128", "extra_body": {"steps": 10, "seed": 7}}
 Client = openai.OpenAI
-
-
-@pytest.fixture(scope="module")
-def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeployedApi]:
-    if url := os.environ.get("SDXL_API_URL"):
-        yield DeployedApi(url, os.environ["SDXL_API_KEY"])
-        return
-    with deployed_api(tmp_path_factory.mktemp("openai")) as api:
-        yield api
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
@@ -19,8 +20,6 @@ from typer.testing import CliRunner
 
 from emulator.state_file import RunningEmulator
 from sdxl.cli import app
-from sdxl.commands import preflight as command
-from sdxl.deployment.aws import load_named_environment
 from stacks.catalog import load_catalog
 
 CORE = "stability.stable-image-core-v1:1"
@@ -33,6 +32,7 @@ INPAINT = {
     "region": "us-west-2",
     "model": {**BEDROCK["model"], "inpaint_model_id": "stability.stable-image-inpaint-v1:0"},
 }
+_accounts = itertools.count(200_000_000_000)
 G5 = load_catalog().instance_type("ml.g5.4xlarge").quota_code
 G5_8 = load_catalog().instance_type("ml.g5.8xlarge").quota_code
 BOOTSTRAP = {
@@ -83,6 +83,14 @@ class Place:
         )
         sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=name)
 
+    def preflight(self, *arguments: str) -> tuple[int, list[dict[str, Any]]]:
+        """The exit code and the findings of the command, run in this process."""
+        result = CliRunner().invoke(app, ["preflight", "--dir", str(self.directory), "--json", *arguments])
+        assert result.exit_code in (0, 1), result.output
+        content = json.loads(result.stdout)
+        assert content["ok"] == (result.exit_code == 0)
+        return result.exit_code, content["findings"]
+
 
 @pytest.fixture(scope="module", autouse=True)
 def service_models() -> Iterator[None]:
@@ -95,25 +103,22 @@ def service_models() -> Iterator[None]:
 
 
 @pytest.fixture
+def account() -> str:
+    """An account that no other test uses."""
+    return str(next(_accounts))
+
+
+@pytest.fixture
 def place(emulator: RunningEmulator, account: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     found = Account(emulator, account, tmp_path)
     for name, value in found.variables().items():
         if name.startswith("AWS_"):
             monkeypatch.setenv(name, value)
-    monkeypatch.setattr(command, "load_named_environment", lambda name: load_named_environment(name, tmp_path))
     yield Place(found, tmp_path)
     Place(found, tmp_path).facts()
     sagemaker = found.client("sagemaker")
     for endpoint in sagemaker.list_endpoints()["Endpoints"]:
         sagemaker.delete_endpoint(EndpointName=endpoint["EndpointName"])
-
-
-def looked_at(*arguments: str) -> tuple[int, list[dict[str, Any]]]:
-    result = CliRunner().invoke(app, ["preflight", "--env", "dev", "--json", *arguments])
-    assert result.exit_code in (0, 1), result.output
-    content = json.loads(result.stdout)
-    assert content["ok"] == (result.exit_code == 0)
-    return result.exit_code, content["findings"]
 
 
 CLEAN = {"open": OPEN, "scaled": SCALED, "optimized": OPTIMIZED, "bedrock": BEDROCK, "bedrock with masks": INPAINT}
@@ -123,7 +128,7 @@ CLEAN = {"open": OPEN, "scaled": SCALED, "optimized": OPTIMIZED, "bedrock": BEDR
 def test_a_clean_account_gives_no_finding(place: Place, settings: dict[str, Any]) -> None:
     place.prepare(settings)
 
-    code, findings = looked_at()
+    code, findings = place.preflight()
 
     assert [finding for finding in findings if finding["status"] != "ok"] == []
     assert code == 0
@@ -131,15 +136,15 @@ def test_a_clean_account_gives_no_finding(place: Place, settings: dict[str, Any]
 
 
 def test_the_command_itself_in_a_process_of_its_own(place: Place) -> None:
-    example = yaml.safe_load((Path(__file__).resolve().parents[2] / "environments" / "dev.yaml").read_text())
-    account = Account(place.account.emulator, example["account"], place.directory)
-    account.client("ssm", example["region"]).put_parameter(
-        Name="/cdk-bootstrap/hnb659fds/version", Value="30", Type="String", Overwrite=True
-    )
+    place.prepare(OPEN)
     sdxl = Path(sys.executable).with_name("sdxl")
 
     result = subprocess.run(
-        [sdxl, "preflight", "--env", "dev"], env=account.variables(), capture_output=True, text=True, check=False
+        [sdxl, "preflight", "--env", "dev", "--dir", place.directory],
+        env=place.account.variables(),
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
     assert result.returncode == 0, result.stdout + result.stderr
@@ -427,7 +432,7 @@ def test_a_planted_fault_is_found(place: Place, fault: str) -> None:
     place.prepare(settings)
     plant(place)
 
-    code, findings = looked_at()
+    code, findings = place.preflight()
 
     bad = [finding for finding in findings if finding["status"] != "ok"]
     # An endpoint that is in the way has a log group that is, too.
@@ -455,7 +460,7 @@ def test_what_is_denied_is_unknown_and_named(place: Place, action: str) -> None:
     place.prepare(DENIED[action])
     place.facts(denied=[action])
 
-    code, findings = looked_at()
+    code, findings = place.preflight()
 
     bad = [finding for finding in findings if finding["status"] != "ok"]
     assert bad
@@ -469,7 +474,8 @@ def test_a_quota_is_asked_for_once(place: Place) -> None:
     place.facts(quotas={G5: 0})
 
     first, second = (
-        next(one for one in looked_at("--request-quota")[1] if one["name"] == "quota of ml.g5.4xlarge") for _ in "12"
+        next(one for one in place.preflight("--request-quota")[1] if one["name"] == "quota of ml.g5.4xlarge")
+        for _ in "12"
     )
 
     assert "Requested 1 just now" in first["remedy"]
@@ -486,7 +492,7 @@ def test_a_role_is_assumed_first(place: Place) -> None:
     policy = {"Version": "2012-10-17", "Statement": []}
     arn = place.client("iam").create_role(RoleName="lookup", AssumeRolePolicyDocument=json.dumps(policy))["Role"]["Arn"]
 
-    code, findings = looked_at("--role-arn", arn)
+    code, findings = place.preflight("--role-arn", arn)
 
     assert code == 0
     assert "assumed-role/lookup/sdxl" in findings[0]["found"]
@@ -496,7 +502,7 @@ def test_another_account_ends_it(place: Place, monkeypatch: pytest.MonkeyPatch) 
     place.prepare(OPEN)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIALOCAL999999999999")
 
-    code, findings = looked_at()
+    code, findings = place.preflight()
 
     assert code == 1
     assert [finding["name"] for finding in findings] == ["credentials", "everything else"]

@@ -22,8 +22,8 @@ from infrastructure_synthesis import (
     the,
 )
 
+from stacks.environment.styles import load_styles
 from stacks.request_schema import Operation, request_schema
-from stacks.styles import load_styles
 
 FUNCTION = "AWS::Lambda::Function"
 VERSION = "AWS::Lambda::Version"

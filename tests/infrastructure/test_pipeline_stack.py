@@ -23,7 +23,7 @@ from infrastructure_synthesis import (
 from test_rule_packs import findings
 from test_template_linters import run_checkov
 
-from stacks.environment.pipeline_loader import load_pipeline
+from stacks.environment.pipeline import load_pipeline
 from stacks.pipeline_stack import PipelineStack
 
 EXAMPLE = ROOT / "tests" / "pipelines" / "small"
@@ -136,7 +136,7 @@ def test_every_gate_runs_before_the_synthesis(template: dict[str, Any]) -> None:
     assert spec["phases"]["install"]["runtime-versions"] == {"nodejs": "22", "python": "3.13"}
     assert spec["phases"]["install"]["commands"] == ["make setup"]
     commands = spec["phases"]["build"]["commands"]
-    assert commands[:2] == ["make lint", "make test"]
+    assert commands[0] == ".venv/bin/sdxl environments check --synth --dir environments"
     assert commands[-1] == "npx cdk synth --quiet -c pipeline=environments"
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from emulator.iam.evaluation import Permission
 from emulator.iam.operations import bedrock, dynamodb, keys, plain, s3
-from emulator.iam.operations.permission import Permission
 from emulator.iam.requests import Call, UndeterminedError
 
 __all__ = ["Permission", "permissions_of"]
 
 
 def permissions_of(call: Call) -> list[Permission]:
-    """What a call needs, in the order in which AWS asks for it; raises UndeterminedError where that is not known."""
+    """What a call needs, in the order in which AWS checks it; raises UndeterminedError where that is not known."""
     find = _SERVICES.get(call.service)
     if find is None:
         raise UndeterminedError(f"calls of {call.service} are not evaluated: those of {', '.join(_SERVICES)} are")
@@ -20,7 +20,7 @@ def permissions_of(call: Call) -> list[Permission]:
 
 
 def _sts(call: Call) -> Iterable[Permission]:
-    # Who calls may always be asked, even where a policy denies it (STS API Reference, GetCallerIdentity).
+    # Everyone may ask who they are, even where a policy denies it (STS API Reference, GetCallerIdentity).
     if call.operation == "GetCallerIdentity":
         return ()
     raise UndeterminedError(

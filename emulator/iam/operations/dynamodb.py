@@ -3,7 +3,7 @@
 Source: Amazon DynamoDB Developer Guide, "DynamoDB encryption at rest: how it works", section "Monitoring DynamoDB
 interaction with AWS KMS": reading and writing decrypts the table key as the caller. The table's other uses of the key
 are made as its creator (CreateGrant) or as DynamoDB itself (GenerateDataKey). DynamoDB keeps a decrypted table key for
-five minutes; here each call asks anew.
+five minutes; here each call needs the permission.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any
 
 from moto.dynamodb.models import dynamodb_backends
 
+from emulator.iam.evaluation import Permission
 from emulator.iam.operations.keys import implied
-from emulator.iam.operations.permission import Permission
 from emulator.iam.requests import Call, UndeterminedError
 
 _ITEM_OPERATIONS = frozenset({"DeleteItem", "GetItem", "PutItem", "Query", "Scan", "UpdateItem"})
@@ -60,7 +60,7 @@ def _table_arn(call: Call, table: str) -> str:
 
 
 def _key_id(call: Call, table: str) -> str | None:
-    """The key in the account that a table is encrypted with; by default that is DynamoDB's own, which asks nobody."""
+    """The account's key that encrypts a table; None for DynamoDB's own, the default, which needs no permission."""
     found = dynamodb_backends[call.account][call.region].tables.get(table)
     specification: dict[str, Any] = (found and found.sse_specification) or {}
     return specification.get("KMSMasterKeyId") if specification.get("Enabled") else None

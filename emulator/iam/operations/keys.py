@@ -12,9 +12,8 @@ from typing import Any
 from moto.kms.models import Key, kms_backends
 from moto.kms.utils import _deserialize_ciphertext_blob
 
-from emulator.iam.context import Value
-from emulator.iam.evaluation import ResourcePolicy
-from emulator.iam.operations.permission import Permission
+from emulator.iam.conditions import Value
+from emulator.iam.evaluation import Permission, ResourcePolicy
 from emulator.iam.requests import Call, UndeterminedError
 
 _DIRECT = frozenset({"DescribeKey", "Encrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext", "GetPublicKey"})

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from emulator.iam.operations.permission import Permission
+from emulator.iam.evaluation import Permission
 from emulator.iam.requests import Call, UndeterminedError
 
 _GROUP = "log-group:{logGroupName}:log-stream:"

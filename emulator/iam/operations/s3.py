@@ -13,10 +13,9 @@ from urllib.parse import unquote
 
 from moto.s3.models import FakeBucket, FakeKey, s3_backends
 
-from emulator.iam.context import Value
-from emulator.iam.evaluation import ResourcePolicy
+from emulator.iam.conditions import Value
+from emulator.iam.evaluation import Permission, ResourcePolicy
 from emulator.iam.operations.keys import implied
-from emulator.iam.operations.permission import Permission
 from emulator.iam.requests import Call, UndeterminedError
 
 _OBJECT_ACTIONS = {
@@ -101,7 +100,7 @@ def _of_source(call: Call) -> Iterator[Permission]:
 def _reading(call: Call, bucket: FakeBucket, key: str) -> Iterator[Permission]:
     found: FakeKey | None = bucket.keys.get(key)
     if found is None:
-        # Who may not list a bucket is not told that an object is missing: S3 answers 403 in place of 404.
+        # S3 answers 403 in place of 404 to callers who may not list the bucket.
         yield _on_bucket(call, bucket, "ListBucket")
     elif call.operation == "GetObject" and found.encryption == "aws:kms":
         by_bucket = bool(found.bucket_key_enabled)

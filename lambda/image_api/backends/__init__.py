@@ -1,8 +1,8 @@
-"""Model faces: each turns a `GenerationRequest` into calls of one model, and the answers into a `GenerationResult`.
+"""Models: each module turns a `GenerationRequest` into calls of one model, and the answers into a `GenerationResult`.
 
 A new model on a SageMaker endpoint is one file here with a `SageMakerModel` (`open.py` is an example) and one line in
 `create_backend`; a new family of models on Bedrock is one with a `BedrockImageModel` and one line in `bedrock.py`.
-Backends know nothing of HTTP faces.
+Backends know nothing of HTTP.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from image_api.backends.optimized import OptimizedModel
 from image_api.backends.sagemaker import SageMakerBackend, SageMakerModel
 from image_api.backends.sagemaker import create_runtime_client as create_sagemaker_runtime_client
 from image_api.backends.variants import VariantBackend, WeightedBackend
+from image_api.capabilities import Capabilities
 from image_api.deadline import Deadline
 from image_api.request import GenerationRequest, GenerationResult
 from image_api.settings import PRIMARY_VARIANT, ModelSource, Settings
@@ -60,6 +61,18 @@ def create_backend(settings: Settings, runtime_client: Any) -> Backend:
             for variant in settings.variants
         ]
     )
+
+
+def deployed_capabilities(settings: Settings) -> Capabilities:
+    """What this deployment can do: with several variants, what one of them can."""
+    if settings.model_source == "bedrock":
+        from image_api.backends import bedrock  # noqa: PLC0415 -- as above
+
+        return bedrock.deployed_capabilities(settings)
+    first, *others = (_MODELS[source].capabilities for source in sorted(settings.sources))
+    for other in others:
+        first = first.joined(other)
+    return first
 
 
 def _sagemaker_backend(settings: Settings, runtime_client: Any, source: ModelSource, variant: str) -> SageMakerBackend:

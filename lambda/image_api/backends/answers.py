@@ -1,4 +1,4 @@
-"""What all models' answers have in common: they are checked strictly, and their errors become ours."""
+"""What all models' answers have in common: they are checked strictly, and their errors become this API's."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NoReturn, TypeVar, get_args
 import msgspec
 
 from image_api.errors import STABILITY_ERROR_NAMES, InvalidRequestError, ModelError, RefusedPromptError
-from image_api.png import png_base64_problem
+from image_api.images import png_base64_problem
 from image_api.request import MAX_SEED, Artifact, FinishReason
 
 _FINISH_REASONS: tuple[FinishReason, ...] = get_args(FinishReason)
@@ -46,7 +46,7 @@ def checked_artifact(artifacts: Sequence[tuple[str, int, str]]) -> Artifact:
         ModelError: there is not exactly one image, or it is not a complete PNG.
     """
     if len(artifacts) != 1:
-        raise ModelError(f"The model sent {len(artifacts)} images where one was asked for. Try again.")
+        raise ModelError(f"The model sent {len(artifacts)} images where one was requested. Try again.")
     image_base64, seed, finish_reason = artifacts[0]
     if finish_reason == "ERROR":
         raise ModelError("The model could not finish the image. Try again, with another seed if it persists.")
@@ -60,7 +60,7 @@ def checked_artifact(artifacts: Sequence[tuple[str, int, str]]) -> Artifact:
 
 
 def raise_model_error(body: ModelErrorBody) -> NoReturn:
-    """Answer a model's error object: pass on what the caller can mend, and nothing of what it cannot.
+    """Answer a model's error object: pass on what the caller can change, and nothing else.
 
     Raises:
         InvalidRequestError: the name is one of those that say what is wrong with the request.

@@ -7,47 +7,50 @@ the model on demand on 2025-05-20; provisioned throughput and imported models go
 from __future__ import annotations
 
 from image_api.backends.optimized import OptimizedModel
-from image_api.errors import UnsupportedByModelError
+from image_api.capabilities import Capabilities, extras_problems, refuse, sampler_problems
+from image_api.errors import Problem
 from image_api.presets import TRAINED_SIZES
-from image_api.request import MAX_SEED, SAMPLERS, Artifact, GenerationRequest
+from image_api.request import MAX_SEED, Artifact, GenerationRequest
 
 # "steps": 10 to 150, and from an image 10 to 50.
 MAX_STEPS_FROM_IMAGE = 50
-_SAMPLERS = tuple(sampler for sampler in SAMPLERS if sampler != "K_DPMPP_SDE")
 
 
 class SdxlV1Model:
     """SDXL 1.0 of Bedrock."""
 
     max_seed = MAX_SEED
+    capabilities = Capabilities(
+        name="SDXL 1.0 on Bedrock",
+        operations=OptimizedModel.capabilities.operations,
+        samplers=OptimizedModel.capabilities.samplers - {"K_DPMPP_SDE"},
+        parameters=OptimizedModel.capabilities.parameters,
+        max_text_prompts=OptimizedModel.capabilities.max_text_prompts,
+    )
 
     def __init__(self) -> None:
         self._payload = OptimizedModel()
 
     def check(self, request: GenerationRequest) -> tuple[str, ...]:
         """Refuse what only another model source can do. Nothing is left out."""
-        if given := request.given_extras():
-            raise UnsupportedByModelError(
-                f"extras has {', '.join(given)}, but the deployed model source, bedrock, has no refiner settings; "
-                "the open variant (model.source: open) has. Leave extras out."
-            )
-        if request.sampler not in _SAMPLERS:
-            raise UnsupportedByModelError(
-                f"sampler is {request.sampler}, but SDXL 1.0 on Bedrock has only {', '.join(_SAMPLERS)}; the optimized "
-                "variant (model.source: optimized) has it. Choose one of these."
-            )
-        if (request.width, request.height) not in TRAINED_SIZES:
+        problems = [*extras_problems(request, self.capabilities), *sampler_problems(request, self.capabilities)]
+        size = (request.width, request.height)
+        if size not in TRAINED_SIZES:
             sizes = ", ".join(f"{width}x{height}" for width, height in sorted(TRAINED_SIZES, reverse=True))
-            raise UnsupportedByModelError(
-                f"width x height is {request.width}x{request.height}, but SDXL 1.0 on Bedrock takes only {sizes}; the "
-                "optimized variant (model.source: optimized) takes others. Choose one of these.",
-                name="invalid_sdxl_v1_dimensions",
+            message = (
+                f"width x height is {size[0]}x{size[1]}, but SDXL 1.0 on Bedrock takes only {sizes}; the "
+                "optimized variant (model.source: optimized) takes others. Choose one of these."
             )
+            name = "invalid_sdxl_v1_dimensions"
+            problems.append(Problem("size", message, f"{size[0]}x{size[1]}", f"one of {sizes}", name=name))
         if request.operation != "text-to-image" and request.steps > MAX_STEPS_FROM_IMAGE:
-            raise UnsupportedByModelError(
-                f"steps is {request.steps}, but from an image SDXL 1.0 on Bedrock takes 10 to {MAX_STEPS_FROM_IMAGE}; "
+            words = f"10 to {MAX_STEPS_FROM_IMAGE}"
+            message = (
+                f"steps is {request.steps}, but from an image SDXL 1.0 on Bedrock takes {words}; "
                 "the optimized variant (model.source: optimized) takes more. Send fewer."
             )
+            problems.append(Problem("steps", message, request.steps, words))
+        refuse(problems)
         return ()
 
     def encode(self, request: GenerationRequest, seed: int) -> bytes:
@@ -58,6 +61,6 @@ class SdxlV1Model:
         """The image in an answer; a filtered one comes blurred, with its finish reason."""
         return self._payload.decode(body, request, seed)
 
-    def drawn_warnings(self, request: GenerationRequest, artifacts: tuple[Artifact, ...]) -> tuple[str, ...]:  # noqa: ARG002 -- SDXL draws the size it is asked for
-        """Nothing: the images are what was asked for."""
+    def drawn_warnings(self, request: GenerationRequest, artifacts: tuple[Artifact, ...]) -> tuple[str, ...]:  # noqa: ARG002 -- SDXL draws the requested size
+        """Nothing: the images are as requested."""
         return ()

@@ -17,7 +17,16 @@ import msgspec
 from msgspec import UNSET
 
 from image_api.backends.answers import ModelErrorBody, checked_artifact, raise_model_error, read_answer
-from image_api.errors import UnsupportedByModelError
+from image_api.capabilities import (
+    ALL_PARAMETERS,
+    IGNORED_PARAMETERS,
+    MASK_PARAMETERS,
+    OPTIMIZED_CAN,
+    Capabilities,
+    refuse,
+    sampler_problems,
+)
+from image_api.errors import Problem
 from image_api.request import Artifact, GenerationRequest, Sampler
 
 SAMPLER_CLASSES: dict[Sampler, str] = {
@@ -30,7 +39,6 @@ SAMPLER_CLASSES: dict[Sampler, str] = {
 }
 # The model takes sides above 256 and divisible by 8; of the API's multiples of 64 the first is 320.
 _MIN_SIDE_EXCLUSIVE = 256
-_OPTIMIZED_CAN = "the optimized variant (model.source: optimized) can."
 
 
 class _Answer(msgspec.Struct):
@@ -49,13 +57,24 @@ class OpenModel:
     """The open variant."""
 
     accept = "application/json"
+    capabilities = Capabilities(
+        name="the deployed model source, open,",
+        operations=frozenset({"text-to-image", "image-to-image"}),
+        samplers=frozenset(SAMPLER_CLASSES),
+        parameters=ALL_PARAMETERS - IGNORED_PARAMETERS - MASK_PARAMETERS - {"step_schedule_end"},
+        max_text_prompts=2,
+    )
 
     def check(self, request: GenerationRequest) -> None:
         """Refuse what only another model source can do."""
-        _check_sampler(request)
-        _check_size(request)
-        _check_prompts(request)
-        _check_images(request)
+        refuse(
+            [
+                *sampler_problems(request, self.capabilities),
+                *_size_problems(request),
+                *_prompt_problems(request),
+                *_image_problems(request),
+            ]
+        )
 
     def encode(self, request: GenerationRequest, seed: int) -> bytes:
         """The body that asks for one image with this seed."""
@@ -87,44 +106,46 @@ class OpenModel:
         return checked_artifact([(answer.generated_image, seed, "SUCCESS")])
 
 
-def _check_sampler(request: GenerationRequest) -> None:
-    if request.sampler not in SAMPLER_CLASSES:
-        raise UnsupportedByModelError(
-            f"sampler is {request.sampler}, but the deployed model source, open, has only "
-            f"{', '.join(SAMPLER_CLASSES)}; {_OPTIMIZED_CAN} Choose one of these."
-        )
+def _size_problems(request: GenerationRequest) -> list[Problem]:
+    if min(request.width, request.height) > _MIN_SIDE_EXCLUSIVE:
+        return []
+    size, words = f"{request.width}x{request.height}", f"sides above {_MIN_SIDE_EXCLUSIVE} pixels"
+    message = (
+        f"width x height is {size}, but the deployed model source, open, takes only {words}; {OPTIMIZED_CAN} "
+        "Send at least 320 for both."
+    )
+    field = "width" if request.width <= request.height else "height"
+    return [Problem(field, message, size, words, name="invalid_height_or_width")]
 
 
-def _check_size(request: GenerationRequest) -> None:
-    if min(request.width, request.height) <= _MIN_SIDE_EXCLUSIVE:
-        raise UnsupportedByModelError(
-            f"width x height is {request.width}x{request.height}, but the deployed model source, open, takes only "
-            f"sides above {_MIN_SIDE_EXCLUSIVE} pixels; {_OPTIMIZED_CAN} Send at least 320 for both.",
-            name="invalid_height_or_width",
-        )
-
-
-def _check_prompts(request: GenerationRequest) -> None:
+def _prompt_problems(request: GenerationRequest) -> list[Problem]:
     negative = sum(prompt.weight < 0 for prompt in request.text_prompts)
     positive = len(request.text_prompts) - negative
-    if positive != 1 or negative > 1:
-        raise UnsupportedByModelError(
-            f"text_prompts has {positive} prompts with a weight of 0 or more and {negative} with a negative weight, "
-            "but the deployed model source, open, takes exactly one prompt and at most one negative prompt; "
-            f"{_OPTIMIZED_CAN} Join the texts into one.",
-            name="invalid_prompts",
-        )
+    if positive == 1 and negative <= 1:
+        return []
+    received = f"{positive} prompts with a weight of 0 or more and {negative} with a negative weight"
+    words = "exactly one prompt and at most one negative prompt"
+    message = (
+        f"text_prompts has {received}, but the deployed model source, open, takes {words}; {OPTIMIZED_CAN} "
+        "Join the texts into one."
+    )
+    return [Problem("text_prompts", message, received, words)]
 
 
-def _check_images(request: GenerationRequest) -> None:
+def _image_problems(request: GenerationRequest) -> list[Problem]:
+    problems = []
     if request.mask is not UNSET:
-        raise UnsupportedByModelError(
+        message = (
             f"mask_source is {request.mask.source}, but the deployed model source, open, draws no masks; the optimized "
             "variant (model.source: optimized) and Bedrock (model.source: bedrock, with an inpaint model) can. "
             "Send the init image without a mask to POST /v1/generation/{engine_id}/image-to-image."
         )
+        problems.append(Problem("mask_source", message, request.mask.source))
     if request.init_image is not UNSET and request.init_image.step_schedule_end is not UNSET:
-        raise UnsupportedByModelError(
-            f"step_schedule_end is {request.init_image.step_schedule_end:g}, but the deployed model source, open, "
-            f"always runs its diffusion to the end; {_OPTIMIZED_CAN} Leave step_schedule_end out."
+        end = f"{request.init_image.step_schedule_end:g}"
+        message = (
+            f"step_schedule_end is {end}, but the deployed model source, open, always runs its diffusion to the end; "
+            f"{OPTIMIZED_CAN} Leave step_schedule_end out."
         )
+        problems.append(Problem("step_schedule_end", message, request.init_image.step_schedule_end))
+    return problems

@@ -13,9 +13,24 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from image_api.backends.answers import ModelErrorBody, checked_artifact, raise_model_error, read_answer
-from image_api.errors import UnsupportedByModelError
-from image_api.png import withheld_png_base64
-from image_api.request import Artifact, GenerationRequest, InitImage, Mask
+from image_api.capabilities import (
+    ALL_PARAMETERS,
+    IGNORED_PARAMETERS,
+    STRENGTH_PARAMETERS,
+    Capabilities,
+    extras_problems,
+    refuse,
+)
+from image_api.images import withheld_png_base64
+from image_api.request import (
+    MAX_TEXT_PROMPTS,
+    OPERATIONS,
+    SAMPLERS,
+    Artifact,
+    GenerationRequest,
+    InitImage,
+    Mask,
+)
 
 
 class _Artifact(msgspec.Struct):
@@ -35,9 +50,6 @@ class _Answer(msgspec.Struct):
     message: str = ""
 
 
-# What says how much of an init image stays.
-_STRENGTH_FIELDS = frozenset({"init_image_mode", "image_strength", "step_schedule_start", "step_schedule_end"})
-
 _decoder = msgspec.json.Decoder(_Answer)
 
 
@@ -45,14 +57,17 @@ class OptimizedModel:
     """The optimized variant."""
 
     accept = "application/json;png"
+    capabilities = Capabilities(
+        name="the deployed model source, optimized,",
+        operations=frozenset(OPERATIONS),
+        samplers=frozenset(SAMPLERS),
+        parameters=ALL_PARAMETERS - IGNORED_PARAMETERS - {"extras"},
+        max_text_prompts=MAX_TEXT_PROMPTS,
+    )
 
     def check(self, request: GenerationRequest) -> None:
         """Refuse what only another model source can do."""
-        if given := request.given_extras():
-            raise UnsupportedByModelError(
-                f"extras has {', '.join(given)}, but the deployed model source, optimized, has no refiner settings; "
-                "the open variant (model.source: open) has. Leave extras out."
-            )
+        refuse(extras_problems(request, self.capabilities))
 
     def encode(self, request: GenerationRequest, seed: int) -> bytes:
         """The body that asks for one image with this seed."""
@@ -68,7 +83,7 @@ class OptimizedModel:
             payload["style_preset"] = request.style_preset
         return msgspec.json.encode(payload | _size_or_images(request))
 
-    def decode(self, body: bytes, request: GenerationRequest, seed: int) -> Artifact:  # noqa: ARG002 -- it tells its seed
+    def decode(self, body: bytes, request: GenerationRequest, seed: int) -> Artifact:  # noqa: ARG002 -- its answer names the seed
         """The image in an answer."""
         answer = read_answer(_decoder, body)
         if answer.error is not None:
@@ -97,8 +112,8 @@ def _size_or_images(request: GenerationRequest) -> dict[str, Any]:
 
 def _init_fields(init: InitImage, request: GenerationRequest) -> dict[str, Any]:
     fields: dict[str, Any] = {"init_image": init.image}
-    # With a mask the model starts from noise under it unless told otherwise.
-    if request.mask is not UNSET and not request.given & _STRENGTH_FIELDS:
+    # With a mask the model starts from noise under it unless the request says otherwise.
+    if request.mask is not UNSET and not request.given & STRENGTH_PARAMETERS:
         return fields
     fields["init_image_mode"] = init.mode
     if init.mode == "IMAGE_STRENGTH":

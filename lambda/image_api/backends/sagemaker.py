@@ -1,17 +1,40 @@
-"""Calls of a model on a SageMaker endpoint: one InvokeEndpoint per sample (`fan_out.py` says why)."""
+"""Calls of a model on a SageMaker endpoint: one InvokeEndpoint per sample (`calls.py` says why), and their errors.
+
+Source: SageMaker Runtime API reference, InvokeEndpoint, Errors. A container's own 4xx and 5xx arrive as `ModelError`
+(424) with `OriginalStatusCode` and `OriginalMessage`; a container that exceeds the 60 seconds of InvokeEndpoint as
+`ModelError` with `OriginalStatusCode` 0 and "Your invocation timed out".
+"""
 
 from __future__ import annotations
 
 from typing import Any, Protocol
 
 import boto3
+import msgspec
 from botocore.exceptions import ClientError
 from msgspec import UNSET
 
-from image_api.backends.fan_out import FanOut, connection_errors, runtime_config
-from image_api.backends.sagemaker_errors import to_image_api_error
+from image_api.backends.answers import ModelErrorBody, caller_text
+from image_api.backends.calls import (
+    THROTTLED_SECONDS,
+    SampleCalls,
+    connection_errors,
+    from_status,
+    runtime_config,
+)
+from image_api.capabilities import Capabilities
 from image_api.deadline import Deadline
-from image_api.errors import RequestTooLargeError
+from image_api.endpoint_health import NOT_READY_SECONDS
+from image_api.errors import (
+    STABILITY_ERROR_NAMES,
+    ImageApiError,
+    InvalidRequestError,
+    ModelError,
+    ModelNotReadyError,
+    RefusedPromptError,
+    RequestTooLargeError,
+    ThrottledError,
+)
 from image_api.request import Artifact, GenerationRequest, GenerationResult
 from image_api.settings import PRIMARY_VARIANT
 from image_api.tracing import subsegment
@@ -19,11 +42,28 @@ from image_api.tracing import subsegment
 # SageMaker quotas: what InvokeEndpoint lets through.
 MAX_BODY_BYTES = 6_291_456
 
+_THROTTLED_CODES = frozenset(
+    {"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded", "RequestThrottled"}
+)
+_NOT_READY_CODES = frozenset({"ModelNotReadyException", "ServiceUnavailable", "ServiceUnavailableException"})
+# ValidationError and ValidationException name a missing endpoint in their message only.
+_VALIDATION_CODES = frozenset({"ValidationError", "ValidationException"})
+_MISSING_ENDPOINT_WORDS = ("not found", "could not find", "not inservice", "creating")
+# Statuses of a container that say: change your request.
+_CALLER_STATUSES = frozenset({400, 415, 422})
+# 0 is SageMaker's own word for a container that did not answer.
+_TIMEOUT_STATUSES = frozenset({0, 408, 504})
+_UNKNOWN_STATUS = 500
+
+_NOT_READY = "The model is not ready yet: its endpoint is starting, or still loading the model. Try again later."
+_FAILED = "The model failed to make the image. Try again; if it persists, its log says why."
+
 
 class SageMakerModel(Protocol):
     """The payload and answer of one model."""
 
     accept: str
+    capabilities: Capabilities
 
     def check(self, request: GenerationRequest) -> None:
         """Raise `UnsupportedByModelError` for what this model cannot do."""
@@ -43,7 +83,7 @@ def create_runtime_client(timeout_seconds: float) -> Any:
 class SageMakerBackend:
     """A model on the endpoint of this deployment.
 
-    `variant` is the variant that serves it. It is asked for by name where `is_targeted`; else it is the only one.
+    `variant` is the variant that serves it. It is called by name where `is_targeted`; else it is the only one.
     """
 
     def __init__(
@@ -61,7 +101,7 @@ class SageMakerBackend:
         self._endpoint_name = endpoint_name
         self._source, self._variant = source, variant
         self._target = {"TargetVariant": variant} if is_targeted else {}
-        self._fan_out = FanOut("invoke-endpoint")
+        self._calls = SampleCalls("invoke-endpoint")
 
     def check(self, request: GenerationRequest) -> None:
         """Raise `UnsupportedByModelError` for what the model cannot do."""
@@ -89,7 +129,7 @@ class SageMakerBackend:
         with subsegment("model") as trace:
             trace.annotations |= {"endpoint": self._endpoint_name, "variant": self._variant, "source": self._source}
             trace.metadata |= {"samples": request.samples, "steps": request.steps}
-            artifacts = self._fan_out.draw(request.seeds(), draw, deadline, timeout_advice=advice)
+            artifacts = self._calls.draw(request.seeds(), draw, deadline, timeout_advice=advice)
         return GenerationResult(artifacts=artifacts, variant=self._variant, source=self._source)
 
     def _invoke(self, payload: bytes) -> bytes:
@@ -122,4 +162,79 @@ def _check_length(payload: bytes, request: GenerationRequest) -> None:
     raise RequestTooLargeError(
         f"The model takes bodies of up to {MAX_BODY_BYTES} bytes, and this one has {len(payload)}, images in base64: "
         f"{' and '.join(images) or 'its texts are too long'}. Send a smaller image, or the same as JPEG or WebP."
+    )
+
+
+class _ErrorAnswer(msgspec.Struct):
+    """An error object, at the top level or in `error`; multi-model-server and TorchServe write `message` as well."""
+
+    name: str = ""
+    message: str = ""
+    error: ModelErrorBody | None = None
+
+
+def to_image_api_error(error: ClientError) -> ImageApiError:
+    """The error to answer with. `TimeoutError`, raised instead, says that the model took too long.
+
+    Raises:
+        TimeoutError: the container did not answer SageMaker in time.
+    """
+    response: dict[str, Any] = error.response
+    code = response.get("Error", {}).get("Code", "")
+    message = str(response.get("Error", {}).get("Message", ""))
+    if code == "ModelError":
+        return _from_container(int(response.get("OriginalStatusCode", _UNKNOWN_STATUS)), response, message)
+    if code in _THROTTLED_CODES:
+        return _throttled()
+    if code in _NOT_READY_CODES or (
+        code in _VALIDATION_CODES and any(words in message.lower() for words in _MISSING_ENDPOINT_WORDS)
+    ):
+        return _not_ready()
+    return _from_status(int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", _UNKNOWN_STATUS)))
+
+
+def _from_status(status: int) -> ImageApiError:
+    return from_status(status, service="SageMaker", throttled=_throttled, not_ready=_not_ready)
+
+
+def _from_container(status: int, response: dict[str, Any], message: str) -> ImageApiError:
+    """An answer of the model server itself."""
+    original = str(response.get("OriginalMessage") or "")
+    if status in _CALLER_STATUSES:
+        return _caller_error(original)
+    if status in _TIMEOUT_STATUSES or "timed out" in message.lower():
+        raise TimeoutError
+    if status == 413:
+        return RequestTooLargeError("The model takes no body of this size. Send less.")
+    if status == 429:
+        return _throttled()
+    if status == 503:
+        # What model servers answer while they have no worker that has loaded the model.
+        return _not_ready()
+    return ModelError(_FAILED)
+
+
+def _caller_error(original: str) -> InvalidRequestError:
+    """The model's own words, out of its error object if it wrote one."""
+    try:
+        answer = msgspec.json.decode(original.encode(errors="replace"), type=_ErrorAnswer)
+        body = answer.error or ModelErrorBody(name=answer.name, message=answer.message)
+    except (msgspec.DecodeError, RecursionError):
+        body = ModelErrorBody(message=original)
+    text = caller_text(body.message) or "it gave no reason."
+    kind = RefusedPromptError if body.name == RefusedPromptError.name else InvalidRequestError
+    return kind(
+        f"The model refused the request: {text}",
+        name=body.name if body.name in STABILITY_ERROR_NAMES else None,
+    )
+
+
+def _not_ready() -> ModelNotReadyError:
+    return ModelNotReadyError(_NOT_READY, retry_after_seconds=NOT_READY_SECONDS)
+
+
+def _throttled() -> ThrottledError:
+    return ThrottledError(
+        "More requests reach the model than it can take. Try again later, or have its endpoint given more capacity.",
+        retry_after_seconds=THROTTLED_SECONDS,
     )

@@ -1,24 +1,27 @@
-"""HTTP as the dialects see it: a request, a reply, and the two negotiations of media types."""
+"""HTTP as the dialects see it: a request out of a proxy event, a reply, and the two negotiations of media types."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
-from image_api.errors import NotAcceptableError, UnsupportedMediaTypeError
+from image_api.errors import InvalidRequestError, NotAcceptableError, UnsupportedMediaTypeError
 
 JSON = "application/json"
 PNG = "image/png"
+FORM = "multipart/form-data"
 
 
 class HttpRequest(msgspec.Struct, frozen=True):
-    """A request: header names in lower case, the body as it was sent, the parameters of the path, and the URL."""
+    """A request: header names in lower case, the body as it was sent, the parameters of the path, URL and id."""
 
     headers: Mapping[str, str]
     body: bytes
     path_parameters: Mapping[str, str] = {}
     url: str = ""
+    id: str = ""
 
 
 class HttpReply(msgspec.Struct, frozen=True):
@@ -29,6 +32,22 @@ class HttpReply(msgspec.Struct, frozen=True):
     body: str
     headers: dict[str, str] = {}
     is_base64: bool = False
+
+
+def http_request(event: Mapping[str, Any], path_parameters: Mapping[str, str], request_id: str) -> HttpRequest:
+    """The request of a REST proxy event.
+
+    Raises:
+        InvalidRequestError: the body is marked as base64 and is not.
+    """
+    headers = {str(name).lower(): str(value) for name, value in (event.get("headers") or {}).items()}
+    return HttpRequest(
+        headers=headers,
+        body=_body(event),
+        path_parameters=path_parameters,
+        url=_request_url(event, headers),
+        id=request_id,
+    )
 
 
 def json_reply(status: int, value: object, headers: Mapping[str, str] | None = None) -> HttpReply:
@@ -53,7 +72,7 @@ def choose_media_type(request: HttpRequest, offered: Sequence[str]) -> str:
     """The offered media type that `Accept` prefers (RFC 9110, 12.5.1); the first offered where it has no preference.
 
     Raises:
-        NotAcceptableError: `Accept` names none of them.
+        NotAcceptableError: `Accept` does not name one of them.
     """
     accept = request.headers.get("accept", "").strip() or "*/*"
     ranges = [_parse_range(part) for part in accept.split(",") if part.strip()]
@@ -65,6 +84,35 @@ def choose_media_type(request: HttpRequest, offered: Sequence[str]) -> str:
     if not best:
         raise NotAcceptableError(f"Accept is {accept[:100]!r}, allowed is {' or '.join(offered)}. Accept one of them.")
     return best
+
+
+def _body(event: Mapping[str, Any]) -> bytes:
+    body = event.get("body") or ""
+    if event.get("isBase64Encoded"):
+        try:
+            # As strict as the standard library's decoder and seven times as fast: 2 ms for an image of 4 MB.
+            return msgspec.convert(body, bytes)
+        except (msgspec.ValidationError, UnicodeEncodeError) as exc:
+            raise InvalidRequestError("The body is marked as base64 and is not. Send it as it is.") from exc
+    # Half of a surrogate pair, which a proxy event can hold, becomes bytes that the parser then refuses.
+    return bytes(body.encode(errors="surrogatepass"))
+
+
+def _request_url(event: Mapping[str, Any], headers: Mapping[str, str]) -> str:
+    """The URL as the caller wrote it, without its query; empty where the event names no domain.
+
+    API Gateway gives the host without its port as `domainName`, and the path with its stage in `requestContext`.
+    """
+    context = event.get("requestContext") or {}
+    domain, path = context.get("domainName"), context.get("path")
+    if not domain or not path:
+        return ""
+    host = headers.get("host", "")
+    # The caller writes this header: it adds the port, and no other name than the gateway's own.
+    if host.rpartition(":")[0] != domain or not host.rpartition(":")[2].isdecimal():
+        host = domain
+    scheme = "http" if headers.get("x-forwarded-proto") == "http" else "https"
+    return f"{scheme}://{host}{path}"
 
 
 def _parse_range(text: str) -> tuple[str, float]:

@@ -1,44 +1,196 @@
-"""The OpenAI images API, as its clients speak it: images from a prompt, and the answer that all its routes share.
+"""The OpenAI images API, as its clients speak it: images from a prompt, models, and the answers of all its routes.
 
 Request: JSON with `prompt`, or a form with files (`openai_edits.py`). Reply: `{"created", "data": [{"b64_json"} or
-{"url"}]}`, and beside each image its `seed` and `finish_reason`, which are ours. What was drawn otherwise than asked,
-such as OpenAI's sizes and models, stands in the header `x-sdxl-warning`.
+{"url"}]}`, and with each image its `seed` and `finish_reason`, which that API does not have. What differs from the
+request, such as OpenAI's sizes and models, stands in the header `x-sdxl-warning`.
 
-An image that the model's filter kept back is left out; where none is left, the answer is that API's 400
+An image that the model's filter withheld is left out; where no image is left, the answer is that API's 400
 `content_policy_violation`.
+
+Errors are `{"error": {"message", "type", "param", "code"}}`. The clients choose their exception by the HTTP status
+(`openai` Python package, `_make_status_error`): 400 `BadRequestError`, 401 `AuthenticationError`, 404 `NotFoundError`,
+409 `ConflictError`, 422 `UnprocessableEntityError`, 429 `RateLimitError`, from 500 `InternalServerError`. `type`,
+`param` and `code` become attributes of it.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
+from msgspec import UNSET, Meta, UnsetType
 
-from image_api.dialects.http import JSON, HttpReply, HttpRequest, check_json_content_type, choose_media_type
-from image_api.dialects.openai_errors import ContentPolicyError, InvalidParameterError, error_reply
-from image_api.dialects.openai_models import answers_with_links, model_reply, models_reply
-from image_api.dialects.openai_parameters import generation_schema
-from image_api.dialects.openai_values import ResponseFormat, domain_fields, read_parameters, read_size, trained_size
-from image_api.dialects.route import Asked, ImagesRoute, PlainRoute, Route
-from image_api.request import Artifact, GenerationResult, LinkedArtifact
-from image_api.settings import Settings
-from image_api.validation import convert_request, read_json
+from image_api.dialects.http import (
+    FORM,
+    JSON,
+    HttpReply,
+    HttpRequest,
+    check_json_content_type,
+    choose_media_type,
+    json_reply,
+)
+from image_api.dialects.openai_parameters import ImageEditBody, ImageGenerationBody, ImageVariationBody
+from image_api.dialects.openai_requests import (
+    OWN_MODELS,
+    SHORT_NAME,
+    ImagesOptions,
+    check_model,
+    domain_fields,
+    parsed_request,
+    read_parameters,
+    read_size,
+    trained_size,
+)
+from image_api.dialects.route import (
+    IMAGES_ERRORS,
+    Convention,
+    Deployment,
+    ImagesRoute,
+    ParsedRequest,
+    PlainRoute,
+)
+from image_api.errors import (
+    STABILITY_ERROR_NAMES,
+    ImageApiError,
+    InvalidRequestError,
+    Problem,
+    RefusedPromptError,
+)
+from image_api.request import MAX_SEED, Artifact, FinishReason, GenerationResult, LinkedArtifact
+from image_api.validation import read_json
 
 WARNING_HEADER = "x-sdxl-warning"
-# What an image takes in the answer beside its base64.
+CONTENT_POLICY_VIOLATION = "content_policy_violation"
+# What an image takes in the answer in addition to its base64.
 OVERHEAD_BYTES = 100
+OWNER = "stability-ai"
+# Stability AI announced SDXL 1.0 on 2023-07-26.
+CREATED = 1_690_329_600
+
+_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+_CODES = {"value": "invalid_value", "missing": "missing_required_parameter", "unknown": "unknown_parameter"}
+# What the domain's fields are called here.
+_PARAMS = {
+    "text_prompts": "prompt",
+    "samples": "n",
+    "init_image": "image",
+    "mask_image": "mask",
+    "mask_source": "mask",
+}
+# And what a model calls wrong that names no field.
+_PARAMS_BY_NAME = {
+    "invalid_prompts": "prompt",
+    "invalid_samples": "n",
+    "invalid_height_or_width": "size",
+    "invalid_pixel_count": "size",
+    "invalid_sdxl_v1_dimensions": "size",
+    "invalid_image_dimensions": "image",
+    "invalid_file_size": "image",
+    "invalid_mime_type": "image",
+    "invalid_mask_image": "mask",
+}
 
 
-class ImagesOptions(msgspec.Struct, frozen=True):
-    """How to answer: in which format, and what to tell the caller."""
+class ImageBody(msgspec.Struct, kw_only=True):
+    """One image, in the answer or as a link."""
 
-    response_format: ResponseFormat
-    warnings: tuple[str, ...] = ()
+    exactly_one: ClassVar = ("b64_json", "url")
+
+    b64_json: (
+        Annotated[str, Meta(description="The image, a PNG.", extra_json_schema={"format": "byte"})] | UnsetType
+    ) = UNSET
+    url: (
+        Annotated[
+            str,
+            Meta(
+                description="A link to the image, which expires: where response_format is url, and where the image "
+                "does not fit into the answer.",
+                extra_json_schema={"format": "uri"},
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    seed: Annotated[int, Meta(ge=0, le=MAX_SEED, description="Sent again, it gives the same image.")]
+    finish_reason: FinishReason
 
 
-def read_generation(http: HttpRequest) -> Asked:
+class ImagesBody(msgspec.Struct):
+    """Images in the order of their seeds."""
+
+    created: Annotated[int, Meta(description="When, in seconds since 1970.")]
+    background: Literal["opaque"]
+    output_format: Literal["png"]
+    size: Annotated[str, Meta(pattern="^[0-9]+x[0-9]+$")]
+    data: Annotated[list[ImageBody], Meta(min_length=1)]
+
+
+class ModelBody(msgspec.Struct):
+    """A model as `GET /v1/models` shows it."""
+
+    id: str
+    created: int = CREATED
+    object: Literal["model"] = "model"
+    owned_by: str = OWNER
+
+
+class ModelsBody(msgspec.Struct):
+    """What this deployment draws with: SDXL by its short name, and by the ids of its engines."""
+
+    data: Annotated[list[ModelBody], Meta(min_length=1)]
+    object: Literal["list"] = "list"
+
+
+class OpenAIErrorFields(msgspec.Struct):
+    """What is wrong: `param` names the parameter, where one is at fault."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str
+
+
+class OpenAIErrorBody(msgspec.Struct):
+    """An error as the OpenAI API writes it."""
+
+    error: OpenAIErrorFields
+
+
+class ContentPolicyError(InvalidRequestError):
+    """The model's content filter withheld every image."""
+
+    name = CONTENT_POLICY_VIOLATION
+
+
+def error_reply(error: ImageApiError, _: str) -> HttpReply:
+    """Answer with an error."""
+    param, code = _param_and_code(error)
+    fields = OpenAIErrorFields(
+        message=error.message,
+        type=_TYPES.get(error.status, "invalid_request_error" if error.status < 500 else "server_error"),
+        param=param,
+        code=code,
+    )
+    return json_reply(error.status, OpenAIErrorBody(fields), error.headers)
+
+
+def _param_and_code(error: ImageApiError) -> tuple[str | None, str]:
+    if not error.problems:
+        return None, error.name
+    problem = error.problems[0]
+    param = _PARAMS.get(problem.root, problem.root) or _PARAMS_BY_NAME.get(error.name)
+    if isinstance(error, RefusedPromptError):
+        return param, CONTENT_POLICY_VIOLATION
+    if type(error) is InvalidRequestError and problem.field and problem.name not in STABILITY_ERROR_NAMES:
+        return param, problem.name or _CODES[problem.kind]
+    return param, error.name
+
+
+CONVENTION = Convention(name="OpenAI images", error_reply=error_reply, error_body=OpenAIErrorBody)
+
+
+def read_generation(http: HttpRequest, deployment: Deployment) -> ParsedRequest:
     """The request of `POST /v1/images/generations`.
 
     Raises:
@@ -47,43 +199,33 @@ def read_generation(http: HttpRequest) -> Asked:
     choose_media_type(http, (JSON,))
     check_json_content_type(http)
     warnings: list[str] = []
-    if not http.body.strip():
-        raise InvalidParameterError('The body is empty. Send a JSON object such as {"prompt":"a puppy"}.', param="")
-    values = read_parameters(read_json(http.body), generation_schema(), warnings)
-    fields = domain_fields(values, values["prompt"], warnings)
-    fields |= _size_fields(values, warnings)
-    return build_asked(fields, "text-to-image", values, warnings)
-
-
-def build_asked(
-    fields: dict[str, Any],
-    operation: Any,
-    values: Mapping[str, Any],
-    warnings: list[str],
-    default_format: ResponseFormat = "b64_json",
-) -> Asked:
-    """The request that `fields` say, with how to answer it."""
-    if answers_with_links(values.get("model", "")):
-        default_format = "url"
-    response_format: ResponseFormat = values.get("response_format", default_format)
-    return Asked(
-        convert_request(fields, operation),
-        options=ImagesOptions(response_format, tuple(warnings)),
-        as_links=response_format == "url",
+    values = read_json(http.body, '{"prompt":"a puppy"}')
+    parameters, problems = read_parameters(ImageGenerationBody, values, warnings)
+    fields = domain_fields(parameters, "an image", warnings)
+    fields |= {name: side for name in ("width", "height") if (side := getattr(parameters, name)) is not None}
+    size = read_size(parameters.size)
+    if isinstance(size, Problem):
+        problems.append(size)
+    elif size is not None:
+        width, height = trained_size(size, parameters.size, warnings)
+        fields["size"] = f"{width}x{height}"
+    return parsed_request(
+        fields, "text-to-image", parameters, problems=problems, warnings=warnings, deployment=deployment
     )
 
 
-def images_reply(result: GenerationResult, asked: Asked) -> HttpReply:
+def images_reply(result: GenerationResult, parsed: ParsedRequest) -> HttpReply:
     """Answer with images.
 
     Raises:
-        ContentPolicyError: the model's filter kept back all of them.
+        ContentPolicyError: the model's filter withheld all of them.
     """
-    options: ImagesOptions = asked.options
+    options: ImagesOptions = parsed.options
     artifacts = [artifact for artifact in result.artifacts if artifact.finish_reason != "CONTENT_FILTERED"]
     if not artifacts:
         raise ContentPolicyError(
-            "The content filter of the model kept back every image of this request. Change the prompt or the image."
+            "The content filter of the model kept back every image of this request. Change the prompt or the image.",
+            field="prompt",
         )
     warnings = [*options.warnings, *result.warnings]
     if filtered := len(result.artifacts) - len(artifacts):
@@ -93,25 +235,25 @@ def images_reply(result: GenerationResult, asked: Asked) -> HttpReply:
     return HttpReply(
         status=200,
         content_type=JSON,
-        body=_images_body(artifacts, f"{asked.request.width}x{asked.request.height}"),
+        body=_images_body(artifacts, f"{parsed.request.width}x{parsed.request.height}"),
         headers={WARNING_HEADER: " ".join(warnings)} if warnings else {},
     )
 
 
-def _size_fields(values: Mapping[str, Any], warnings: list[str]) -> dict[str, int]:
-    sides = {name: values[name] for name in ("width", "height") if name in values}
-    name = values.get("size", "auto")
-    size = read_size(name)
-    if size is None:
-        return sides
-    if sides:
-        raise InvalidParameterError(
-            f"size is {name}, and {' and '.join(f'{side} is {value}' for side, value in sides.items())}. "
-            "Send size, or width and height.",
-            param="size",
-        )
-    width, height = trained_size(size, name, warnings)
-    return {"width": width, "height": height}
+def models_reply(_: HttpRequest, __: Deployment) -> HttpReply:
+    """Answer `GET /v1/models`."""
+    return json_reply(200, ModelsBody([ModelBody(name) for name in OWN_MODELS]))
+
+
+def model_reply(http: HttpRequest, _: Deployment) -> HttpReply:
+    """Answer `GET /v1/models/{model}`.
+
+    Raises:
+        UnknownModelError: there is no such model.
+    """
+    name = http.path_parameters["model"]
+    check_model(name)
+    return json_reply(200, ModelBody(name))
 
 
 def _images_body(artifacts: list[Artifact | LinkedArtifact], size: str) -> str:
@@ -128,39 +270,104 @@ def _images_body(artifacts: list[Artifact | LinkedArtifact], size: str) -> str:
     return "".join(parts)
 
 
-def _models(_: HttpRequest, __: Settings) -> HttpReply:
-    return models_reply()
-
-
-def _model(http: HttpRequest, _: Settings) -> HttpReply:
-    return model_reply(http.path_parameters["model"])
-
-
-def _read_edit(http: HttpRequest) -> Asked:
+def _read_edit(http: HttpRequest, deployment: Deployment) -> ParsedRequest:
     # Few requests carry an image; the others do not wait for what reads one.
     from image_api.dialects.openai_edits import read_edit  # noqa: PLC0415
 
-    return read_edit(http)
+    return read_edit(http, deployment)
 
 
-def _read_variation(http: HttpRequest) -> Asked:
-    from image_api.dialects.openai_edits import read_variation  # noqa: PLC0415
+def _read_variation(http: HttpRequest, deployment: Deployment) -> ParsedRequest:
+    from image_api.dialects.openai_edits import read_variation  # noqa: PLC0415 -- as above
 
-    return read_variation(http)
+    return read_variation(http, deployment)
 
 
-ROUTES: tuple[Route, ...] = (
-    *(
-        ImagesRoute(
-            method="POST",
-            path=f"/v1/images/{name}",
-            read=read,
-            reply=images_reply,
-            error_reply=error_reply,
-            overhead_bytes=OVERHEAD_BYTES,
-        )
-        for name, read in (("generations", read_generation), ("edits", _read_edit), ("variations", _read_variation))
+def _images_route(
+    name: str,
+    read: Callable[[HttpRequest, Deployment], ParsedRequest],
+    body: Any,
+    *,
+    operation_id: str,
+    summary: str,
+    description: str = "",
+    media_type: str = FORM,
+    example: dict[str, Any] | None = None,
+) -> ImagesRoute:
+    return ImagesRoute(
+        method="POST",
+        path=f"/v1/images/{name}",
+        operation_id=operation_id,
+        summary=summary,
+        description=description,
+        convention=CONVENTION,
+        bodies={media_type: body},
+        example=example,
+        answers={JSON: ImagesBody},
+        headers=("x-sdxl-variant", "x-sdxl-warning"),
+        errors=IMAGES_ERRORS,
+        read=read,
+        reply=images_reply,
+        overhead_bytes=OVERHEAD_BYTES,
+    )
+
+
+ROUTES: tuple[ImagesRoute | PlainRoute, ...] = (
+    _images_route(
+        "generations",
+        read_generation,
+        ImageGenerationBody,
+        operation_id="createImage",
+        summary="Draw images from a prompt",
+        media_type=JSON,
+        example={
+            "prompt": "A lighthouse on a cliff, in the style of an old postcard",
+            "width": 128,
+            "height": 128,
+            "steps": 10,
+            "response_format": "b64_json",
+            "seed": 7,
+        },
     ),
-    PlainRoute(method="GET", path="/v1/models", answer=_models, error_reply=error_reply),
-    PlainRoute(method="GET", path="/v1/models/{model}", answer=_model, error_reply=error_reply),
+    _images_route(
+        "edits",
+        _read_edit,
+        ImageEditBody,
+        operation_id="createImageEdit",
+        summary="Repaint what is transparent in a mask, or change a whole image",
+    ),
+    _images_route(
+        "variations",
+        _read_variation,
+        ImageVariationBody,
+        operation_id="createImageVariation",
+        summary="Draw an image anew, with half of it kept",
+        description="Drawn with the prompt `high quality, detailed` and an image_strength of 0.5, unless one is sent.",
+    ),
+    PlainRoute(
+        method="GET",
+        path="/v1/models",
+        operation_id="listModels",
+        summary="List the models",
+        convention=CONVENTION,
+        answers={JSON: ModelsBody},
+        answer=models_reply,
+    ),
+    PlainRoute(
+        method="GET",
+        path="/v1/models/{model}",
+        operation_id="retrieveModel",
+        summary="Describe a model",
+        convention=CONVENTION,
+        parameters={
+            "model": {
+                "description": "A model that GET /v1/models lists, or the name of one of OpenAI's image models.",
+                "schema": {"type": "string"},
+                "example": SHORT_NAME,
+            }
+        },
+        answers={JSON: ModelBody},
+        errors=(404,),
+        answer=model_reply,
+    ),
 )

@@ -1,20 +1,32 @@
-"""The parameters of the OpenAI images API that this API takes, as JSON schemas.
+"""The parameters of the OpenAI images API that this API takes.
 
-The same schemas check a request (`openai_values.py`) and are shown in the OpenAPI document. Names and types are those
-of the `openai` Python package (`ImageGenerateParams`, `ImageEditParams`, `ImageCreateVariationParams`); ours beside
-them are `seed`, `steps`, `cfg_scale`, `sampler`, `negative_prompt`, `style_preset`, `image_strength`, `width` and
-`height`.
+Names and types are those of the `openai` Python package (`ImageGenerateParams`, `ImageEditParams`,
+`ImageCreateVariationParams`). In addition there are `seed`, `steps`, `cfg_scale`, `sampler`, `negative_prompt`,
+`style_preset`, `image_strength`, `width` and `height`. Null means "left out", as that API has it.
 """
 
 from __future__ import annotations
 
-from functools import cache
-from typing import Any
+from typing import Annotated, ClassVar, Literal
 
-from image_api.request import MAX_PROMPT_CHARACTERS, MAX_SAMPLES
-from image_api.schema import request_schema
+import msgspec
+from msgspec import Meta
 
-JsonSchema = dict[str, Any]
+from image_api.bodies import CfgScale, Height, Samples, Seed, Share, Steps, Width
+from image_api.request import (
+    DEFAULT_CFG_SCALE,
+    DEFAULT_SAMPLER,
+    DEFAULT_SIDE,
+    DEFAULT_STEPS,
+    MAX_PROMPT_CHARACTERS,
+    Sampler,
+)
+
+
+def _default(value: object) -> Meta:
+    """The default that a schema shows: the struct's own is None, because what is left out is not passed on."""
+    return Meta(extra_json_schema={"default": value})
+
 
 # Diffusion steps of each quality. `auto` and `standard` are this API's default; the last three cost time in proportion,
 # and may need a longer api.integration_timeout_seconds than the usual 29 s.
@@ -28,137 +40,168 @@ QUALITY_STEPS = {
     "xhigh": 100,
     "max": 150,
 }
-# DALL-E's two styles, as Stability AI's: hyper-real, and as the model draws by itself.
-STYLE_PRESETS = {"vivid": "enhance", "natural": None}
-
-_MAX_NAME_CHARACTERS = 100
-_MAX_USER_CHARACTERS = 512
-
-
-def _text(description: str, most: int, least: int = 1) -> JsonSchema:
-    return {"type": "string", "description": description, "minLength": least, "maxLength": most}
-
-
-def _choice(description: str, *values: str) -> JsonSchema:
-    return {"type": "string", "description": description, "enum": list(values)}
-
-
-@cache
-def _shared_parameters() -> JsonSchema:
-    """What every route takes."""
-    own = request_schema("text-to-image")["properties"]
-    return {
-        "n": {
-            "type": "integer",
-            "description": "How many images; each has a seed of its own.",
-            "minimum": 1,
-            "maximum": MAX_SAMPLES,
-            "default": 1,
-        },
-        "model": _text(
-            "sdxl, or the id of an engine. The names of OpenAI's image models (dall-e-3, gpt-image-1, ...) are taken "
-            "from clients that send them, and answered by SDXL 1.0; a warning says so.",
-            _MAX_NAME_CHARACTERS,
-        ),
-        "response_format": _choice(
-            "The image itself in base64, or a link to it that expires. Left out: a link for the models dall-e-2 and "
-            "dall-e-3 and for variations, as the OpenAI API does, and base64 otherwise.",
-            "b64_json",
-            "url",
-        ),
-        "user": _text("Accepted and ignored.", _MAX_USER_CHARACTERS, least=0),
-        "seed": own["seed"],
-        "steps": {**own["steps"], "description": "Diffusion steps: time against detail. In place of quality."},
-        "cfg_scale": own["cfg_scale"],
-        "sampler": own["sampler"],
-        "negative_prompt": _text("What the image must not show.", MAX_PROMPT_CHARACTERS),
-        # Not the names themselves: a deployment may have styles of its own.
-        "style_preset": _text("A style of GET /v1/presets. In place of style.", _MAX_NAME_CHARACTERS),
-    }
+_Quality = Literal["low", "medium", "standard", "auto", "high", "hd", "xhigh", "max"]
+ResponseFormat = Literal["b64_json", "url"]
+_Name = Annotated[str, Meta(min_length=1, max_length=100)]
+_Prompt = Annotated[str, Meta(min_length=1, max_length=MAX_PROMPT_CHARACTERS)]
+_Ignored = Annotated[str, Meta(max_length=512, description="Accepted and ignored.")]
+_File = Annotated[bytes, Meta(extra_json_schema={"format": "binary"})]
+_ImageSize = Annotated[
+    _Name,
+    Meta(
+        description="auto for the size of the image, WIDTHxHEIGHT in multiples of 64, or a preset of GET /v1/presets. "
+        "The image is scaled and cut to it where it differs; a warning says so."
+    ),
+]
+_FirstImage = Annotated[
+    _File, Meta(description="The image to start from: PNG, JPEG or WebP, of any size up to 4096x4096.")
+]
+_ListedImage = Annotated[_File, Meta(description="In place of image: the same, as clients send a list of one.")]
 
 
-@cache
-def _model_parameters() -> JsonSchema:
-    """What generations and edits take beside."""
-    return {
-        "prompt": _text("What the image shows.", MAX_PROMPT_CHARACTERS),
-        "quality": _choice("Sets the number of diffusion steps: " + _steps_words(), *QUALITY_STEPS),
-        "style": _text(
-            "vivid (the style enhance), natural (no style), or the name of a style; GET /v1/presets names them.",
-            _MAX_NAME_CHARACTERS,
-        ),
-        "background": _choice("Images are opaque.", "auto", "opaque", "transparent"),
-        "complexity": _choice("Accepted without effect.", "low", "medium", "high"),
-        "moderation": _choice("Accepted without effect: the deployment decides.", "low", "auto"),
-        "output_format": _choice("Images are PNG.", "png", "jpeg", "webp", "gif", "svg"),
-        "output_compression": {"type": "integer", "description": "Only 100.", "minimum": 0, "maximum": 100},
-        "stream": {"type": "boolean", "description": "Only false: images are answered when they are complete."},
-        "partial_images": {"type": "integer", "description": "Only 0.", "minimum": 0, "maximum": 3},
-        "safety_identifier": _text("Accepted and ignored.", _MAX_USER_CHARACTERS, least=0),
-    }
+class ImageParameters(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What every route for images takes."""
+
+    n: Annotated[Samples, _default(1)] | None = None
+    model: (
+        Annotated[
+            _Name,
+            Meta(
+                description="sdxl, or the id of an engine. The names of OpenAI's image models (dall-e-3, gpt-image-1, "
+                "...) are taken from clients that send them, and answered by SDXL 1.0; a warning says so."
+            ),
+        ]
+        | None
+    ) = None
+    response_format: (
+        Annotated[
+            ResponseFormat,
+            Meta(
+                description="The image itself in base64, or a link to it that expires. Left out: a link for the models "
+                "dall-e-2 and dall-e-3 and for variations, as the OpenAI API does, and base64 otherwise."
+            ),
+        ]
+        | None
+    ) = None
+    user: _Ignored | None = None
+    seed: Annotated[Seed, _default(0)] | None = None
+    steps: (
+        Annotated[
+            Steps,
+            Meta(description="Diffusion steps: time against detail. In place of quality."),
+            _default(DEFAULT_STEPS),
+        ]
+        | None
+    ) = None
+    cfg_scale: Annotated[CfgScale, _default(DEFAULT_CFG_SCALE)] | None = None
+    sampler: Annotated[Sampler, Meta(description="Which sampler to use."), _default(DEFAULT_SAMPLER)] | None = None
+    negative_prompt: Annotated[_Prompt, Meta(description="What the image must not show.")] | None = None
+    # Not the names themselves: a deployment may add styles.
+    style_preset: Annotated[_Name, Meta(description="A style of GET /v1/presets. In place of style.")] | None = None
 
 
-@cache
-def generation_schema() -> JsonSchema:
+class ModelParameters(ImageParameters, kw_only=True, forbid_unknown_fields=True):
+    """What generations and edits take in addition."""
+
+    prompt: Annotated[_Prompt, Meta(description="What the image shows.")]
+    quality: (
+        Annotated[
+            _Quality,
+            Meta(
+                description="Sets the number of diffusion steps: "
+                + ", ".join(f"{name} {steps}" for name, steps in QUALITY_STEPS.items())
+                + "."
+            ),
+        ]
+        | None
+    ) = None
+    style: (
+        Annotated[
+            _Name,
+            Meta(
+                description="vivid (the style enhance), natural (no style), or the name of a style; GET /v1/presets "
+                "names them."
+            ),
+        ]
+        | None
+    ) = None
+    background: Annotated[Literal["auto", "opaque", "transparent"], Meta(description="Images are opaque.")] | None = (
+        None
+    )
+    complexity: Annotated[Literal["low", "medium", "high"], Meta(description="Accepted without effect.")] | None = None
+    moderation: (
+        Annotated[Literal["low", "auto"], Meta(description="Accepted without effect: the deployment decides.")] | None
+    ) = None
+    output_format: (
+        Annotated[Literal["png", "jpeg", "webp", "gif", "svg"], Meta(description="Images are PNG.")] | None
+    ) = None
+    output_compression: Annotated[int, Meta(ge=0, le=100, description="Only 100.")] | None = None
+    stream: Annotated[bool, Meta(description="Only false: images are answered when they are complete.")] | None = None
+    partial_images: Annotated[int, Meta(ge=0, le=3, description="Only 0.")] | None = None
+    safety_identifier: _Ignored | None = None
+
+
+class ImageGenerationBody(ModelParameters, kw_only=True, forbid_unknown_fields=True):
     """The body of `POST /v1/images/generations`."""
-    own = request_schema("text-to-image")["properties"]
-    size = _text(
-        "auto, WIDTHxHEIGHT in multiples of 64, or a preset of GET /v1/presets. Sizes of OpenAI's models become the "
-        "nearest that SDXL 1.0 is trained for; a warning names it.",
-        _MAX_NAME_CHARACTERS,
-    )
-    properties = {
-        **_model_parameters(),
-        "size": size,
-        "width": own["width"],
-        "height": own["height"],
-        **_shared_parameters(),
-    }
-    return _object("ImageGeneration", properties, required=("prompt",))
+
+    size: (
+        Annotated[
+            _Name,
+            Meta(
+                description="auto, WIDTHxHEIGHT in multiples of 64, or a preset of GET /v1/presets. Sizes of OpenAI's "
+                "models become the nearest that SDXL 1.0 is trained for; a warning names it."
+            ),
+        ]
+        | None
+    ) = None
+    width: Annotated[Width, _default(DEFAULT_SIDE)] | None = None
+    height: Annotated[Height, _default(DEFAULT_SIDE)] | None = None
 
 
-@cache
-def edit_schema() -> JsonSchema:
-    """The fields of `POST /v1/images/edits` that are not files."""
-    properties = {
-        **_model_parameters(),
-        "size": _image_size(),
-        "image_strength": _image_strength(
-            "How much of the image stays, from 0 to 1, where no pixels are transparent and there is no mask."
-        ),
-        "input_fidelity": _choice("Accepted without effect: image_strength says how much stays.", "high", "low"),
-        **_shared_parameters(),
-    }
-    return _object("ImageEdit", properties, required=("prompt",))
+class ImageEditBody(ModelParameters, kw_only=True, forbid_unknown_fields=True):
+    """The form of `POST /v1/images/edits`."""
+
+    exactly_one: ClassVar = ("image", "image[]")
+
+    image: _FirstImage | None = None
+    images: _ListedImage | None = msgspec.field(default=None, name="image[]")
+    mask: (
+        Annotated[
+            _File,
+            Meta(
+                description="Transparent where the image is to be repainted; of the image's size. Left out: what is "
+                "transparent in the image is repainted, or else the whole image follows the prompt."
+            ),
+        ]
+        | None
+    ) = None
+    size: _ImageSize | None = None
+    image_strength: (
+        Annotated[
+            Share,
+            Meta(
+                description="How much of the image stays, from 0 to 1, where no pixels are transparent and there is no "
+                "mask."
+            ),
+        ]
+        | None
+    ) = None
+    input_fidelity: (
+        Annotated[
+            Literal["high", "low"], Meta(description="Accepted without effect: image_strength says how much stays.")
+        ]
+        | None
+    ) = None
 
 
-@cache
-def variation_schema() -> JsonSchema:
-    """The fields of `POST /v1/images/variations` that are not files."""
-    properties = {
-        "size": _image_size(),
-        "image_strength": _image_strength("How much of the image stays, from 0 to 1. Left out: 0.5."),
-        **_shared_parameters(),
-    }
-    return _object("ImageVariation", properties, required=())
+class ImageVariationBody(ImageParameters, kw_only=True, forbid_unknown_fields=True):
+    """The form of `POST /v1/images/variations`."""
 
+    exactly_one: ClassVar = ("image", "image[]")
 
-def _image_size() -> JsonSchema:
-    return _text(
-        "auto for the size of the image, WIDTHxHEIGHT in multiples of 64, or a preset of GET /v1/presets. The image is "
-        "scaled and cut to it where it differs; a warning says so.",
-        _MAX_NAME_CHARACTERS,
-    )
-
-
-def _image_strength(description: str) -> JsonSchema:
-    return {"type": "number", "description": description, "minimum": 0, "maximum": 1}
-
-
-def _steps_words() -> str:
-    return ", ".join(f"{name} {steps}" for name, steps in QUALITY_STEPS.items()) + "."
-
-
-def _object(title: str, properties: JsonSchema, *, required: tuple[str, ...]) -> JsonSchema:
-    schema = {"title": title, "type": "object", "properties": properties, "additionalProperties": False}
-    return {**schema, "required": list(required)} if required else schema
+    image: _FirstImage | None = None
+    images: _ListedImage | None = msgspec.field(default=None, name="image[]")
+    size: _ImageSize | None = None
+    image_strength: (
+        Annotated[Share, Meta(description="How much of the image stays, from 0 to 1. Left out: 0.5.")] | None
+    ) = None

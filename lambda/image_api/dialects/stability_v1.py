@@ -2,20 +2,24 @@
 
 Request: text-to-image in JSON; image-to-image and masking in multipart/form-data as that API takes them, or in JSON
 with images in base64. Reply: `{"artifacts": [{"base64", "seed", "finishReason"}]}`, or for `Accept: image/png` the
-image itself with headers `Seed` and `Finish-Reason`. Errors are `{"id", "name", "message"}`, JSON whatever `Accept`
-says.
+image itself with headers `Seed` and `Finish-Reason`. Errors are `{"id", "name", "message"}`, JSON for every `Accept`.
 
-Where that API has no word for it, we add one: an artifact that did not fit into the answer has `url`, a link that
-expires, in place of `base64`; and `Accept: image/png` then answers 303 See Other with that link in `Location`.
+Where that API has no word for it, this one adds one. An artifact that did not fit into the answer has `url`, a link
+that expires, in place of `base64`; `Accept: image/png` then answers 303 See Other with that link in `Location`. An
+error about the request lists in `problems` what is wrong with it.
 """
 
 from __future__ import annotations
 
 from functools import partial
+from typing import Annotated, Any, ClassVar
 
 import msgspec
+from msgspec import UNSET, Meta, UnsetType
 
+from image_api.bodies import BODIES
 from image_api.dialects.http import (
+    FORM,
     JSON,
     PNG,
     HttpReply,
@@ -24,28 +28,86 @@ from image_api.dialects.http import (
     choose_media_type,
     json_reply,
 )
-from image_api.dialects.route import Asked, ImagesRoute, PlainRoute, Route
-from image_api.engines import check_engine, deployed_engines
-from image_api.errors import ImageApiError, InvalidRequestError, UnsupportedMediaTypeError
-from image_api.multipart_form import FORM, is_form, read_form, typed_fields
-from image_api.request import GenerationRequest, GenerationResult, LinkedArtifact, Operation
-from image_api.settings import Settings
+from image_api.dialects.multipart_form import is_form, read_form, typed_fields
+from image_api.dialects.route import (
+    BINARY,
+    IMAGES_ERRORS,
+    Convention,
+    Deployment,
+    ImagesRoute,
+    ParsedRequest,
+    PlainRoute,
+)
+from image_api.engines import ENGINE_IDS, Engine, check_engine, deployed_engines
+from image_api.errors import ImageApiError, InvalidRequestError, Problem, UnsupportedMediaTypeError
+from image_api.request import MAX_SEED, FinishReason, GenerationRequest, GenerationResult, LinkedArtifact, Operation
 from image_api.validation import convert_request, read_request
 
-# What an artifact takes in the JSON answer beside its image.
+# What an artifact takes in the JSON answer in addition to its image.
 ARTIFACT_OVERHEAD_BYTES = 100
-# That API's clients read `credits`, some of them with no other field beside it: what to make of it is in a header.
-BALANCE = {"credits": 0.0}
 BALANCE_NOTE = "Images are not metered here: credits is always 0 and nothing is refused for it."
 
-_PATHS: dict[Operation, str] = {
-    "text-to-image": "/v1/generation/{engine_id}/text-to-image",
-    "image-to-image": "/v1/generation/{engine_id}/image-to-image",
-    "masking": "/v1/generation/{engine_id}/image-to-image/masking",
-}
+
+class ArtifactBody(msgspec.Struct, rename={"finish_reason": "finishReason"}, kw_only=True):
+    """One image, in the answer or as a link."""
+
+    exactly_one: ClassVar = ("base64", "url")
+
+    base64: Annotated[str, Meta(description="The image, a PNG.", extra_json_schema={"format": "byte"})] | UnsetType = (
+        UNSET
+    )
+    url: (
+        Annotated[
+            str,
+            Meta(
+                description="In place of base64 where the image does not fit into the answer: a link, which expires.",
+                extra_json_schema={"format": "uri"},
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    seed: Annotated[int, Meta(ge=0, le=MAX_SEED, description="Sent again, it gives the same image.")]
+    finish_reason: FinishReason
 
 
-def read_generation(operation: Operation, http: HttpRequest) -> Asked:
+class ArtifactsBody(msgspec.Struct):
+    """Images in the order of their seeds."""
+
+    artifacts: Annotated[list[ArtifactBody], Meta(min_length=1)]
+
+
+class BalanceBody(msgspec.Struct):
+    """The credits that are left: always 0, because images are not metered. Clients of that API read this field."""
+
+    credits: float = 0.0
+
+
+class ProblemBody(msgspec.Struct):
+    """One thing that is wrong with a request."""
+
+    field: Annotated[
+        str, Meta(description="Its path, such as text_prompts[0].weight; empty for the request as a whole.")
+    ]
+    message: Annotated[str, Meta(description="What is wrong, and what to do: a complete sentence.")]
+    received: Annotated[
+        str | int | float | bool | None,
+        Meta(description="The value, or a few words on a long one; null where there is none."),
+    ]
+    allowed: Annotated[str | None, Meta(description="What is allowed, in words; null where no value would do.")]
+
+
+class StabilityErrorBody(msgspec.Struct):
+    """An error as Stability AI's REST API v1 writes it, with what is wrong with a request one by one."""
+
+    id: Annotated[str, Meta(description="The id of the request.")]
+    name: str
+    message: str
+    problems: (
+        Annotated[list[ProblemBody], Meta(min_length=1, description="Of an answer 400: all that is wrong.")] | UnsetType
+    ) = UNSET
+
+
+def read_generation(operation: Operation, http: HttpRequest, deployment: Deployment) -> ParsedRequest:
     """The request, with the media type to answer in as its option.
 
     Raises:
@@ -53,24 +115,24 @@ def read_generation(operation: Operation, http: HttpRequest) -> Asked:
     """
     check_engine(http.path_parameters["engine_id"])
     media_type = choose_media_type(http, (JSON, PNG))
-    request = _read_body(operation, http)
+    request = _read_body(operation, http, deployment.settings.style_names)
     if media_type == PNG and request.samples > 1:
-        raise InvalidRequestError(
+        message = (
             f"samples is {request.samples}, but an answer of {PNG} carries one image. "
-            f"Send 1, or the header Accept: {JSON}.",
-            name="invalid_samples",
+            f"Send 1, or the header Accept: {JSON}."
         )
-    return Asked(request, options=media_type)
+        raise InvalidRequestError.of([Problem("samples", message, request.samples, f"1 with Accept: {PNG}")])
+    return ParsedRequest(request, options=media_type)
 
 
-def _read_body(operation: Operation, http: HttpRequest) -> GenerationRequest:
+def _read_body(operation: Operation, http: HttpRequest, styles: frozenset[str]) -> GenerationRequest:
     if operation == "text-to-image":
         check_json_content_type(http)
     elif is_form(http):
-        return convert_request(typed_fields(read_form(http), operation), operation)
+        return convert_request(typed_fields(read_form(http), BODIES[operation]), operation, styles=styles)
     else:
         _check_content_type(http)
-    return read_request(http.body, operation)
+    return read_request(http.body, operation, styles=styles)
 
 
 def _check_content_type(http: HttpRequest) -> None:
@@ -83,31 +145,37 @@ def _check_content_type(http: HttpRequest) -> None:
         ) from exc
 
 
-def result_reply(result: GenerationResult, asked: Asked) -> HttpReply:
+def result_reply(result: GenerationResult, parsed: ParsedRequest) -> HttpReply:
     """Answer with images."""
-    if asked.options == PNG:
+    if parsed.options == PNG:
         return _image_reply(result)
     return HttpReply(status=200, content_type=JSON, body=_artifacts_body(result))
 
 
 def error_reply(error: ImageApiError, request_id: str) -> HttpReply:
     """Answer with an error."""
-    return json_reply(error.status, error_fields(error, request_id), error.headers)
+    return json_reply(error.status, error_body(error, request_id), error.headers)
 
 
-def error_fields(error: ImageApiError, request_id: str) -> dict[str, str]:
+def error_body(error: ImageApiError, request_id: str) -> StabilityErrorBody:
     """The error object."""
-    return {"id": request_id, "name": error.name, "message": error.message}
+    problems = [
+        ProblemBody(problem.field, problem.message, problem.received, problem.allowed) for problem in error.problems
+    ]
+    return StabilityErrorBody(request_id, error.name, error.message, problems or UNSET)
 
 
-def engines_reply(_: HttpRequest, settings: Settings) -> HttpReply:
+CONVENTION = Convention(name="Stability AI REST v1", error_reply=error_reply, error_body=StabilityErrorBody)
+
+
+def engines_reply(_: HttpRequest, deployment: Deployment) -> HttpReply:
     """Answer `GET /v1/engines/list`."""
-    return json_reply(200, deployed_engines(settings))
+    return json_reply(200, deployed_engines(deployment.settings))
 
 
-def balance_reply(_: HttpRequest, __: Settings) -> HttpReply:
-    """Answer `GET /v1/user/balance`."""
-    return json_reply(200, BALANCE, {"x-sdxl-warning": BALANCE_NOTE})
+def balance_reply(_: HttpRequest, __: Deployment) -> HttpReply:
+    """Answer `GET /v1/user/balance`; a header says what to make of it."""
+    return json_reply(200, BalanceBody(), {"x-sdxl-warning": BALANCE_NOTE})
 
 
 def _image_reply(result: GenerationResult) -> HttpReply:
@@ -133,18 +201,93 @@ def _artifacts_body(result: GenerationResult) -> str:
     return "".join(parts)
 
 
-ROUTES: tuple[Route, ...] = (
-    *(
-        ImagesRoute(
-            method="POST",
-            path=path,
-            read=partial(read_generation, operation),
-            reply=result_reply,
-            error_reply=error_reply,
-            overhead_bytes=ARTIFACT_OVERHEAD_BYTES,
-        )
-        for operation, path in _PATHS.items()
+_PROMPT = "A lighthouse on a cliff, in the style of an old postcard"
+# A grey PNG of 128x128 pixels.
+_GREY_PNG = (
+    "iVBORw0KGgoAAAANSUhEUgAAAIAAAACACAAAAADmVT4XAAAAWklEQVR42u3OsQAAAAACsPx5AgyjZyNYehYBAQEBAQEBAQEBAQEB"
+    "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAYF3YE47AqTCfcJ+AAAAAElFTkSuQmCC"
+)
+
+
+def _images_route(
+    operation: Operation,
+    name: str,
+    *,
+    operation_id: str,
+    summary: str,
+    media_types: tuple[str, ...],
+    example: dict[str, Any],
+) -> ImagesRoute:
+    return ImagesRoute(
+        method="POST",
+        path=f"/v1/generation/{{engine_id}}/{name}",
+        operation_id=operation_id,
+        summary=summary,
+        convention=CONVENTION,
+        parameters={"engine_id": {"schema": {"type": "string", "enum": list(ENGINE_IDS)}}},
+        bodies=dict.fromkeys(media_types, BODIES[operation]),
+        example={"text_prompts": [{"text": _PROMPT}], **example},
+        answers={JSON: ArtifactsBody, PNG: BINARY},
+        headers=("x-sdxl-variant", "x-sdxl-warning", "Seed", "Finish-Reason"),
+        errors=IMAGES_ERRORS,
+        read=partial(read_generation, operation),
+        reply=result_reply,
+        overhead_bytes=ARTIFACT_OVERHEAD_BYTES,
+    )
+
+
+ROUTES: tuple[ImagesRoute | PlainRoute, ...] = (
+    _images_route(
+        "text-to-image",
+        "text-to-image",
+        operation_id="textToImage",
+        summary="Draw images from prompts",
+        media_types=(JSON,),
+        example={
+            "text_prompts": [{"text": _PROMPT}, {"text": "people", "weight": -1.0}],
+            "width": 128,
+            "height": 128,
+            "steps": 10,
+            "seed": 7,
+        },
     ),
-    PlainRoute(method="GET", path="/v1/engines/list", answer=engines_reply, error_reply=error_reply),
-    PlainRoute(method="GET", path="/v1/user/balance", answer=balance_reply, error_reply=error_reply),
+    _images_route(
+        "image-to-image",
+        "image-to-image",
+        operation_id="imageToImage",
+        summary="Draw images from an image and prompts",
+        media_types=(FORM, JSON),
+        example={"init_image": _GREY_PNG, "image_strength": 0.35, "steps": 10},
+    ),
+    _images_route(
+        "masking",
+        "image-to-image/masking",
+        operation_id="masking",
+        summary="Draw the masked part of an image anew",
+        media_types=(FORM, JSON),
+        example={
+            "init_image": _GREY_PNG,
+            "mask_source": "MASK_IMAGE_WHITE",
+            "mask_image": _GREY_PNG,
+            "steps": 10,
+        },
+    ),
+    PlainRoute(
+        method="GET",
+        path="/v1/engines/list",
+        operation_id="listEngines",
+        summary="List the engines that a path can name",
+        convention=CONVENTION,
+        answers={JSON: list[Engine]},
+        answer=engines_reply,
+    ),
+    PlainRoute(
+        method="GET",
+        path="/v1/user/balance",
+        operation_id="userBalance",
+        summary="A constant: nothing is metered here",
+        convention=CONVENTION,
+        answers={JSON: BalanceBody},
+        answer=balance_reply,
+    ),
 )

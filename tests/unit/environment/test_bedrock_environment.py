@@ -103,9 +103,9 @@ WRONG = {
     ),
     "inpaint model that is SDXL": (
         model(model_id=SD35, inpaint_model_id=SDXL),
-        ["model.inpaint_model_id", "no inpaint model of its own", INPAINT],
+        ["model.inpaint_model_id", "not an inpaint model alone", INPAINT],
     ),
-    "inpaint beside SDXL": (
+    "inpaint with SDXL": (
         model(model_id=SDXL, provisioned_model_arn=PROVISIONED, inpaint_model_id=INPAINT),
         ["model.inpaint_model_id", "would never be called", "leave the setting out"],
     ),

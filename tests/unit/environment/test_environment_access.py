@@ -87,7 +87,7 @@ WRONG = {
         f"domain: {{name: 'https://a.example', certificate_arn: '{CERTIFICATE}'}}",
         ["api.domain.name", "a domain name in lower case, such as images.example.com"],
     ),
-    "blank term": ("moderation: {refused_terms: [' ']}", ["refused_terms[0]", "is no word or phrase"]),
+    "blank term": ("moderation: {refused_terms: [' ']}", ["refused_terms[0]", "is not a word or phrase"]),
     "term of signs": ("moderation: {refused_terms: ['!?']}", ["refused_terms[0]", "with a letter or digit"]),
     "term twice in another case": (
         "moderation: {refused_terms: [Secret, sECRET]}",
@@ -122,7 +122,7 @@ def test_sign_in_page_cannot_be_named_after_an_environment_with_a_reserved_word(
         load(tmp_path, COGNITO, name="aws-test")
 
 
-def test_checks_hold_whatever_the_model_source(tmp_path: Path) -> None:
+def test_checks_hold_for_every_model_source(tmp_path: Path) -> None:
     file = tmp_path / "wrong.yaml"
     wrong = f"domain: {{name: a.example, certificate_arn: '{CERTIFICATE.replace('us-east-1', 'eu-west-1')}'}}"
     model = "{source: bedrock, model_id: 'stability.sd3-5-large-v1:0'}"
@@ -132,8 +132,10 @@ def test_checks_hold_whatever_the_model_source(tmp_path: Path) -> None:
         load_environment(file)
 
 
-def test_one_key_is_the_default() -> None:
-    (dev,) = (one for one in load_environments(Path("environments")) if one.name == "dev")
+def test_one_key_is_the_default(tmp_path: Path) -> None:
+    (tmp_path / "dev.yaml").write_text(BASE)
+
+    dev = load_environment(tmp_path / "dev.yaml")
 
     assert dev.api.auth == ApiKeyAuth(mode="api_key")
     assert dev.api.keys == ()

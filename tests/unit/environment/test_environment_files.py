@@ -1,4 +1,4 @@
-"""Right environment files: defaults, the committed ones, whole directories."""
+"""Right environment files: defaults, the examples, whole directories."""
 
 from pathlib import Path
 
@@ -17,7 +17,9 @@ from stacks.environment import (
 
 pytestmark = pytest.mark.disable_socket
 
-ENVIRONMENTS = Path(__file__).parents[3] / "environments"
+ROOT = Path(__file__).parents[3]
+EXAMPLES = Path(__file__).parents[2] / "environments"
+THREE_ACCOUNTS = Path(__file__).parents[2] / "three_accounts"
 BASE = 'account: "111122223333"\nregion: us-east-1\nmodel: {source: open}\n'
 
 
@@ -27,25 +29,29 @@ def _load(tmp_path: Path, content: str) -> Environment:
     return load_environment(path)
 
 
-@pytest.mark.parametrize("path", sorted(ENVIRONMENTS.glob("*.yaml")), ids=lambda path: path.stem)
-def test_committed_environment_loads_and_points_editors_to_the_schema(path: Path) -> None:
+@pytest.mark.parametrize(
+    "path", sorted((*EXAMPLES.glob("*.yaml"), *THREE_ACCOUNTS.glob("*.yaml"))), ids=lambda path: path.stem
+)
+def test_example_loads_and_points_editors_to_the_schema(path: Path) -> None:
     environment = load_environment(path)
 
     assert environment.name == path.stem
-    assert path.read_text().splitlines()[0] == "# yaml-language-server: $schema=schema.json"
+    first = path.read_text().splitlines()[0]
+    schema = path.parent / first.removeprefix("# yaml-language-server: $schema=")
+    assert schema.resolve() == ROOT / "environments" / "schema.json"
 
 
-def test_committed_environments_are_three_accounts_in_two_regions() -> None:
-    environments = load_environments(ENVIRONMENTS)
+def test_a_directory_holds_three_accounts_in_two_regions() -> None:
+    environments = load_environments(THREE_ACCOUNTS)
 
     assert [environment.name for environment in environments] == ["dev", "prod", "staging"]
     assert len({environment.account for environment in environments}) == 3
     assert len({environment.region for environment in environments}) == 2
 
 
-def test_dev_is_about_ten_lines_and_needs_no_subscription() -> None:
-    assert len((ENVIRONMENTS / "dev.yaml").read_text().splitlines()) <= 10
-    assert load_environment(ENVIRONMENTS / "dev.yaml").model.source == "open"
+def test_an_environment_of_ten_lines_needs_no_subscription() -> None:
+    assert len((THREE_ACCOUNTS / "dev.yaml").read_text().splitlines()) <= 10
+    assert load_environment(THREE_ACCOUNTS / "dev.yaml").model.source == "open"
 
 
 def test_smallest_file_has_documented_defaults(tmp_path: Path) -> None:
@@ -211,7 +217,7 @@ def test_unknown_environment_is_an_error_that_lists_those_there_are(tmp_path: Pa
     assert "did you mean prod?" in str(caught.value)
 
 
-def test_one_environment_is_found_beside_a_broken_one(tmp_path: Path) -> None:
+def test_one_environment_is_found_next_to_a_broken_one(tmp_path: Path) -> None:
     (tmp_path / "dev.yaml").write_text(BASE)
     (tmp_path / "prod.yaml").write_text("broken")
 

@@ -92,7 +92,7 @@ def test_what_the_organisation_demands_is_refused_where_it_is_missing(
     assert words in refusal(tmp_path, {"tags": tags}, organization)
 
 
-def test_one_file_holds_for_all_environments_and_is_none_itself(tmp_path: Path) -> None:
+def test_one_file_holds_for_all_environments_and_is_not_an_environment(tmp_path: Path) -> None:
     for name in ("dev", "prod"):
         (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump({**BASE, "tags": {"team": "a"}}), encoding="utf-8")
     demands = {"permissions_boundary": "workload", "required_tags": {"team": ["a", "b"]}}
@@ -102,7 +102,7 @@ def test_one_file_holds_for_all_environments_and_is_none_itself(tmp_path: Path) 
 
     assert [environment.name for environment in found] == ["dev", "prod"]
     assert {environment.organization.permissions_boundary for environment in found} == {"workload"}
-    with pytest.raises(EnvironmentFileError, match="is what the organization demands of environments, and none itself"):
+    with pytest.raises(EnvironmentFileError, match="holds what the organization demands, and is not an environment"):
         load_environment(tmp_path / "organization.yaml")
 
 

@@ -3,7 +3,7 @@
 import pytest
 from pydantic_core import PydanticCustomError
 
-from stacks.environment.schedules import valid_schedule, valid_timezone
+from stacks.environment.scaling import valid_schedule, valid_timezone
 
 pytestmark = pytest.mark.disable_socket
 
@@ -76,7 +76,7 @@ def test_time_zone_that_is_none_is_refused(name: str) -> None:
 
 
 def test_machine_without_time_zones_is_said_to_be_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stacks.environment.schedules._timezones", frozenset)
+    monkeypatch.setattr("stacks.environment.scaling._timezones", frozenset)
 
     assert valid_timezone("UTC") == "UTC"
     with pytest.raises(PydanticCustomError, match="no IANA time zone database"):

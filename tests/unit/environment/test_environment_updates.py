@@ -28,7 +28,7 @@ WRONG = {
             "to do:   remove the setting",
         ],
     ),
-    "an update beside a variant of the Marketplace": (
+    "an update with a variant of the Marketplace": (
         f"{BASE}endpoint:\n  update: {{traffic: all_at_once}}\n{VARIANT}}}\n",
         ["endpoint.update: has no effect: the variant 'challenger' is a Marketplace model package"],
     ),
@@ -87,16 +87,16 @@ WRONG = {
         f"{BASE}endpoint:\n{VARIANT}, instance_count: 5, scaling: {{max_capacity: 2, {TARGET}}}}}\n{SCALED}",
         ["endpoint.variants[0].instance_count: 5 is outside of what scaling allows", "1 to 2"],
     ),
-    "a variant that is not scaled beside one that is": (
+    "a variant that is not scaled next to one that is": (
         f"{BASE}endpoint:\n{VARIANT}}}\nscaling: {{max_capacity: 2, {TARGET}}}\n",
         [
             "endpoint.variants[0].scaling: the first variant is scaled and this one is not",
             "scaling for every variant, or for none",
         ],
     ),
-    "a shadow beside a variant": (
+    "a shadow with a variant": (
         f"{BASE}endpoint:\n  shadow: {{}}\n{VARIANT}}}\n",
-        ["endpoint.shadow: stands beside 1 further production variant(s)", "one production variant only"],
+        ["endpoint.shadow: is set together with 1 further production variant(s)", "one production variant only"],
     ),
     "a shadow of another source": (
         f"{BASE}endpoint: {{shadow: {{model: {{source: optimized}}}}}}\n",
@@ -167,3 +167,36 @@ def test_a_scaled_variant_starts_with_the_instances_that_it_keeps(tmp_path: Path
 
     assert variant.instance_count == 2
     assert variant.instance_types == ("ml.g5.2xlarge",)
+
+
+def test_variants_share_the_requests_by_weight(tmp_path: Path) -> None:
+    content = f"{BASE}endpoint:\n  variant_weight: 0.6\n  instance_types: [ml.g5.8xlarge]\n{VARIANT}}}\n"
+
+    first, further = load(tmp_path, content).all_variants
+
+    assert (first.name, first.model.source, first.instance_types) == ("primary", "open", ("ml.g5.8xlarge",))
+    assert (further.name, further.model.source, further.instance_types) == (
+        "challenger",
+        "optimized",
+        ("ml.g5.2xlarge",),
+    )
+    assert (first.weight, further.weight) == (0.6, 0.2)
+    assert first.share == pytest.approx(0.75)
+    assert further.share == pytest.approx(0.25)
+
+
+def test_a_shadow_is_what_the_first_variant_is_and_gets_copies_of_a_share(tmp_path: Path) -> None:
+    environment = load(tmp_path, f"{BASE}endpoint: {{variant_weight: 2, shadow: {{sampling_percent: 10}}}}\n")
+
+    first, shadow = environment.all_variants
+
+    assert environment.production_variants == (first,)
+    assert (shadow.name, shadow.is_shadow, shadow.scaling) == ("shadow", True, None)
+    assert (shadow.model, shadow.instance_types) == (first.model, first.instance_types)
+    assert (shadow.share, shadow.weight, first.share) == (0.1, 0.2, 1.0)
+
+
+def test_bedrock_has_no_variants(tmp_path: Path) -> None:
+    environment = load(tmp_path, BEDROCK)
+
+    assert (environment.all_variants, environment.production_variants, environment.instance_types) == ((), (), ())

@@ -63,7 +63,10 @@ WRONG = {
     "no account": (BASE.replace(ACCOUNT, ""), ["account: missing", "12 digits in quotes", "add account: ..."]),
     "account without a value": (BASE.replace(ACCOUNT, "account:\n"), ["account: received nothing", "give it a value"]),
     "no region": (BASE.replace("region: us-east-1\n", ""), ["region: missing", "such as us-east-1"]),
-    "region that is none": (BASE.replace("us-east-1", "Frankfurt"), ["region: received Frankfurt", "a region's code"]),
+    "region without a code": (
+        BASE.replace("us-east-1", "Frankfurt"),
+        ["region: received Frankfurt", "a region's code"],
+    ),
     "region with a typing error": (
         BASE.replace("us-east-1", "us-eest-1"),
         ["'us-eest-1'", "did you mean us-", "us-east-1?"],
@@ -91,9 +94,9 @@ WRONG = {
         f"{BASE}tags: {{'sdxl:environment': prod}}\n",
         ["tags.sdxl:environment: the key 'sdxl:environment' is set by the toolkit", "another key"],
     ),
-    "a budget that nobody is told of": (
+    "a budget of which nobody is notified": (
         f"{BASE}operations: {{budget: {{monthly_usd: 100}}}}\n",
-        ["operations.budget: nobody would be told of it", "operations.emails or operations.slack"],
+        ["operations.budget: nobody would be notified", "operations.emails or operations.slack"],
     ),
     "an address without a domain": (
         f"{BASE}operations: {{emails: [oncall]}}\n",
@@ -147,7 +150,7 @@ WRONG = {
         BASE.replace("source: open", f'source: open, model_package_arn: "{ARN}"'),
         ["model.model_package_arn: unknown setting", "allowed: source"],
     ),
-    "model package that is none": (
+    "model package that is not one": (
         OPTIMIZED.replace("optimized", "optimized, model_package_arn: sdxl"),
         ["model.model_package_arn: received sdxl", "arn:<partition>:sagemaker:<region>:<account>:model-package/<name>"],
     ),
@@ -170,7 +173,7 @@ WRONG = {
     ),
     "instance type with a typing error": (
         f"{BASE}endpoint: {{instance_types: [ml.g5.4xlrage]}}\n",
-        ["'ml.g5.4xlrage' is no instance type of the catalog", "did you mean ml.g5.4xlarge?"],
+        ["'ml.g5.4xlrage' is not an instance type of the catalog", "did you mean ml.g5.4xlarge?"],
     ),
     "instance type twice": (
         f"{BASE}endpoint: {{instance_types: [ml.g5.4xlarge, ml.g5.4xlarge]}}\n",
@@ -295,9 +298,9 @@ WRONG = {
         f"{BASE}api: {{cors: {{allow_origins: ['https://a.example:70000']}}}}\n",
         ["port above 65535"],
     ),
-    "any origin beside another": (
+    "any origin with another": (
         f"{BASE}api: {{cors: {{allow_origins: ['*', 'https://a.example']}}}}\n",
-        ['"*" stands beside other origins', 'remove "*", or everything else'],
+        ['"*" is listed with other origins', 'remove "*", or everything else'],
     ),
     "origin twice": (
         f"{BASE}api: {{cors: {{allow_origins: ['https://a.example', 'https://a.example']}}}}\n",

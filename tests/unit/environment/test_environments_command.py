@@ -7,12 +7,12 @@ import pytest
 from typer.testing import CliRunner
 
 from sdxl.cli import app
-from stacks.environment.documentation import settings_table
-from stacks.environment.schema import schema_text
+from stacks.environment.schema import schema_text, settings_table
 
 pytestmark = pytest.mark.disable_socket
 
 runner = CliRunner()
+THREE_ACCOUNTS = Path(__file__).parents[2] / "three_accounts"
 BASE = 'account: "111122223333"\nregion: us-east-1\nmodel: {source: open}\n'
 
 
@@ -23,11 +23,12 @@ def directory(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_committed_environments_are_right() -> None:
-    result = runner.invoke(app, ["environments", "check"])
+def test_check_of_right_files_writes_nothing_to_stderr() -> None:
+    result = runner.invoke(app, ["environments", "check", "--dir", str(THREE_ACCOUNTS)])
 
     assert result.exit_code == 0
-    assert [line.rpartition("/")[2].partition(":")[0] for line in result.stdout.splitlines() if "ok (" in line]
+    named = [line.partition(": ok (")[0].rpartition("/")[2] for line in result.stdout.splitlines()]
+    assert named == ["dev.yaml", "prod.yaml", "staging.yaml"]
     assert result.stderr == ""
 
 

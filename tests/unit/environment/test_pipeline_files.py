@@ -11,8 +11,7 @@ import pytest
 import yaml
 
 from stacks.environment import EnvironmentFileError, environment_paths, load_environment
-from stacks.environment.pipeline import pipeline_schema, schema_text
-from stacks.environment.pipeline_loader import load_pipeline
+from stacks.environment.pipeline import load_pipeline, pipeline_schema, schema_text
 
 pytestmark = pytest.mark.disable_socket
 

@@ -9,10 +9,9 @@ from image_api.settings import load_settings
 from image_api.styles import BUILT_IN_STYLES
 
 from stacks.environment import EnvironmentFileError
+from stacks.environment.styles import MAX_JSON_BYTES, load_styles
 from stacks.request_schema import OPERATIONS, request_schema
-from stacks.styles import MAX_JSON_BYTES, StylesFileError, load_styles
 
-REPOSITORY = Path(__file__).resolve().parents[3]
 HOUSE = "styles:\n  house:\n    description: Our own\n    prompt: in the house style\n"
 
 
@@ -34,12 +33,12 @@ def function_variables(styles: str) -> dict[str, str]:
     }
 
 
-def test_committed_styles_reach_the_function() -> None:
-    styles = load_styles(REPOSITORY / "styles.yaml")
+def test_styles_reach_the_function_beside_the_built_in_ones(tmp_path: Path) -> None:
+    styles = load_styles(write(tmp_path, f"{HOUSE}  sketch:\n    description: Lines\n    prompt: pencil sketch\n"))
 
     read = load_settings(function_variables(styles.function_variable())).styles
 
-    assert tuple(style.name for style in read) == styles.names
+    assert tuple(style.name for style in read) == styles.names == ("house", "sketch")
     assert not {style.name for style in BUILT_IN_STYLES} & set(styles.names)
 
 
@@ -80,13 +79,13 @@ def test_gateway_lets_the_teams_styles_through(operation: str) -> None:
         ("a: [", ("not valid YAML",)),
         ("styles: [1]\n", ("styles: received [1]", "a mapping")),
         ("{}\n", ("styles: missing",)),
-        (HOUSE + "colour: red\n", (":5: colour: received", "allowed: styles")),
+        (HOUSE + "colour: red\n", (":5: colour: unknown setting, received", "allowed: styles")),
         (HOUSE.replace("house:", "House Style:"), ("styles.House Style", "small letters, digits and hyphens")),
         (HOUSE.replace("house:", "anime:"), (":2: styles.anime", "every deployment has", "choose another name")),
         (HOUSE.replace("prompt", "promt"), ("styles.house.promt", "styles.house.prompt: missing", "allowed: descr")),
         (HOUSE.replace("in the house style", "7"), (":4: styles.house.prompt: received 7", "quotes")),
         (HOUSE.replace("in the house style", '" "'), ("styles.house.prompt", "not blank")),
-        (HOUSE.replace("in the house style", "x" * 501), ("at most 500 characters", "shorten")),
+        (HOUSE.replace("in the house style", "x" * 501), ("1 to 500 characters", "shorten")),
         (HOUSE.replace("Our own", '"two\\nlines"'), ("styles.house.description", "one line")),
         (HOUSE + "    parameters: {steps: 9}\n", ("parameters.steps: received 9", "10 to 150")),
         (HOUSE + "    parameters: {steps: 20.5}\n", ("parameters.steps", "a whole number")),
@@ -98,26 +97,24 @@ def test_gateway_lets_the_teams_styles_through(operation: str) -> None:
     ],
 )
 def test_mistake_is_named_with_its_remedy(tmp_path: Path, text: str, words: tuple[str, ...]) -> None:
-    with pytest.raises(StylesFileError) as caught:
+    with pytest.raises(EnvironmentFileError) as caught:
         load_styles(write(tmp_path, text))
 
     for word in words:
         assert word in str(caught.value)
     assert "to do:" in str(caught.value)
     assert str(tmp_path / "styles.yaml") in str(caught.value)
-    # So that whatever reports a wrong environment file reports this one.
-    assert isinstance(caught.value, EnvironmentFileError)
 
 
 def test_missing_file_is_no_empty_one(tmp_path: Path) -> None:
-    with pytest.raises(StylesFileError, match="there is no such file"):
+    with pytest.raises(EnvironmentFileError, match="there is no such file"):
         load_styles(tmp_path / "styles.yaml")
 
 
 def test_more_than_the_function_can_be_given_is_refused(tmp_path: Path) -> None:
     many = "".join(f"  style-{n}: {{description: d, prompt: {'x' * 400}}}\n" for n in range(9))
 
-    with pytest.raises(StylesFileError) as caught:
+    with pytest.raises(EnvironmentFileError) as caught:
         load_styles(write(tmp_path, f"styles:\n{many}"))
 
     assert "9 styles take" in str(caught.value)

@@ -241,7 +241,12 @@ class Reply:
     @property
     def error(self) -> tuple[int, str]:
         """Status and name of an error, after checking its shape."""
-        assert self.json.keys() == {"id", "name", "message"}
+        assert self.json.keys() == {"id", "name", "message"} | ({"problems"} if self.status == 400 else set())
+        for problem in self.json.get("problems", ()):
+            assert list(problem) == ["field", "message", "received", "allowed"]
+            assert problem["message"]
+            # What was sent is never echoed at length.
+            assert len(str(problem["received"])) < 150
         assert self.json["id"] == self.headers["x-request-id"]
         assert self.headers["content-type"] == "application/json"
         return self.status, self.json["name"]

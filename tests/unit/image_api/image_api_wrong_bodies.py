@@ -12,20 +12,20 @@ class WrongBody(NamedTuple):
     body: str | None
     name: str
     words: tuple[str, ...]
-    # Whether a JSON schema of draft-04 can see it, so that API Gateway refuses it too.
-    gateway_refuses: bool = True
+    # Whether the schema of the OpenAPI document can see it.
+    schema_refuses: bool = True
 
 
 def _with(field: str) -> str:
     return f"{{{_PROMPT},{field}}}"
 
 
-def _field(what: str, field: str, name: str, *words: str, gateway_refuses: bool = True) -> WrongBody:
-    return WrongBody(what, _with(field), name, words, gateway_refuses)
+def _field(what: str, field: str, name: str, *words: str, schema_refuses: bool = True) -> WrongBody:
+    return WrongBody(what, _with(field), name, words, schema_refuses)
 
 
-def _prompts(what: str, prompts: str, *words: str, gateway_refuses: bool = True) -> WrongBody:
-    return WrongBody(what, f'{{"text_prompts":{prompts}}}', "invalid_prompts", words, gateway_refuses)
+def _prompts(what: str, prompts: str, *words: str, schema_refuses: bool = True) -> WrongBody:
+    return WrongBody(what, f'{{"text_prompts":{prompts}}}', "invalid_prompts", words, schema_refuses)
 
 
 _SIZE, _STEPS, _SEED = "invalid_height_or_width", "an integer from 10 to 150", "an integer from 0 to 4294967295"
@@ -56,13 +56,13 @@ WRONG_BODIES = [
     _field("endpoint of the caller's own", '"endpoint_name":"other"', "bad_request", "Unknown field"),
     _field("half a surrogate as a name", '"\\ud800":1', "bad_request", "Unknown field"),
     _field("unicode name", '"宽":1', "bad_request", 'Unknown field "宽"'),
-    _field("twice the same", '"steps":20,"steps":30', "bad_request", '"steps" twice', gateway_refuses=False),
+    _field("twice the same", '"steps":20,"steps":30', "bad_request", '"steps" twice', schema_refuses=False),
     WrongBody(
         "twice inside a prompt",
         '{"text_prompts":[{"text":"a","text":"b"}]}',
         "bad_request",
         ('"text" twice',),
-        gateway_refuses=False,
+        schema_refuses=False,
     ),
     # Prompts
     WrongBody("no prompts", "{}", "invalid_prompts", ("text_prompts is missing", "1 to 10 objects")),
@@ -73,23 +73,23 @@ WRONG_BODIES = [
     _prompts("a prompt as text", '["a puppy"]', 'text_prompts[0] is "a puppy"', "text, weight"),
     _prompts("no text", '[{"weight":1}]', "text_prompts[0].text is missing", "1 to 2000 characters"),
     _prompts("text empty", '[{"text":""}]', 'text_prompts[0].text is ""', "1 to 2000 characters"),
-    _prompts("text blank", '[{"text":" \\n"}]', "not blank", gateway_refuses=False),
+    _prompts("text blank", '[{"text":" \\n"}]', "not blank", schema_refuses=False),
     _prompts("text null", '[{"text":null}]', "text_prompts[0].text is null"),
     _prompts("text a number", '[{"text":"a"},{"text":5}]', "text_prompts[1].text is 5"),
     _prompts("text too long", f'[{{"text":"{"a" * 2001}"}}]', "has 2001 characters", "2000", "Shorten"),
     _prompts("text huge", f'[{{"text":"{"ü" * 1_000_000}"}}]', "has 1000000 characters"),
-    _prompts("half a surrogate", '[{"text":"\\ud83d"}]', "not valid Unicode", "UTF-8", gateway_refuses=False),
+    _prompts("half a surrogate", '[{"text":"\\ud83d"}]', "not valid Unicode", "UTF-8", schema_refuses=False),
     _prompts("weight true", '[{"text":"a","weight":true}]', "text_prompts[0].weight is true", "a number"),
     _prompts("weight as text", '[{"text":"a","weight":"1"}]', 'weight is "1"'),
     _prompts("unknown in prompt", '[{"text":"a","wieght":1}]', 'Unknown field "wieght" in text_prompts[0]'),
-    _prompts("only negative", '[{"text":"a","weight":-1}]', "weight above 0", "-1", gateway_refuses=False),
-    _prompts("only zero", '[{"text":"a","weight":0}]', "weight above 0", gateway_refuses=False),
+    _prompts("only negative", '[{"text":"a","weight":-1}]', "weight above 0", "-1", schema_refuses=False),
+    _prompts("only zero", '[{"text":"a","weight":0}]', "weight above 0", schema_refuses=False),
     WrongBody(
         "weight infinite",
         '{"text_prompts":[{"text":"a","weight":1e999}]}',
         "bad_request",
         ("1e999", "too large"),
-        gateway_refuses=False,
+        schema_refuses=False,
     ),
     # Sizes
     _field("width off the grid", '"width":1000', _SIZE, "width is 1000", "multiple of 64", "leave it out for 1024"),
@@ -104,30 +104,31 @@ WRONG_BODIES = [
     _field("size in capitals", '"size":"Widescreen"', _SIZE, 'size is "Widescreen"', "widescreen"),
     _field("size with a cross", '"size":"1344×768"', _SIZE, "WIDTHxHEIGHT"),  # noqa: RUF001
     _field("size a number", '"size":1024', _SIZE, "size is 1024", "a text"),
-    _field("size off the grid", '"size":"1000x1000"', _SIZE, "multiples of 64", gateway_refuses=False),
-    _field("size too small", '"size":"100x1024"', _SIZE, "from 128 to 8192", gateway_refuses=False),
+    _field("size off the grid", '"size":"1000x1000"', _SIZE, "multiples of 64", schema_refuses=False),
+    _field("size too small", '"size":"100x1024"', _SIZE, "from 128 to 8192", schema_refuses=False),
     _field(
-        "size twice", '"size":"square","width":1024', _SIZE, "size is given together with width", gateway_refuses=False
+        "size twice", '"size":"square","width":1024', _SIZE, "size is given together with width", schema_refuses=False
     ),
-    _field("size of too many pixels", '"size":"2048x2048"', "invalid_pixel_count", "4194304", gateway_refuses=False),
+    _field("size of too many pixels", '"size":"2048x2048"', "invalid_pixel_count", "4194304", schema_refuses=False),
     _field(
         "too many pixels",
         '"width":2048,"height":2048',
         "invalid_pixel_count",
         "2048x2048, 4194304 pixels",
         "at most 1048576",
-        gateway_refuses=False,
+        schema_refuses=False,
     ),
     # Numbers
     _field("few steps", '"steps":9', "bad_request", "steps is 9", _STEPS, "leave it out for 50"),
     _field("many steps", '"steps":151', "bad_request", "steps is 151", _STEPS),
     _field("steps a fraction", '"steps":20.5', "bad_request", "steps is 20.5", _STEPS),
-    _field("steps as a float", '"steps":20.0', "bad_request", "steps is 20.0", _STEPS),
+    # To a JSON schema, 20.0 is an integer.
+    _field("steps as a float", '"steps":20.0', "bad_request", "steps is 20.0", _STEPS, schema_refuses=False),
     _field("steps true", '"steps":true', "bad_request", "steps is true", _STEPS),
     _field("seed negative", '"seed":-1', "bad_request", "seed is -1", _SEED),
     _field("seed too large", '"seed":4294967296', "bad_request", "seed is 4294967296", _SEED),
     _field("seed astronomic", f'"seed":{"9" * 4000}', "bad_request", "seed is an integer of 13288 bits", _SEED),
-    _field("seed unreadable", f'"seed":{"9" * 5000}', "bad_request", "more than 4300 digits", gateway_refuses=False),
+    _field("seed unreadable", f'"seed":{"9" * 5000}', "bad_request", "more than 4300 digits", schema_refuses=False),
     _field("cfg_scale too large", '"cfg_scale":35.1', "bad_request", "cfg_scale is 35.1", "a number from 0 to 35"),
     _field("cfg_scale negative", '"cfg_scale":-0.5', "bad_request", "cfg_scale is -0.5"),
     _field("cfg_scale an object", '"cfg_scale":{"a":1}', "bad_request", "cfg_scale is an object of 1 fields"),
@@ -153,7 +154,7 @@ WRONG_BODIES = [
         '"extras":{"use_refiner":false,"refiner_steps":20}',
         "bad_request",
         "use_refiner false together with refiner_steps",
-        gateway_refuses=False,
+        schema_refuses=False,
     ),
     # Several at once
     _field("three fields", '"steps":5,"seed":-1,"foo":3', "bad_request", "foo", "steps is 5", "seed is -1"),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from tools.document_api import PAGE, TABLE_BEGIN, TABLE_END, with_table
+from tools.openapi_document import PAGE, TABLE_BEGIN, TABLE_END, with_table
 
 
 def test_parameter_table_is_the_schemas() -> None:
     page = PAGE.read_text(encoding="utf-8")
 
-    assert page == with_table(page), "Run `python -m tools.document_api` and commit the page."
+    assert page == with_table(page), "Run `python -m tools.openapi_document` and commit the page."
 
 
 @pytest.mark.parametrize("page", ["", TABLE_BEGIN, TABLE_END + TABLE_BEGIN, (TABLE_BEGIN + TABLE_END) * 2])

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 
 import pytest
-from image_api.png import png_base64_problem
+from image_api.images import png_base64_problem
 from image_api_fakes import (
     ApplicationUnderTest,
     FakeRuntime,

@@ -150,7 +150,7 @@ class TestSuccessors:
 
         assert bedrock.payload["aspect_ratio"] == "21:9"
         assert reply.headers["x-sdxl-warning"] == (
-            "The image is 1024x1024 where 1536x640 was asked for: the deployed model draws sizes of its own in aspect "
+            "The image is 1024x1024 where 1536x640 was requested: the deployed model draws its own sizes in aspect "
             "ratio 21:9."
         )
 
@@ -158,7 +158,7 @@ class TestSuccessors:
         reply = bedrock_application(bedrock, "sd3-5").generate(cfg_scale=9, steps=30, sampler="K_EULER")
 
         assert reply.status == 200
-        for text in ("cfg_scale of its own: 9", "steps of its own: 30", "sampler of its own: K_EULER"):
+        for text in ("its own cfg_scale: 9", "its own steps: 30", "its own sampler: K_EULER"):
             assert text in reply.headers["x-sdxl-warning"]
         assert not bedrock.payload.keys() & {"cfg_scale", "steps", "sampler"}
 

@@ -11,7 +11,7 @@ from typing import Any
 import boto3
 import pytest
 from image_api.backends import create_runtime_client
-from image_api.backends.bedrock_answers import decode_answer, drawn_size
+from image_api.backends.bedrock_stable_image import decode_answer, drawn_size
 from image_api.endpoint_health import create_health
 from image_api.errors import InvalidRequestError, UnsupportedByModelError
 from image_api.request import GenerationRequest, InitImage, Mask, TextPrompt

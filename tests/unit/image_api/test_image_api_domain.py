@@ -1,17 +1,17 @@
-"""The domain model: defaults, seeds, sizes, and the schema made from it."""
+"""The domain model: defaults, seeds, sizes, and the schemas of its bodies."""
 
 from __future__ import annotations
 
-import json
 import secrets
 
-import jsonschema
 import pytest
 from image_api import presets
+from image_api.bodies import BODIES
 from image_api.errors import InvalidRequestError
+from image_api.json_schema import schema_of
 from image_api.request import MAX_PIXELS, MAX_SEED, OPERATIONS, GenerationRequest, Operation, TextPrompt
-from image_api.schema import DRAFT, build_schema, request_schema, schema_file, schema_text, text_to_image_schema
 from image_api.validation import convert_request, read_request
+from image_api_documented import documented
 
 _PUPPY = (TextPrompt("a puppy"),)
 
@@ -55,11 +55,11 @@ def test_defaults_fit_sdxl() -> None:
     ],
     ids=str,
 )
-def test_bounds_are_inclusive_at_the_gateway_and_in_the_function(fields: dict[str, object]) -> None:
+def test_bounds_are_inclusive_in_the_function_and_in_the_document(fields: dict[str, object]) -> None:
     body = {"text_prompts": [{"text": "a puppy"}], **fields}
 
     convert_request(body)
-    jsonschema.Draft4Validator(text_to_image_schema()).validate(body)
+    documented("TextToImage").validate(body)
 
 
 @pytest.mark.parametrize("weight", [float("nan"), float("inf")])
@@ -114,27 +114,8 @@ def test_other_size_is_warned_about_in_header_characters() -> None:
     assert "1024x1024" in warning
 
 
-@pytest.mark.parametrize("operation", OPERATIONS)
-def test_committed_schema_is_the_domain_models(operation: Operation) -> None:
-    committed = schema_file(operation).read_text()
-
-    assert committed == schema_text(operation), "Run `python -m image_api.schema` in lambda/ and commit the files."
-
-
-@pytest.mark.parametrize("operation", OPERATIONS)
-def test_schema_is_draft_04_for_api_gateway(operation: Operation) -> None:
-    schema = build_schema(operation)
-
-    assert schema["$schema"] == DRAFT
-    jsonschema.Draft4Validator.check_schema(schema)
-    text = json.dumps(schema)
-    for keyword in ("$ref", "$defs", "const", "exclusiveMinimum", "anyOf", "definitions", "examples"):
-        assert f'"{keyword}"' not in text
-    assert "contentEncoding" not in text
-
-
 def test_schema_refuses_unknown_fields_everywhere() -> None:
-    schema = text_to_image_schema()
+    schema = schema_of(BODIES["text-to-image"])
 
     assert schema["required"] == ["text_prompts"]
     for part in (schema, schema["properties"]["text_prompts"]["items"], schema["properties"]["extras"]):
@@ -143,6 +124,6 @@ def test_schema_refuses_unknown_fields_everywhere() -> None:
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_every_field_is_typed_and_described(operation: Operation) -> None:
-    for name, field in request_schema(operation)["properties"].items():
+    for name, field in schema_of(BODIES[operation])["properties"].items():
         assert field["type"] in ("array", "integer", "number", "object", "string"), name
         assert field["description"].endswith("."), name

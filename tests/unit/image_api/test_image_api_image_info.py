@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 
 import pytest
-from image_api.image_info import BrokenHeaderError, ImageInfo, UnknownFormatError, read_image_info
+from image_api.images import BrokenHeaderError, ImageInfo, UnknownFormatError, read_image_info
 from PIL import Image
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from image_api.bodies import ImageToImageBody, MaskingBody
 from image_api.dialects.http import HttpRequest
+from image_api.dialects.multipart_form import MAX_PARTS, MAX_TEXT_BYTES, is_form, read_form, typed_fields
 from image_api.errors import ImageApiError
-from image_api.multipart_form import MAX_PARTS, MAX_TEXT_BYTES, is_form, read_form, typed_fields
 from image_api_forms import form, part, raw_form
 
 PROMPT = {"text_prompts[0][text]": "a puppy"}
@@ -47,7 +48,7 @@ def test_prompts_and_extras_are_nested_and_numbers_are_numbers() -> None:
         "init_image": b"image",
     }
 
-    assert typed_fields(fields, "image-to-image") == {
+    assert typed_fields(fields, ImageToImageBody) == {
         "text_prompts": [{"text": "a puppy", "weight": 1}, {"text": "blurry", "weight": -0.5}],
         "cfg_scale": 7,
         "image_strength": 0.35,
@@ -63,15 +64,15 @@ def test_prompts_and_extras_are_nested_and_numbers_are_numbers() -> None:
     "text", ["", " 7", "7 ", "seven", "0x7", "7.5", "1_000", "\u0667", "NaN", "inf", "1e2", "9" * 5000, "true"]
 )
 def test_what_is_no_integer_stays_a_text(text: str) -> None:
-    assert typed_fields({"steps": text}, "image-to-image") == {"steps": text}
+    assert typed_fields({"steps": text}, ImageToImageBody) == {"steps": text}
 
 
 def test_text_that_looks_like_a_number_stays_a_text() -> None:
-    assert typed_fields({"text_prompts[0][text]": "1984"}, "masking") == {"text_prompts": [{"text": "1984"}]}
+    assert typed_fields({"text_prompts[0][text]": "1984"}, MaskingBody) == {"text_prompts": [{"text": "1984"}]}
 
 
 def test_unknown_fields_are_left_for_the_check() -> None:
-    assert typed_fields({"foo": "1", "[x]": "2", "a[b": "3"}, "masking") == {"foo": "1", "[x]": "2", "a[b": "3"}
+    assert typed_fields({"foo": "1", "[x]": "2", "a[b": "3"}, MaskingBody) == {"foo": "1", "[x]": "2", "a[b": "3"}
 
 
 @pytest.mark.parametrize(
@@ -89,7 +90,7 @@ def test_unknown_fields_are_left_for_the_check() -> None:
 )
 def test_names_that_do_not_fit_are_refused(fields: dict[str, str], words: str) -> None:
     with pytest.raises(ImageApiError, match="counting from 0") as caught:
-        typed_fields(fields, "image-to-image")
+        typed_fields(fields, ImageToImageBody)
 
     assert words in caught.value.message
     assert caught.value.status == 400

@@ -301,5 +301,5 @@ def test_other_media_type_is_refused_in_openais_shape(api: ApplicationUnderTest)
 def test_wrong_method_is_refused_in_openais_shape(api: ApplicationUnderTest) -> None:
     reply = api.get("/v1/images/generations")
 
-    assert (reply.status, reply.headers["allow"]) == (405, "POST")
+    assert (reply.status, reply.headers["allow"]) == (405, "POST, OPTIONS")
     assert reply.json["error"]["code"] == "method_not_allowed"

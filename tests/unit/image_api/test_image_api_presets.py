@@ -7,11 +7,15 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from image_api.backends import deployed_capabilities
+from image_api.bodies import BODIES
 from image_api.dialects.http import HttpRequest
-from image_api.dialects.presets import presets_reply
+from image_api.dialects.route import Deployment
+from image_api.dialects.service import presets_reply
+from image_api.endpoint_health import NoEndpointHealth
+from image_api.json_schema import schema_of
 from image_api.presets import ADVANCED_PARAMETERS, SAMPLER_NOTES
 from image_api.request import SAMPLERS
-from image_api.schema import request_schema
 from image_api.settings import BedrockModelFamily, Settings
 from image_api.styles import Style
 from image_api_fakes import ApplicationUnderTest, FakeRuntime
@@ -89,7 +93,7 @@ def test_every_style_works_and_is_described(make_api: Make, source: str) -> None
 def test_parameters_have_bounds_defaults_and_recommendations(api: ApplicationUnderTest) -> None:
     parameters = presets(api)["parameters"]
 
-    assert parameters.keys() == request_schema("masking")["properties"].keys() | {"size", "width", "height"}
+    assert parameters.keys() == schema_of(BODIES["masking"])["properties"].keys() | {"size", "width", "height"}
     assert parameters["cfg_scale"] == {
         "description": "How closely the image follows the prompt; 5 to 15 work best.",
         "advanced": True,
@@ -164,7 +168,9 @@ def test_bedrock_can_what_its_model_can(
         bedrock_inpaint_model_id=inpaint_model_id,
     )
 
-    found = json.loads(presets_reply(HttpRequest({}, b""), settings).body)
+    deployment = Deployment(settings, deployed_capabilities(settings), NoEndpointHealth())
+
+    found = json.loads(presets_reply(HttpRequest({}, b""), deployment).body)
 
     assert found["operations"] == operations
     parameters = found["parameters"]

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import jsonschema
 import pytest
-from image_api.request import Operation
-from image_api.schema import request_schema
+from image_api_documented import documented
 from image_api_fakes import ApplicationUnderTest, FakeRuntime
 from image_api_forms import IMAGE_TO_IMAGE, MASKING, form, in_base64, picture, post_http, post_json
 
@@ -23,7 +21,7 @@ class Wrong(NamedTuple):
     name: str
     words: tuple[str, ...]
     path: str = IMAGE_TO_IMAGE
-    gateway_refuses: bool = False
+    schema_refuses: bool = False
 
 
 def wrong(
@@ -135,13 +133,12 @@ def test_json_is_refused(api: ApplicationUnderTest, runtime: FakeRuntime, case: 
 
 
 @pytest.mark.parametrize("case", WRONG, ids=lambda case: case.what)
-def test_gateway_refuses_what_a_schema_can_see(case: Wrong) -> None:
-    operation: Operation = "masking" if case.path == MASKING else "image-to-image"
-    validator = jsonschema.Draft4Validator(request_schema(operation))
+def test_documented_schema_refuses_what_a_schema_can_see(case: Wrong) -> None:
+    validator = documented("Masking" if case.path == MASKING else "ImageToImage")
 
     body = {"text_prompts": [{"text": "a puppy"}], **_json_fields(case)}
 
-    assert validator.is_valid(body) is not case.gateway_refuses
+    assert validator.is_valid(body) is not case.schema_refuses
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,8 @@ from __future__ import annotations
 import base64
 import json
 
-import jsonschema
 import pytest
-from image_api.schema import text_to_image_schema
+from image_api_documented import documented
 from image_api_fakes import ApplicationUnderTest, FakeRuntime
 from image_api_wrong_bodies import WRONG_BODIES, WrongBody
 
@@ -34,10 +33,8 @@ def _is_json(wrong: WrongBody) -> bool:
 
 
 @pytest.mark.parametrize("wrong", [wrong for wrong in WRONG_BODIES if _is_json(wrong)], ids=lambda wrong: wrong.what)
-def test_gateway_refuses_what_a_schema_can_see(wrong: WrongBody) -> None:
-    validator = jsonschema.Draft4Validator(text_to_image_schema())
-
-    assert validator.is_valid(json.loads(wrong.body or "")) is not wrong.gateway_refuses
+def test_documented_schema_refuses_what_a_schema_can_see(wrong: WrongBody) -> None:
+    assert documented("TextToImage").is_valid(json.loads(wrong.body or "")) is not wrong.schema_refuses
 
 
 @pytest.mark.parametrize(

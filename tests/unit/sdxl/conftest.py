@@ -10,6 +10,7 @@ import boto3
 import httpx2
 import pytest
 from botocore.stub import Stubber
+from preflight_fakes import FakeAws
 
 from sdxl import AsyncClient, Client
 
@@ -114,6 +115,12 @@ class ScriptedSession:
 @pytest.fixture
 def session() -> ScriptedSession:
     return ScriptedSession()
+
+
+@pytest.fixture
+def aws() -> FakeAws:
+    """A clean account, for `sdxl preflight`."""
+    return FakeAws()
 
 
 class Clock:

@@ -51,3 +51,10 @@ def test_without_a_clone_a_command_that_reads_it_says_how_to_get_one(client_only
     done = CliRunner().invoke(cli.app, arguments)
     assert done.exit_code == 2
     assert "Clone the project, run `make setup` there" in done.stderr
+
+
+def test_without_the_extra_the_command_says_so_in_one_line():
+    script = "import sys; sys.modules['typer'] = None; from sdxl.__main__ import main; main()"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "needs the extra `cli`" in done.stderr

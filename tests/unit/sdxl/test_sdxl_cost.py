@@ -91,6 +91,7 @@ def test_amounts_as_text_and_json():
         ("cron(0 7 * * ? *)", [day * DAY + 7 * 60 for day in range(7)]),
         ("cron(0 7 ? * * *)", [day * DAY + 7 * 60 for day in range(7)]),
         ("cron(0,30 7,8 ? * SUN *)", [420, 450, 480, 510]),
+        ("cron(0 7-9 ? * SUN *)", [420, 480, 540]),
     ],
 )
 def test_a_cron_expression_becomes_minutes_of_the_week(expression, minutes):

@@ -13,6 +13,7 @@ from sdxl.cli import app
 from sdxl.project import ROOT
 from stacks.catalog import CatalogError, load_catalog
 
+THREE_ACCOUNTS = str(ROOT / "tests" / "three_accounts")
 FILE = 'account: "111122223333"\nregion: {region}\nmodel: {{source: {source}}}\n'
 run = partial(CliRunner().invoke, app)
 
@@ -96,7 +97,7 @@ def test_json_has_every_figure_with_its_date(directory):
 
 
 def test_json_names_the_schedules_and_whether_they_are_counted():
-    content = json.loads(run(["cost", "--env", "prod", "--json"]).stdout)
+    content = json.loads(run(["cost", "--dir", THREE_ACCOUNTS, "--env", "prod", "--json"]).stdout)
     (prod,) = content["environments"]
     assert [(one["name"], one["is_counted"]) for one in prod["schedules"]] == [("night", True), ("morning", True)]
     assert prod["instance_hours"]["idle"] == pytest.approx(730 * (77 + 2 * 91) / 168, abs=1e-5)

@@ -18,7 +18,7 @@ from tools import creators_page
 ROOT = Path(__file__).resolve().parents[3]
 CREATORS = (ROOT / "docs" / "creators.md").read_text()
 DEVELOPERS = (ROOT / "docs" / "developers.md").read_text()
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("**/*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("**/*.md"), ROOT / "emulator" / "README.md"])
 CONSOLE = re.compile(r"^ *```console\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
 
 
@@ -59,10 +59,10 @@ def test_the_tree_of_errors_draws_every_error():
     assert defined == set(re.findall(r"\w+Error", errors.__doc__))
 
 
-@pytest.mark.parametrize("page", [CREATORS, DEVELOPERS])
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_the_pages_lead_nowhere_wrong(page):
-    links = re.findall(r"\]\((?!https?:)([^)#]+)", page)
-    assert [link for link in links if not (ROOT / "docs" / link).exists()] == []
+    links = re.findall(r"\]\((?!https?:|mailto:)([^)#]+)", page.read_text())
+    assert [link for link in links if not (page.parent / link).exists()] == []
 
 
 def test_the_notebook_in_the_repository_has_no_outputs():
@@ -110,10 +110,9 @@ def wrong_in(words: list[str]) -> str | None:
     command = typer.main.get_command(app)
     rest = list(words)
     while isinstance(command, TyperGroup):
-        found = command.get_command(typer.Context(command), rest.pop(0)) if rest else None
-        if found is None:
+        if not rest or rest[0] not in command.list_commands(typer.Context(command)):
             return f"no such command: {' '.join(words)}"
-        command = found
+        _, command, rest = command.resolve_command(typer.Context(command), rest)
     options = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
     unknown = [word for word in rest if word.startswith("--") and word.partition("=")[0] not in options]
     return f"{' '.join(words)}: {unknown}" if unknown else None

@@ -1,6 +1,7 @@
 """The deployment on this machine: what is refused before it starts, and what is never touched."""
 
 import json
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -12,6 +13,7 @@ from sdxl.deployment import cdk as cdk_cli
 from sdxl.deployment.record import Deployment
 from sdxl.errors import SdxlError, UsageError
 from sdxl.local import cdk, emulator, processes, up
+from sdxl.project import ROOT
 
 STATE = {
     "pid": 4242,
@@ -27,7 +29,7 @@ DEPLOYMENT = Deployment(kind="local", api_url="http://127.0.0.1:4580", api_key="
 
 @pytest.fixture
 def machine(monkeypatch, tmp_path):
-    """A machine on which nothing runs, with its files in a folder of its own."""
+    """A machine on which nothing runs, with its files in a separate folder."""
     machine = SimpleNamespace(ended=[], commands={}, answering=False, state_file=tmp_path / "emulator.json")
     monkeypatch.setattr(emulator, "STATE_FILE", machine.state_file)
     monkeypatch.setattr(emulator, "LOG_FILE", tmp_path / "emulator.log")
@@ -215,3 +217,14 @@ def test_logs_shows_the_last_lines(monkeypatch, tmp_path):
 def test_down_with_nothing_running_is_fine(machine):
     done = CliRunner().invoke(app, ["local", "down"])
     assert (done.exit_code, "Nothing was running." in done.stderr) == (0, True)
+
+
+def test_only_the_door_imports_from_the_emulator():
+    importing = {
+        path.relative_to(ROOT).as_posix()
+        for folder in ("lambda", "sdxl", "stacks", "tools")
+        for path in (ROOT / folder).rglob("*.py")
+        if re.search(r"^\s*(from|import) emulator\b", path.read_text(), re.MULTILINE)
+    }
+
+    assert importing == {"sdxl/local/emulator.py"}

@@ -87,5 +87,5 @@ def test_an_emulator_that_does_not_tell_is_an_error(monkeypatch):
         return httpx2.Response(404, request=httpx2.Request("GET", url))
 
     monkeypatch.setattr(httpx2, "get", refuse)
-    with pytest.raises(SdxlError, match=r"4581 does not tell of permissions: Client error '404"):
+    with pytest.raises(SdxlError, match=r"4581 does not report permissions: Client error '404"):
         permissions.read(RUNNING)

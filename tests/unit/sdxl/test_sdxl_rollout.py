@@ -24,7 +24,7 @@ from sdxl.rollout import steps
 from sdxl.rollout.github import workflow_text
 from sdxl.rollout.runner import Rollout
 from sdxl.rollout.steps import wait_until_at_rest
-from stacks.environment.pipeline_loader import load_pipeline
+from stacks.environment.pipeline import load_pipeline
 
 pytestmark = pytest.mark.disable_socket
 
@@ -237,7 +237,7 @@ def test_api_is_reached_where_the_endpoint_variable_says() -> None:
 
 
 class FakeSession:
-    """CloudFormation that tells the stacks' statuses, one after another."""
+    """CloudFormation that reports the stacks' statuses, one after another."""
 
     def __init__(self, *answers: list[tuple[str, str]] | Exception) -> None:
         self.answers = list(answers)

@@ -1,0 +1,55 @@
+"""Synthesizes revisions of an environment in this process, which loads the CDK once for all of them.
+
+`deploy_harness.synthesize` does the same as a user does it, with the CLI, and takes 5 s more each time. Import this
+where it is used: the CDK takes seconds to load, and every worker imports every test file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import aws_cdk as cdk
+import pytest
+from deploy_harness import ROOT
+
+from stacks.catalog import load_catalog, reader
+from stacks.environment import load_environments
+from stacks.sdxl_stage import SdxlStage
+from tools.build_layer import layer_archive
+
+# What the CLI adds to cdk.json's context: without it a template differs from the CLI's in its metadata.
+CLI_CONTEXT = {"aws:cdk:enable-path-metadata": True, "aws:cdk:enable-asset-metadata": True}
+
+
+def synthesize_here(output: Path, environments: Path) -> str:
+    """Synthesize every environment of a folder into `output`; return it as text."""
+    context = {**json.loads((ROOT / "cdk.json").read_text())["context"], **CLI_CONTEXT}
+    app = cdk.App(
+        outdir=str(output), context=context, analytics_reporting=False, builtin_cloud_formation_validation=False
+    )
+    for environment in load_environments(environments):
+        SdxlStage(app, f"sdxl-{environment.name}", environment=environment, layer_archive=layer_archive())
+    app.synth()
+    return str(output)
+
+
+@contextlib.contextmanager
+def catalog_with(folder: Path, old: str, new: str) -> Iterator[None]:
+    """The catalog with another version of the open model's image. `folder` is for the changed files."""
+    directory = folder / "catalog"
+    shutil.copytree(reader.CATALOG_DIRECTORY, directory, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    file = directory / "sdxl_open.json"
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reader, "CATALOG_DIRECTORY", directory)
+        load_catalog.cache_clear()
+        try:
+            yield
+        finally:
+            load_catalog.cache_clear()

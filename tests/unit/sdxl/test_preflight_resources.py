@@ -1,0 +1,139 @@
+"""`sdxl preflight`: what is deployed already, names that are taken, and resources that the environment names."""
+
+import pytest
+from preflight_fakes import (
+    ACCOUNT,
+    KEY,
+    NETWORK,
+    NOW,
+    SCALING,
+    SUBNETS,
+    VPC,
+    answer,
+    assert_found,
+    bedrock,
+    environment,
+    refused,
+    running,
+    stack,
+)
+
+
+def changed_types(aws):
+    aws.stacks["sdxl-dev-Inference"] = "CREATE_COMPLETE"
+    aws.endpoints["sdxl-dev"] = running(1, instance_type="ml.g5.8xlarge", name="primary")
+    target = {
+        "ServiceNamespace": "sagemaker",
+        "ResourceId": "endpoint/sdxl-dev/variant/primary",
+        "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
+        "MinCapacity": 1,
+        "MaxCapacity": 4,
+        "RoleARN": f"arn:aws:iam::{ACCOUNT}:role/scaling",
+        "CreationTime": NOW,
+    }
+    aws.answers["DescribeScalableTargets"] = {"ScalableTargets": [target]}
+
+
+# name: (what plants it, the environment, (status, check, what is found, what to do))
+FAULTS = {
+    "endpoint of someone else": (
+        lambda aws: aws.endpoints.update({"sdxl-dev": running(1)}),
+        environment(),
+        ("failed", "names", "endpoint sdxl-dev exists .* no stack sdxl-dev-Inference", "delete-endpoint"),
+    ),
+    "log group of someone else": (
+        lambda aws: aws.log_groups.append("/aws/lambda/sdxl-dev-image-api"),
+        environment(),
+        ("failed", "names", "log group /aws/lambda/sdxl-dev-image-api exists", "delete-log-group"),
+    ),
+    "endpoint's log group of someone else": (
+        lambda aws: aws.log_groups.append("/aws/sagemaker/Endpoints/sdxl-dev"),
+        environment(),
+        ("failed", "names", "no stack sdxl-dev-Inference", "delete-log-group"),
+    ),
+    "stack that was rolled back": (
+        stack("sdxl-dev-Api", "ROLLBACK_COMPLETE"),
+        environment(),
+        ("failed", "stacks", "sdxl-dev-Api is in ROLLBACK_COMPLETE", "delete-stack --stack-name sdxl-dev-Api"),
+    ),
+    "stack whose rollback failed": (
+        stack("sdxl-dev-Api", "UPDATE_ROLLBACK_FAILED"),
+        environment(),
+        ("failed", "stacks", "UPDATE_ROLLBACK_FAILED", "continue-update-rollback"),
+    ),
+    "stack that changes right now": (
+        stack("sdxl-dev-Storage", "UPDATE_IN_PROGRESS"),
+        environment(),
+        ("failed", "stacks", "UPDATE_IN_PROGRESS", "wait"),
+    ),
+    "region without SnapStart": (
+        lambda aws: None,
+        bedrock(region="us-west-2").model_copy(update={"region": "ap-east-2"}),
+        ("failed", "SnapStart", "had none in ap-east-2", "another region"),
+    ),
+    "types changed under a scaled variant": (
+        changed_types,
+        environment(scaling=SCALING),
+        (
+            "failed",
+            "instance types in use",
+            "primary runs on ml.g5.8xlarge, the file says ml.g5.4xlarge",
+            "detached: t",
+        ),
+    ),
+    "VPC that is not there": (
+        answer("DescribeVpcs", refused("InvalidVpcID.NotFound", f"The vpc ID '{VPC}' does not exist")),
+        environment(network=NETWORK),
+        ("failed", "network", "does not exist", "network.vpc_id"),
+    ),
+    "subnet of another VPC": (
+        lambda aws: aws.subnets[SUBNETS[1]].update(VpcId="vpc-other"),
+        environment(network=NETWORK),
+        ("failed", "network", f"{SUBNETS[1]} is not in {VPC}", "subnets of that VPC"),
+    ),
+    "subnets of one zone": (
+        lambda aws: aws.subnets[SUBNETS[1]].update(AvailabilityZone="us-east-1a"),
+        environment(network=NETWORK),
+        ("failed", "network", "all subnets are in us-east-1a", "another zone"),
+    ),
+    "subnets whose zones have not the type": (
+        lambda aws: aws.zones.__setitem__(slice(None), ["us-east-1c", "us-east-1d"]),
+        environment(network=NETWORK),
+        ("failed", "network", "in none of the subnets' zones, us-east-1a, us-east-1b", "another type"),
+    ),
+    "key that is disabled": (
+        answer("DescribeKey", {"KeyMetadata": {"KeyId": KEY, "KeyState": "PendingDeletion"}}),
+        environment(storage={"key_arn": KEY}),
+        ("failed", "key", "in the state PendingDeletion", "cancel its deletion"),
+    ),
+    "boundary that is not there": (
+        answer("GetPolicy", refused("NoSuchEntity")),
+        environment(organization={"permissions_boundary": "boundary"}),
+        ("failed", "permissions boundary", f"no policy arn:aws:iam::{ACCOUNT}:policy/boundary", "organization.yaml"),
+    ),
+    "alarm of someone else": (
+        lambda aws: aws.alarms.extend(["sdxl-dev-api-errors", "sdxl-dev2-api-errors"]),
+        environment(),
+        ("failed", "names", "alarm sdxl-dev-api-errors exists", "delete-alarms"),
+    ),
+    "alarm of an instance of a further variant": (
+        lambda aws: aws.alarms.append("sdxl-dev-disk-challenger"),
+        environment(endpoint={"variants": [{"name": "challenger", "model": {"source": "open"}, "weight": 1}]}),
+        ("failed", "names", "alarm sdxl-dev-disk-challenger exists, but no stack sdxl-dev-Operations", "delete-alarms"),
+    ),
+    "alarm of the endpoint's updates": (
+        lambda aws: aws.alarms.append("sdxl-dev-update-latency"),
+        environment(endpoint={"update": {"traffic": "canary"}, "instance_count": 2}),
+        ("failed", "names", "alarm sdxl-dev-update-latency exists, but no stack sdxl-dev-Inference", "delete-alarms"),
+    ),
+    "no role of autoscaling": (
+        answer("GetRole", refused("NoSuchEntity")),
+        environment(scaling=SCALING),
+        ("warning", "role of autoscaling", "no AWSServiceRoleForApplicationAutoScaling", "iam:CreateServiceLinkedRole"),
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_planted_fault_is_found_and_says_what_to_do(aws, fault):
+    assert_found(aws, *FAULTS[fault])
