@@ -166,9 +166,7 @@ def test_other_failures_say_so_with_the_request_id_under_details(studio: Studio)
 def test_an_error_is_announced(studio: Studio) -> None:
     studio.create("a dragon", wait=None)
 
-    expect(studio.page.get_by_role("status", name="News")).to_have_text(
-        "No image: The service refuses these words."
-    )
+    expect(studio.page.get_by_role("status", name="News")).to_have_text("No image: The service refuses these words.")
 
 
 def test_the_state_of_the_service_is_shown(open_studio: OpenStudio) -> None:

@@ -69,9 +69,7 @@ def test_every_setting_reaches_the_service(studio: Studio) -> None:
 def test_the_form_offers_what_the_service_offers(studio: Studio) -> None:
     page = studio.page
     page.get_by_text("Advanced", exact=True).click()
-    offered = studio.context.request.get(
-        f"{studio.site.url}v1/presets", headers={"x-api-key": studio.site.key}
-    ).json()
+    offered = studio.context.request.get(f"{studio.site.url}v1/presets", headers={"x-api-key": studio.site.key}).json()
 
     studio.button(f"All {len(offered['styles'])} styles").click()
 
