@@ -1,1 +1,1 @@
-"""What is deployed: environment files, catalog, stacks and the constructs they are made of."""
+"""What is deployed: environment files, catalog, stacks and their constructs."""

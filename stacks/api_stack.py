@@ -1,45 +1,38 @@
-"""The public face: REST API, function, access and logs."""
+"""The API: REST API, functions, callers and logs."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 
 import aws_cdk as cdk
 from constructs import Construct
 
-from stacks.api_routes import api_routes
-from stacks.constructs.acknowledgments import acknowledge
-from stacks.constructs.api_access import ApiAccess, keys_of
-from stacks.constructs.api_domain import ApiDomain
-from stacks.constructs.api_stage import ApiStage
-from stacks.constructs.arn import local_arn, place_of
-from stacks.constructs.authorization import SCOPE, Authorization, by_api_key, by_iam, by_user_pool
-from stacks.constructs.encrypted_log_group import EncryptedLogGroup
-from stacks.constructs.firewall import LOG_GROUP_PREFIX, Firewall
-from stacks.constructs.image_api import ImageApi
-from stacks.constructs.image_function import FunctionSettings, ImageFunction
-from stacks.constructs.key_authorizer import KeyAuthorizer
+from stacks.constructs.callers import ApiKeys, Authorization, by_api_key, by_iam, by_user_pool, keys_of
+from stacks.constructs.firewall import Firewall
+from stacks.constructs.functions import ImageFunction, KeyAuthorizerFunction
+from stacks.constructs.log_group import encrypted_log_group
 from stacks.constructs.model_access import ModelAccess
-from stacks.constructs.placement import Placement
-from stacks.constructs.sign_in import SignIn
-from stacks.constructs.statement import Statement, allow
+from stacks.constructs.rest_api import ApiDomain, ImageApi
+from stacks.constructs.template_metadata import acknowledge, resource_of
+from stacks.constructs.user_pool import SignIn
+from stacks.constructs.vpc import VpcConfig
 from stacks.environment import API_STAGE, CognitoAuth, Environment, IamAuth
 from stacks.environment.styles import TeamStyles, load_styles
 from stacks.image_prices import price_variable
-from stacks.storage_stack import StorageStack
+from stacks.storage_stack import IMAGES_PREFIX, StorageStack
 
 STYLES_FILE = Path(__file__).resolve().parents[1] / "styles.yaml"
-# Images too large for an answer are kept under this prefix, and the function reaches nothing else in the bucket.
-IMAGES_PREFIX = "generated/"
 # The gateway gives up first, with an answer that helps. Lambda only cleans up after it.
 _LAMBDA_MARGIN_SECONDS = 1
 
 
 class ApiStack(cdk.Stack):
-    """API of one environment, in front of `model`, images in `storage` and functions at `placement` in a VPC."""
+    """API of one environment, in front of `model`, with images in `storage`, and functions in a VPC with `vpc_config`.
+
+    `layer_archive` is the zip archive of the image function's layer.
+    """
 
     def __init__(
         self,
@@ -50,211 +43,158 @@ class ApiStack(cdk.Stack):
         storage: StorageStack,
         model: ModelAccess,
         layer_archive: Path,
-        placement: Placement | None = None,
+        vpc_config: VpcConfig | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(scope, construct_id, description="SDXL: image API", tags=tags)
-        styles = _team_styles()
-        routes = api_routes(styles.names)
-        name = f"sdxl-{environment.name}"
-        retention_days = environment.storage.log_retention_days
-        function = ImageFunction(
+        self._environment, self._storage, self._vpc_config = environment, storage, vpc_config
+        self._name = f"sdxl-{environment.name}"
+        self._retention_days = environment.storage.log_retention_days
+        self.image_function = self._add_image_function(model, layer_archive)
+        authorization = self._add_authorization()
+        self.image_api = ImageApi(
+            self,
+            "ImageApi",
+            name=self._name,
+            function=self.image_function.live,
+            authorization=authorization,
+            settings=environment.api,
+            key=storage.key,
+            log_retention_days=self._retention_days,
+        )
+        self._output("RestApiId", self.image_api.api.rest_api_id, "Id of the REST API")
+        self._output("FunctionName", self.image_function.function.function_name, "Function that answers the API")
+        self._output("AuthMode", authorization.mode, "How callers identify themselves")
+        if authorization.mode == "api_key":
+            self._add_keys()
+        elif authorization.mode == "iam":
+            arn = self.format_arn(
+                service="execute-api", resource=self.image_api.api.rest_api_id, resource_name=f"{API_STAGE}/*"
+            )
+            self._output("ApiArn", arn, "What callers' policies allow execute-api:Invoke on")
+        if environment.api.waf is not None:
+            firewall = Firewall(
+                self,
+                "Firewall",
+                name=self._name,
+                settings=environment.api.waf,
+                key=storage.key,
+                log_retention_days=self._retention_days,
+            )
+            firewall.protect(self.image_api.stage)
+        self._add_address()
+
+    def _output(self, construct_id: str, value: str, description: str) -> None:
+        cdk.CfnOutput(self, construct_id, value=value, description=description)
+
+    def _add_image_function(self, model: ModelAccess, layer_archive: Path) -> ImageFunction:
+        api = self._environment.api
+        image_function = ImageFunction(
             self,
             "ImageFunction",
-            settings=_function_settings(environment, model, storage, styles),
+            memory_mb=api.function_memory_mb,
+            timeout_seconds=api.integration_timeout_seconds + _LAMBDA_MARGIN_SECONDS,
+            variables=_variables(self._environment, model, self._storage),
             layer_archive=layer_archive,
-            log_group=EncryptedLogGroup(
+            log_group=encrypted_log_group(
                 self,
                 "FunctionLog",
-                name=f"/aws/lambda/{name}-image-api",
-                key_arn=storage.key_arn,
-                retention_days=retention_days,
+                name=f"/aws/lambda/{self._name}-image-api",
+                key=self._storage.key,
+                retention_days=self._retention_days,
             ),
-            statements=[*self._storage_permissions(storage), *model.invoke_statements()],
-            placement=placement,
+            vpc_config=self._vpc_config,
         )
-        self.function_name, self.function_role_name = function.name, function.role.role.ref
+        self._storage.grant_images(image_function.function)
+        self._storage.grant_idempotency(image_function.function)
+        model.grant_invoke(image_function.function)
+        images = self._storage.resolve(resource_of(self._storage.images).logical_id)
         acknowledge(
-            function.role.permissions,
+            image_function.role.permissions,
             {
-                f"AwsSolutions-IAM5[Resource::<{storage.images.logical_id}.Arn>/{IMAGES_PREFIX}*]": (
+                f"AwsSolutions-IAM5[Resource::<{images}.Arn>/{IMAGES_PREFIX}*]": (
                     "Each image has an object key of its own under this prefix"
                 )
             },
         )
+        return image_function
 
-        authorization, authorizer = self._authorization(environment, function, storage, placement)
-        api = ImageApi(
-            self,
-            "ImageApi",
-            name=name,
-            routes=routes,
-            function=function,
-            authorization=authorization,
-            settings=environment.api,
-        )
-        rest_api_id = api.rest_api_id
-        if authorizer is not None:
-            authorizer.permit(local_arn(self, "execute-api", f"{rest_api_id}/authorizers/{api.authorizer_id}"))
-        stage = ApiStage(
-            self,
-            "ApiStage",
-            rest_api_id=rest_api_id,
-            deployment=api.deployment,
-            access_log_name=f"/aws/apigateway/{name}",
-            key_arn=storage.key_arn,
-            log_retention_days=retention_days,
-            open_routes=tuple((route.method, route.path) for route in routes if route.is_open),
-            throttle=None if authorization.api_key_required else environment.api.throttle,
-            behind_firewall=environment.api.waf is not None,
-        )
-        cdk.CfnOutput(self, "RestApiId", value=rest_api_id, description="Id of the REST API")
-        cdk.CfnOutput(self, "FunctionName", value=function.name, description="Function that answers the API")
-        cdk.CfnOutput(self, "AuthMode", value=authorization.mode, description="How callers say who they are")
-        if authorization.mode == "api_key":
-            self._add_keys(environment, stage, rest_api_id)
-        elif authorization.mode == "iam":
-            arn = local_arn(self, "execute-api", f"{rest_api_id}/{API_STAGE}/*")
-            cdk.CfnOutput(self, "ApiArn", value=arn, description="What callers' policies allow execute-api:Invoke on")
-        self._add_firewall(environment, storage, stage, rest_api_id)
-        self._add_address(environment, stage, rest_api_id)
-
-    def _authorization(
-        self,
-        environment: Environment,
-        function: ImageFunction,
-        storage: StorageStack,
-        placement: Placement | None,
-    ) -> tuple[Authorization, KeyAuthorizer | None]:
-        auth, name = environment.api.auth, f"sdxl-{environment.name}"
-        if isinstance(auth, CognitoAuth):
-            sign_in = SignIn(self, "SignIn", name=name, settings=auth)
-            cdk.CfnOutput(self, "UserPoolId", value=sign_in.user_pool.ref, description="User pool of the callers")
-            cdk.CfnOutput(self, "UserPoolClientId", value=sign_in.client.ref, description="Client id for signing in")
-            cdk.CfnOutput(self, "LoginUrl", value=sign_in.login_url, description="Address of the hosted sign-in page")
-            return by_user_pool(sign_in.user_pool_arn, (SCOPE,)), None
+    def _add_authorization(self) -> Authorization:
+        auth = self._environment.api.auth
         if isinstance(auth, IamAuth):
-            return by_iam(), None
-        authorizer = KeyAuthorizer(
+            return by_iam()
+        if isinstance(auth, CognitoAuth):
+            sign_in = SignIn(self, "SignIn", name=self._name, settings=auth)
+            self._output("UserPoolId", sign_in.user_pool.user_pool_id, "User pool of the callers")
+            self._output("UserPoolClientId", sign_in.client.user_pool_client_id, "Client id for signing in")
+            self._output("LoginUrl", sign_in.login_url, "Address of the hosted sign-in page")
+            return by_user_pool(self, sign_in.user_pool)
+        authorizer = KeyAuthorizerFunction(
             self,
             "KeyAuthorizer",
-            code=function.code,
-            placement=placement,
-            log_group=EncryptedLogGroup(
+            log_group=encrypted_log_group(
                 self,
                 "AuthorizerLog",
-                name=f"/aws/lambda/{name}-key-authorizer",
-                key_arn=storage.key_arn,
-                retention_days=environment.storage.log_retention_days,
+                name=f"/aws/lambda/{self._name}-key-authorizer",
+                key=self._storage.key,
+                retention_days=self._retention_days,
             ),
+            vpc_config=self._vpc_config,
         )
-        return by_api_key(self, authorizer.arn), authorizer
+        return by_api_key(self, authorizer.function)
 
-    def _add_keys(self, environment: Environment, stage: ApiStage, rest_api_id: str) -> None:
-        access = ApiAccess(
+    def _add_keys(self) -> None:
+        keys = ApiKeys(
             self,
             "Access",
-            name=f"sdxl-{environment.name}",
-            stage=stage.stage,
-            rest_api_id=rest_api_id,
-            keys=keys_of(environment.api),
+            prefix=self._name,
+            api=self.image_api.api,
+            stage=self.image_api.stage,
+            keys=keys_of(self._environment.api),
         )
-        ids = access.key_ids
-        cdk.CfnOutput(
-            self, "ApiKeyId", value=next(iter(ids.values())), description="Id of the first API key, not its value"
-        )
-        if len(ids) > 1:
-            by_name = ",".join(f"{name}={key_id}" for name, key_id in ids.items())
-            cdk.CfnOutput(self, "ApiKeyIds", value=by_name, description="Ids of all API keys by name")
+        self._output("ApiKeyId", next(iter(keys.ids.values())), "Id of the first API key, not its value")
+        if len(keys.ids) > 1:
+            by_name = ",".join(f"{name}={key_id}" for name, key_id in keys.ids.items())
+            self._output("ApiKeyIds", by_name, "Ids of all API keys by name")
 
-    def _add_firewall(self, environment: Environment, storage: StorageStack, stage: ApiStage, rest_api_id: str) -> None:
-        settings = environment.api.waf
-        if settings is None:
-            return
-        name = f"sdxl-{environment.name}"
-        firewall = Firewall(
-            self,
-            "Firewall",
-            name=name,
-            settings=settings,
-            log_group=EncryptedLogGroup(
-                self,
-                "FirewallLog",
-                name=f"{LOG_GROUP_PREFIX}{name}",
-                key_arn=storage.key_arn,
-                retention_days=environment.storage.log_retention_days,
-            ),
-        )
-        firewall.protect(stage.stage, rest_api_id=rest_api_id)
-
-    def _add_address(self, environment: Environment, stage: ApiStage, rest_api_id: str) -> None:
-        api = environment.api
-        url = stage.url(rest_api_id, vpc_endpoint_id=None if api.private is None else api.private.vpc_endpoint_ids[0])
-        if api.domain is not None:
-            domain = ApiDomain(self, "Domain", settings=api.domain, rest_api_id=rest_api_id, stage=stage.stage)
-            url = domain.url
-            cdk.CfnOutput(self, "DomainTarget", value=domain.target, description="What the domain's DNS record names")
-            cdk.CfnOutput(
-                self, "DomainHostedZoneId", value=domain.hosted_zone_id, description="Hosted zone of that target"
-            )
-        cdk.CfnOutput(self, "ApiUrl", value=url, description="Address of the API")
-
-    def _storage_permissions(self, storage: StorageStack) -> list[Statement]:
-        region = place_of(self).region
-        return [
-            storage.images.access(IMAGES_PREFIX),
-            allow(
-                ["kms:Decrypt", "kms:GenerateDataKey"],
-                [storage.key_arn],
-                {"StringEquals": {"kms:ViaService": f"s3.{region}.amazonaws.com"}},
-            ),
-            storage.idempotency.access(),
-            # Reading and writing decrypts the table's key as the caller. All else that DynamoDB does with a customer's
-            # key it does as the table's creator, or by its grant (DynamoDB Developer Guide, "Monitoring DynamoDB
-            # interaction with AWS KMS").
-            allow(
-                ["kms:Decrypt"],
-                [storage.key_arn],
-                {"StringEquals": {"kms:ViaService": f"dynamodb.{region}.amazonaws.com"}},
-            ),
-        ]
+    def _add_address(self) -> None:
+        url = self.image_api.url()
+        if self._environment.api.domain is not None:
+            domain = ApiDomain(self, "Domain", settings=self._environment.api.domain, image_api=self.image_api)
+            url, name = domain.url, domain.domain_name
+            self._output("DomainTarget", name.domain_name_alias_domain_name, "What the domain's DNS record names")
+            self._output("DomainHostedZoneId", name.domain_name_alias_hosted_zone_id, "Hosted zone of that target")
+        self._output("ApiUrl", url, "Address of the API")
 
 
-@cache
-def _team_styles() -> TeamStyles:
-    """From one file for all environments."""
-    return load_styles(STYLES_FILE)
-
-
-def _function_settings(
-    environment: Environment, model: ModelAccess, storage: StorageStack, styles: TeamStyles
-) -> FunctionSettings:
+def _variables(environment: Environment, model: ModelAccess, storage: StorageStack) -> dict[str, str]:
+    """Environment variables of the image function."""
     api = environment.api
-    refused = api.moderation.refused_terms
+    refused, prices = api.moderation.refused_terms, price_variable(environment)
     optional = {
-        "SDXL_STYLES": styles.function_variable(),
+        "SDXL_STYLES": _team_styles().function_variable(),
         "SDXL_REFUSED_TERMS": _compact(refused) if refused else "",
         "SDXL_VARIANTS": _variants(environment),
-        "SDXL_PRICES": _compact(prices) if (prices := price_variable(environment)) else "",
+        "SDXL_PRICES": _compact(prices) if prices else "",
     }
-    return FunctionSettings(
-        handler="image_api.api.handler",
-        memory_mb=api.function_memory_mb,
-        timeout_seconds=api.integration_timeout_seconds + _LAMBDA_MARGIN_SECONDS,
-        variables={
-            "SDXL_ENVIRONMENT": environment.name,
-            "SDXL_MODEL_SOURCE": environment.model.source,
-            **model.environment(),
-            "SDXL_IMAGES_BUCKET": storage.images.name,
-            "SDXL_IDEMPOTENCY_TABLE": storage.idempotency.name,
-            "SDXL_IMAGE_LINK_TTL_SECONDS": str(api.image_link_ttl_seconds),
-            "SDXL_TIMEOUT_SECONDS": str(api.integration_timeout_seconds),
-            "SDXL_CORS_ALLOW_ORIGINS": ",".join(api.cors.allow_origins),
-            **{variable: value for variable, value in optional.items() if value},
-            "POWERTOOLS_SERVICE_NAME": "image-api",
-            "POWERTOOLS_LOG_LEVEL": "INFO",
-        },
-    )
+    return {
+        "SDXL_ENVIRONMENT": environment.name,
+        "SDXL_MODEL_SOURCE": environment.model.source,
+        **model.environment(),
+        "SDXL_IMAGES_BUCKET": storage.images.bucket_name,
+        "SDXL_IDEMPOTENCY_TABLE": storage.idempotency.table_name,
+        "SDXL_IMAGE_LINK_TTL_SECONDS": str(api.image_link_ttl_seconds),
+        "SDXL_TIMEOUT_SECONDS": str(api.integration_timeout_seconds),
+        "SDXL_CORS_ALLOW_ORIGINS": ",".join(api.cors.allow_origins),
+        **{variable: value for variable, value in optional.items() if value},
+        "POWERTOOLS_SERVICE_NAME": "image-api",
+        "POWERTOOLS_LOG_LEVEL": "INFO",
+    }
+
+
+def _team_styles() -> TeamStyles:
+    """The team's styles, from one file for all environments."""
+    return load_styles(STYLES_FILE)
 
 
 def _variants(environment: Environment) -> str:

@@ -1,4 +1,4 @@
-"""What drawing costs by the catalog, as the function is told it: an estimate in metrics and logs, not a bill."""
+"""What drawing costs by the catalog, for the function: an estimate in its metrics and logs, not a bill."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from stacks.environment import PRIMARY_VARIANT, BedrockModel, Environment
 
 
 def price_variable(environment: Environment) -> dict[str, dict[str, float]]:
-    """Price of each variant that draws: `usd_per_instance_hour` of its preferred instance type, or `usd_per_image`.
+    """Return each variant's price: `usd_per_instance_hour` of its preferred instance type, or `usd_per_image`.
 
     What the catalog has no price for is left out, and so is a Marketplace package, whose software charge is not known:
     half a price would be read as a whole one. Prices of another region than the environment's are taken for its own.

@@ -1,7 +1,4 @@
-"""The pipeline in the tooling account: source, checks and synthesis, then ring after ring with a look before and after.
-
-Only imported where there is a pipeline.yaml: the CDK's modules for it cost half a second of every synthesis.
-"""
+"""The pipeline in the tooling account: source, checks, synthesis, then ring after ring with checks of each account."""
 
 from __future__ import annotations
 
@@ -19,9 +16,9 @@ from aws_cdk import pipelines
 from constructs import Construct
 
 from stacks.catalog import partition_of
-from stacks.constructs.acknowledgments import acknowledge, skip_checkov
+from stacks.constructs.template_metadata import acknowledge, skip_checkov
 from stacks.environment import Environment
-from stacks.environment.pipeline import Pipeline, Ring
+from stacks.environment.pipeline import PIPELINE_FILE, Pipeline, Ring, load_pipeline
 from stacks.sdxl_stage import SdxlStage, permissions_boundary
 
 # Ubuntu image of CodeBuild with these runtimes (AWS CodeBuild User Guide, "Available runtimes").
@@ -70,8 +67,8 @@ class PipelineStack(cdk.Stack):
         *,
         pipeline: Pipeline,
         environments: Mapping[str, Environment],
+        layer_archive: Path,
         directory: str = "environments",
-        layer_archive: Path | None = None,
     ) -> None:
         super().__init__(
             scope,
@@ -116,7 +113,7 @@ class PipelineStack(cdk.Stack):
         self.pipeline.build_pipeline()
         self._acknowledge()
 
-    def _add_ring(self, ring: Ring, layer_archive: Path | None) -> None:
+    def _add_ring(self, ring: Ring, layer_archive: Path) -> None:
         before: list[pipelines.Step] = []
         if ring.approval == "manual":
             before.append(
@@ -228,13 +225,25 @@ class PipelineStack(cdk.Stack):
 
     def _skip_checkov(self) -> None:
         logging = {"CKV_AWS_18": _BUCKET["NIST.800.53.R5-S3BucketLoggingEnabled"]}
-        skip_checkov(cast(s3.CfnBucket, self._artifacts.node.default_child), logging)
+        skip_checkov(self._artifacts, logging)
         for stack in self.pipeline.pipeline.cross_region_support.values():
-            replica = cast(s3.CfnBucket, stack.replication_bucket.node.default_child)
-            skip_checkov(replica, {**logging, "CKV_AWS_21": _REPLICA})
+            skip_checkov(stack.replication_bucket, {**logging, "CKV_AWS_21": _REPLICA})
         for policy in self.pipeline.node.find_all():
             if isinstance(policy, iam.CfnPolicy) and policy.node.path.endswith(_POLICIES_OF_ANY):
                 skip_checkov(policy, {"CKV_AWS_111": _ANY})
+
+
+def add_pipeline(scope: Construct, directory: str, layer_archive: Path) -> PipelineStack:
+    """Add the pipeline that `pipeline.yaml` in `directory` describes. Raises EnvironmentFileError where it is wrong."""
+    pipeline, environments = load_pipeline(Path(directory) / PIPELINE_FILE)
+    return PipelineStack(
+        scope,
+        "sdxl-pipeline",
+        pipeline=pipeline,
+        environments=environments,
+        directory=directory,
+        layer_archive=layer_archive,
+    )
 
 
 def _boundary(environments: Mapping[str, Environment]) -> cdk.PermissionsBoundary | None:

@@ -8,23 +8,20 @@ from pathlib import Path
 import aws_cdk as cdk
 from constructs import Construct
 
-from stacks.api_stack import IMAGES_PREFIX, ApiStack
-from stacks.constructs.bedrock_model import BedrockModelAccess
-from stacks.constructs.model_access import ModelAccess
-from stacks.constructs.placement import Placement
+from stacks.api_stack import ApiStack
+from stacks.constructs.model_access import BedrockModelAccess, ModelAccess
+from stacks.constructs.vpc import VpcConfig
 from stacks.environment import BedrockModel, Environment, Organization
 from stacks.inference_stack import InferenceStack
+from stacks.network_stack import NetworkStack, existing_vpc_config, network_stack_is_needed
 from stacks.operations_stack import OperationsStack
 from stacks.storage_stack import StorageStack
-from tools.build_layer import layer_archive as built_layer_archive
 
 
 class SdxlStage(cdk.Stage):
-    """One environment. `layer_archive` is the functions' layer; by default the one that `make layer` builds."""
+    """One environment. `layer_archive` is the zip archive of the image function's layer, which `make layer` builds."""
 
-    def __init__(
-        self, scope: Construct, construct_id: str, *, environment: Environment, layer_archive: Path | None = None
-    ) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, environment: Environment, layer_archive: Path) -> None:
         super().__init__(
             scope,
             construct_id,
@@ -35,7 +32,7 @@ class SdxlStage(cdk.Stage):
         self.storage = StorageStack(
             self, "Storage", storage=environment.storage, has_alarms=environment.operations is not None, tags=tags
         )
-        self.network: cdk.Stack | None = None
+        self.network: NetworkStack | None = None
         functions, models = self._add_network(environment, tags)
         # Bedrock serves its models itself: then there is no endpoint, and nothing that costs while idle.
         self.inference: InferenceStack | None = None
@@ -44,12 +41,7 @@ class SdxlStage(cdk.Stage):
             model = BedrockModelAccess(model=environment.model, account=environment.account, region=environment.region)
         else:
             self.inference = InferenceStack(
-                self,
-                "Inference",
-                environment=environment,
-                key_arn=self.storage.key_arn,
-                placement=models,
-                tags=tags,
+                self, "Inference", environment=environment, key=self.storage.key, vpc_config=models, tags=tags
             )
             model = self.inference.endpoint
         self.api = ApiStack(
@@ -58,12 +50,12 @@ class SdxlStage(cdk.Stage):
             environment=environment,
             storage=self.storage,
             model=model,
-            layer_archive=built_layer_archive() if layer_archive is None else layer_archive,
-            placement=functions,
+            layer_archive=layer_archive,
+            vpc_config=functions,
             tags=tags,
         )
         if self.network is not None:
-            # Subnets and groups that are there already carry no reference.
+            # Subnets and groups that exist already carry no reference.
             for stack in (self.inference, self.api):
                 if stack is not None:
                     stack.add_stack_dependency(self.network, "calls go through its VPC endpoints")
@@ -78,7 +70,7 @@ class SdxlStage(cdk.Stage):
                 environment=environment,
                 operations=environment.operations,
                 api=self.api,
-                key_arn=self.storage.key_arn,
+                key=self.storage.key,
                 tags=tags,
             )
             if self.inference is not None:
@@ -86,31 +78,22 @@ class SdxlStage(cdk.Stage):
 
     def _add_network(
         self, environment: Environment, tags: Mapping[str, str]
-    ) -> tuple[Placement | None, Placement | None]:
-        """Where functions and models are in a VPC, with what has to be made there."""
+    ) -> tuple[VpcConfig | None, VpcConfig | None]:
+        """Return the VPC configs of functions and models, after adding what has to be created for them."""
         settings = environment.network
         if settings is None:
             return None, None
-        # Imported where it is used: an environment without a VPC does not pay for loading it.
-        from stacks import network_stack  # noqa: PLC0415
-
-        if not network_stack.is_needed(settings):
-            placement = network_stack.existing_placement(settings)
-            return placement, placement
-        self.network = network = network_stack.NetworkStack(
-            self,
-            "Network",
-            environment=environment,
-            network=settings,
-            storage=self.storage,
-            images_prefix=IMAGES_PREFIX,
-            tags=tags,
+        if not network_stack_is_needed(settings):
+            vpc_config = existing_vpc_config(settings)
+            return vpc_config, vpc_config
+        self.network = NetworkStack(
+            self, "Network", environment=environment, network=settings, storage=self.storage, tags=tags
         )
-        return network.functions, network.model
+        return self.network.functions, self.network.model
 
 
 def permissions_boundary(organization: Organization) -> cdk.PermissionsBoundary | None:
-    """What bounds every role of a stage or stack, those that the CDK makes included."""
+    """Return what bounds every role of a stage or stack, those that the CDK creates included."""
     policy = organization.permissions_boundary
     if policy is None:
         return None

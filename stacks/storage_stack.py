@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import cast
 
 import aws_cdk as cdk
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from stacks.constructs.acknowledgments import acknowledge, skip_checkov
-from stacks.constructs.arn import local_arn, place_of
-from stacks.constructs.idempotency_table import IdempotencyTable
-from stacks.constructs.private_bucket import PrivateBucket
+from stacks.constructs.template_metadata import acknowledge, keep_logical_id, skip_checkov
 from stacks.environment import Storage
+
+# Images too large for an answer are kept under this prefix, and the function reaches nothing else in the bucket.
+IMAGES_PREFIX = "generated/"
+IMAGES_ACTIONS = ("s3:GetObject", "s3:PutObject")
+IDEMPOTENCY_ACTIONS = ("dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
+# Attributes of the idempotency table, as the function writes them.
+KEY_ATTRIBUTE = "id"
+EXPIRY_ATTRIBUTE = "expiration"
 
 
 class StorageStack(cdk.Stack):
-    """Images bucket, the bucket of its access log, the key, and the table of given answers.
+    """Images bucket, the bucket of its access log, the key, and the table of idempotent answers.
 
-    All are kept when the stack is deleted, unless `storage` says otherwise, except the table, whose items live a day.
-    With `has_alarms` the key also encrypts the topic that they tell. A key that `storage` names is not the stack's.
+    All are kept when the stack is deleted, unless `storage.on_destroy` is `delete`. The table is always deleted: its
+    items live for a day. With `has_alarms` the key also encrypts the topic to which alarms publish. Where `storage`
+    names a key, the stack makes none.
     """
 
     def __init__(
@@ -34,101 +43,163 @@ class StorageStack(cdk.Stack):
     ) -> None:
         super().__init__(scope, construct_id, description="SDXL: images and encryption key", tags=tags)
         removal_policy = cdk.RemovalPolicy.RETAIN if storage.on_destroy == "keep" else cdk.RemovalPolicy.DESTROY
-        # One reference for all: each read is a call into the CDK's engine.
-        self.key_arn = storage.key_arn or self._add_key(removal_policy, has_alarms=has_alarms)
-
-        access_log = PrivateBucket(
-            self, "AccessLog", expiration_days=storage.log_retention_days, removal_policy=removal_policy
+        self.key: kms.IKey = (
+            self._add_key(removal_policy, has_alarms=has_alarms)
+            if storage.key_arn is None
+            else kms.Key.from_key_arn(self, "Key", storage.key_arn)
         )
-        self.images = PrivateBucket(
-            self,
+        access_log = self._add_bucket(
+            "AccessLog", expiration_days=storage.log_retention_days, removal_policy=removal_policy
+        )
+        self.images = self._add_bucket(
             "Images",
             expiration_days=storage.image_expiration_days,
-            key_arn=self.key_arn,
             removal_policy=removal_policy,
-            logging=s3.CfnBucket.LoggingConfigurationProperty(
-                destination_bucket_name=access_log.name, log_file_prefix="images/"
-            ),
+            key=self.key,
+            access_log=access_log,
         )
-        access_log.add_policy([self._delivery_of_access_log(access_log)])
-        self.images.add_policy()
         _acknowledge_buckets(images=self.images, access_log=access_log)
+        self.idempotency = self._add_idempotency_table()
+        cdk.CfnOutput(
+            self, "ImagesBucketName", value=self.images.bucket_name, description="Bucket of the generated images"
+        )
+        cdk.CfnOutput(self, "KeyArn", value=self.key.key_arn, description="Key of images and logs")
 
-        self.idempotency = IdempotencyTable(self, "Idempotency", key_arn=self.key_arn)
-        cdk.CfnOutput(self, "ImagesBucketName", value=self.images.name, description="Bucket of the generated images")
-        cdk.CfnOutput(self, "KeyArn", value=self.key_arn, description="Key of images and logs")
+    @property
+    def image_objects_arn(self) -> str:
+        """ARN of the objects under `IMAGES_PREFIX`."""
+        return self.images.arn_for_objects(f"{IMAGES_PREFIX}*")
 
-    def _add_key(self, removal_policy: cdk.RemovalPolicy, *, has_alarms: bool) -> str:
-        key = kms.CfnKey(
+    def grant_images(self, grantee: iam.IGrantable) -> None:
+        """Allow reading and writing the objects under `IMAGES_PREFIX`, and no other."""
+        iam.Grant.add_to_principal(
+            grantee=grantee, actions=list(IMAGES_ACTIONS), resource_arns=[self.image_objects_arn]
+        )
+        self._grant_key(grantee, "s3", ["kms:Decrypt", "kms:GenerateDataKey"])
+
+    def grant_idempotency(self, grantee: iam.IGrantable) -> None:
+        """Allow storing and reading the answers under idempotency keys.
+
+        Reading and writing decrypts the table's key as the caller. All else that DynamoDB does with a customer's key it
+        does as the table's creator, or by its grant (DynamoDB Developer Guide, "Monitoring DynamoDB interaction with
+        AWS KMS").
+        """
+        iam.Grant.add_to_principal(
+            grantee=grantee, actions=list(IDEMPOTENCY_ACTIONS), resource_arns=[self.idempotency.table_arn]
+        )
+        self._grant_key(grantee, "dynamodb", ["kms:Decrypt"])
+
+    def _grant_key(self, grantee: iam.IGrantable, service: str, actions: list[str]) -> None:
+        """Allow the key's use through one service alone."""
+        iam.Grant.add_to_principal(
+            grantee=grantee,
+            actions=actions,
+            resource_arns=[self.key.key_arn],
+            conditions={"StringEquals": {"kms:ViaService": f"{service}.{self.region}.amazonaws.com"}},
+        )
+
+    def _add_bucket(
+        self,
+        construct_id: str,
+        *,
+        expiration_days: int,
+        removal_policy: cdk.RemovalPolicy,
+        key: kms.IKey | None = None,
+        access_log: s3.Bucket | None = None,
+    ) -> s3.Bucket:
+        """Add a private bucket. Its objects expire after `expiration_days`; without a key, S3's own encrypts them."""
+        bucket = s3.Bucket(
+            self,
+            construct_id,
+            encryption=s3.BucketEncryption.S3_MANAGED if key is None else s3.BucketEncryption.KMS,
+            encryption_key=key,
+            bucket_key_enabled=None if key is None else True,
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+            enforce_ssl=True,
+            versioned=True,
+            server_access_logs_bucket=access_log,
+            server_access_logs_prefix=None if access_log is None else f"{construct_id.lower()}/",
+            lifecycle_rules=[
+                s3.LifecycleRule(
+                    id="Expire",
+                    expiration=cdk.Duration.days(expiration_days),
+                    # Expiration only hides the current version. One day later it is gone.
+                    noncurrent_version_expiration=cdk.Duration.days(1),
+                    abort_incomplete_multipart_upload_after=cdk.Duration.days(1),
+                ),
+                # S3 refuses this in one rule with an expiration in days.
+                s3.LifecycleRule(id="RemoveDeleteMarkers", expired_object_delete_marker=True),
+            ],
+            removal_policy=removal_policy,
+        )
+        keep_logical_id(bucket, f"{construct_id}/Bucket")
+        policy = cast(s3.BucketPolicy, bucket.policy)
+        # A bucket that is kept must not lose its protection with the stack.
+        policy.apply_removal_policy(removal_policy)
+        keep_logical_id(policy)
+        return bucket
+
+    def _add_idempotency_table(self) -> dynamodb.Table:
+        table = dynamodb.Table(
+            self,
+            "Idempotency",
+            partition_key=dynamodb.Attribute(name=KEY_ATTRIBUTE, type=dynamodb.AttributeType.STRING),
+            billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
+            time_to_live_attribute=EXPIRY_ATTRIBUTE,
+            point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
+                point_in_time_recovery_enabled=True
+            ),
+            encryption=dynamodb.TableEncryption.CUSTOMER_MANAGED,
+            encryption_key=self.key,
+            removal_policy=cdk.RemovalPolicy.DESTROY,
+        )
+        keep_logical_id(table, "Idempotency/Table")
+        no_backup = "Items live a day, and point-in-time recovery covers that; a backup would outlive what it holds"
+        acknowledge(table, {"NIST.800.53.R5-DynamoDBInBackupPlan": no_backup})
+        return table
+
+    def _add_key(self, removal_policy: cdk.RemovalPolicy, *, has_alarms: bool) -> kms.Key:
+        log_groups = self.format_arn(
+            service="logs", resource="log-group", resource_name="*", arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME
+        )
+        statements = [
+            # What every key starts with: the account's IAM policies decide. Without it nobody could manage the key.
+            iam.PolicyStatement(
+                sid="AccountPolicies", principals=[iam.AccountRootPrincipal()], actions=["kms:*"], resources=["*"]
+            ),
+            iam.PolicyStatement(
+                sid="CloudWatchLogs",
+                principals=[iam.ServicePrincipal(f"logs.{self.region}.amazonaws.com")],
+                actions=["kms:Decrypt*", "kms:Describe*", "kms:Encrypt*", "kms:GenerateDataKey*", "kms:ReEncrypt*"],
+                resources=["*"],
+                conditions={"ArnLike": {"kms:EncryptionContext:aws:logs:arn": log_groups}},
+            ),
+        ]
+        if has_alarms:
+            statements.append(
+                # Alarms and budgets publish to the encrypted topic of the operations stack themselves, with no role.
+                iam.PolicyStatement(
+                    sid="AlarmTopic",
+                    principals=[iam.ServicePrincipal(f"{name}.amazonaws.com") for name in ("budgets", "cloudwatch")],
+                    actions=["kms:Decrypt", "kms:GenerateDataKey*"],
+                    resources=["*"],
+                    conditions={"StringEquals": {"aws:SourceAccount": self.account}},
+                )
+            )
+        key = kms.Key(
             self,
             "Key",
             description=f"Images and logs of {self.stack_name}",
             enable_key_rotation=True,
-            key_policy=self._key_policy(has_alarms=has_alarms),
+            policy=iam.PolicyDocument(statements=statements),
+            removal_policy=removal_policy,
         )
-        key.apply_removal_policy(removal_policy)
-        return key.attr_arn
-
-    def _key_policy(self, *, has_alarms: bool) -> dict[str, object]:
-        publishers = [self._publisher_to_topic()] if has_alarms else []
-        place = place_of(self)
-        return {
-            "Version": "2012-10-17",
-            "Statement": [
-                # What every key starts with: the account's IAM policies decide. Without it nobody could manage the key.
-                {
-                    "Sid": "AccountPolicies",
-                    "Effect": "Allow",
-                    "Principal": {"AWS": f"arn:{place.partition}:iam::{place.account}:root"},
-                    "Action": "kms:*",
-                    "Resource": "*",
-                },
-                {
-                    "Sid": "CloudWatchLogs",
-                    "Effect": "Allow",
-                    "Principal": {"Service": f"logs.{place.region}.amazonaws.com"},
-                    "Action": [
-                        "kms:Decrypt*",
-                        "kms:Describe*",
-                        "kms:Encrypt*",
-                        "kms:GenerateDataKey*",
-                        "kms:ReEncrypt*",
-                    ],
-                    "Resource": "*",
-                    "Condition": {
-                        "ArnLike": {"kms:EncryptionContext:aws:logs:arn": local_arn(self, "logs", "log-group:*")}
-                    },
-                },
-                *publishers,
-            ],
-        }
-
-    def _publisher_to_topic(self) -> dict[str, object]:
-        """Alarms and budgets publish to the encrypted topic of the operations stack by themselves, with no role."""
-        return {
-            "Sid": "AlarmTopic",
-            "Effect": "Allow",
-            "Principal": {"Service": ["budgets.amazonaws.com", "cloudwatch.amazonaws.com"]},
-            "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],
-            "Resource": "*",
-            "Condition": {"StringEquals": {"aws:SourceAccount": place_of(self).account}},
-        }
-
-    def _delivery_of_access_log(self, access_log: PrivateBucket) -> dict[str, object]:
-        return {
-            "Sid": "AccessLogDelivery",
-            "Effect": "Allow",
-            "Principal": {"Service": "logging.s3.amazonaws.com"},
-            "Action": "s3:PutObject",
-            "Resource": f"{access_log.arn}/images/*",
-            "Condition": {
-                "ArnEquals": {"aws:SourceArn": self.images.arn},
-                "StringEquals": {"aws:SourceAccount": place_of(self).account},
-            },
-        }
+        keep_logical_id(key)
+        return key
 
 
-def _acknowledge_buckets(*, images: PrivateBucket, access_log: PrivateBucket) -> None:
+def _acknowledge_buckets(*, images: s3.Bucket, access_log: s3.Bucket) -> None:
     acknowledge(
         images,
         {
@@ -147,6 +218,6 @@ def _acknowledge_buckets(*, images: PrivateBucket, access_log: PrivateBucket) ->
         },
     )
     skip_checkov(
-        access_log.bucket,
+        access_log,
         {"CKV_AWS_18": "Receives the access log: logging into itself would log every delivery again, without end"},
     )

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 
-from stacks.alarms.metrics import MetricMath, MetricSource, crash_metric, highest, of_variants, total
-from stacks.alarms.spec import AlarmSpec, Condition
+from stacks.alarms.metrics import (
+    FIVE_MINUTES,
+    AlarmSpec,
+    Condition,
+    MetricMath,
+    api_metric,
+    bedrock_metric,
+    crash_metric,
+    function_metric,
+    highest,
+    image_metric,
+    instance_metric,
+    request_metric,
+    total,
+)
 from stacks.catalog import load_catalog
 from stacks.catalog.bedrock import load_bedrock_catalog
-from stacks.environment import API_STAGE, Alarms, BedrockModel, Environment, Variant, pascal
-
-FIVE_MINUTES = 300
+from stacks.environment import Alarms, BedrockModel, Environment, Variant, pascal
 
 
 def operations_alarms(environment: Environment, function_name: str, thresholds: Alarms) -> Iterator[AlarmSpec]:
@@ -29,61 +39,46 @@ def operations_alarms(environment: Environment, function_name: str, thresholds: 
 
 
 def _api(environment: Environment, thresholds: Alarms, latency_seconds: float) -> Iterator[AlarmSpec]:
-    metric = partial(
-        MetricSource,
-        namespace="AWS/ApiGateway",
-        dimensions={"ApiName": f"sdxl-{environment.name}", "Stage": API_STAGE},
-    )
+    api_name = f"sdxl-{environment.name}"
     yield AlarmSpec(
         construct_id="ApiErrors",
         name="api-errors",
         meaning=f"The API answered {thresholds.api_errors} requests or more with 5xx within 5 minutes.",
         runbook="api-errors",
-        metric=metric(name="5XXError", period_seconds=FIVE_MINUTES),
+        metric=api_metric(api_name, "5XXError", period_seconds=FIVE_MINUTES),
         when=Condition(threshold=thresholds.api_errors),
-        is_felt=True,
+        affects_callers=True,
     )
     yield AlarmSpec(
         construct_id="ApiLatency",
         name="api-latency",
         meaning=f"Of 20 answers of the API, one takes longer than {latency_seconds:g} s.",
         runbook="latency",
-        metric=metric(name="Latency", statistic="p95"),
+        metric=api_metric(api_name, "Latency", "p95"),
         # API Gateway publishes milliseconds.
         when=_in_most_of_five_minutes(latency_seconds * 1000),
-        is_felt=True,
+        affects_callers=True,
     )
 
 
 def _function(environment: Environment, function_name: str, thresholds: Alarms) -> Iterator[AlarmSpec]:
-    metric = partial(
-        MetricSource,
-        namespace="AWS/Lambda",
-        dimensions={"FunctionName": function_name},
-        period_seconds=FIVE_MINUTES,
-    )
     yield AlarmSpec(
         construct_id="FunctionErrors",
         name="function-errors",
         meaning="The image API's function failed: it crashed, ran out of memory or out of time.",
         runbook="api-errors",
-        metric=metric(name="Errors"),
+        metric=function_metric(function_name, "Errors"),
         when=Condition(threshold=1),
-        is_felt=True,
+        affects_callers=True,
     )
-    throttled = MetricSource(
-        namespace="SDXL",
-        name="Requests",
-        dimensions={"environment": environment.name, "result": "throttled"},
-        period_seconds=FIVE_MINUTES,
-    )
+    throttled = image_metric(environment.name, "Requests", dimensions={"result": "throttled"})
     yield AlarmSpec(
         construct_id="Throttled",
         name="throttled",
         meaning=f"{thresholds.throttled_requests} requests or more were refused within 5 minutes, by Lambda or by the "
         "model's service, for want of capacity.",
         runbook="throttled",
-        metric=total([metric(name="Throttles"), throttled]),
+        metric=total([function_metric(function_name, "Throttles"), throttled]),
         when=Condition(threshold=thresholds.throttled_requests),
     )
 
@@ -95,19 +90,21 @@ def _model(environment: Environment, variants: list[str], latency_seconds: float
         name="model-errors",
         meaning="The model answered 5 requests or more with an error within 5 minutes.",
         runbook="model-errors",
-        metric=total(of_variants(endpoint, variants, "Invocation5XXErrors", "Sum", FIVE_MINUTES)),
+        metric=total(
+            [request_metric(endpoint, one, "Invocation5XXErrors", period_seconds=FIVE_MINUTES) for one in variants]
+        ),
         when=Condition(threshold=5),
-        is_felt=True,
+        affects_callers=True,
     )
     yield AlarmSpec(
         construct_id="ModelLatency",
         name="model-latency",
         meaning=f"Of 20 images, one takes the model longer than {latency_seconds:g} s.",
         runbook="latency",
-        metric=highest(of_variants(endpoint, variants, "ModelLatency", "p95")),
+        metric=highest([request_metric(endpoint, one, "ModelLatency", "p95") for one in variants]),
         # SageMaker publishes microseconds.
         when=_in_most_of_five_minutes(latency_seconds * 1_000_000),
-        is_felt=True,
+        affects_callers=True,
     )
     yield AlarmSpec(
         construct_id="ContainerCrash",
@@ -122,42 +119,36 @@ def _model(environment: Environment, variants: list[str], latency_seconds: float
 def _instances(
     environment: Environment, variant: Variant, thresholds: Alarms, *, is_first: bool
 ) -> Iterator[AlarmSpec]:
-    suffix = "" if is_first else f"-{variant.name}"
-    id_suffix = "" if is_first else pascal(variant.name)
+    endpoint, name = f"sdxl-{environment.name}", variant.name
+    suffix = "" if is_first else f"-{name}"
+    id_suffix = "" if is_first else pascal(name)
     # Where several types may be found, the one with the most GPUs: its sum is the highest that is well.
     gpus = max(load_catalog().instance_type(name).gpu_count for name in variant.instance_types)
-
-    metric = partial(
-        MetricSource,
-        namespace="/aws/sagemaker/Endpoints",
-        dimensions={"EndpointName": f"sdxl-{environment.name}", "VariantName": variant.name},
-    )
     yield AlarmSpec(
         construct_id=f"NoHealthyInstance{id_suffix}",
         name=f"no-healthy-instance{suffix}",
-        meaning=f"No instance of the variant {variant.name} has reported for 5 minutes: there is none, or none that "
-        "lives.",
+        meaning=f"No instance of the variant {name} has reported for 5 minutes: there is none, or none that lives.",
         runbook="no-healthy-instance",
         # Every instance reports once a minute. There is no count of instances to watch.
-        metric=metric(name="CPUUtilization", statistic="SampleCount"),
+        metric=instance_metric(endpoint, name, "CPUUtilization", "SampleCount"),
         when=Condition(threshold=1, comparison="LessThanThreshold", periods=5, missing_data="breaching"),
-        is_felt=is_first,
+        affects_callers=is_first,
     )
     if _scales(variant):
-        assert variant.scaling is not None  # noqa: S101 - asked before
+        assert variant.scaling is not None  # noqa: S101 - it scales
         yield AlarmSpec(
             construct_id=f"AtMaxCapacity{id_suffix}",
             name=f"at-max-capacity{suffix}",
-            meaning=f"The variant {variant.name} has had as many instances as scaling allows, "
-            f"{variant.scaling.max_capacity}, for {thresholds.at_max_capacity_minutes} minutes.",
+            meaning=f"The variant {name} has had as many instances as scaling allows, {variant.scaling.max_capacity}, "
+            f"for {thresholds.at_max_capacity_minutes} minutes.",
             runbook="at-max-capacity",
             # Each request counts 1/instances to the second ("SageMaker AI metrics in Amazon CloudWatch"): the quotient
             # is the number of instances. None is published.
             metric=MetricMath(
                 expression="invocations / per_instance",
                 inputs={
-                    "invocations": metric(namespace="AWS/SageMaker", name="Invocations"),
-                    "per_instance": metric(namespace="AWS/SageMaker", name="InvocationsPerInstance"),
+                    "invocations": request_metric(endpoint, name, "Invocations"),
+                    "per_instance": request_metric(endpoint, name, "InvocationsPerInstance"),
                 },
             ),
             when=Condition(
@@ -166,7 +157,7 @@ def _instances(
                 periods=thresholds.at_max_capacity_minutes,
             ),
         )
-    for construct_id, name, source, statistic, percent, minutes, what in (
+    for construct_id, alarm, source, statistic, percent, minutes, what in (
         ("GpuMemory", "gpu-memory", "GPUMemoryUtilization", "Maximum", thresholds.gpu_memory_percent, 5, "memory"),
         (
             "GpuUtilization",
@@ -180,20 +171,20 @@ def _instances(
     ):
         yield AlarmSpec(
             construct_id=f"{construct_id}{id_suffix}",
-            name=f"{name}{suffix}",
-            meaning=f"The GPUs of the variant {variant.name} have had {percent} % of their {what} in use for {minutes} "
+            name=f"{alarm}{suffix}",
+            meaning=f"The GPUs of the variant {name} have had {percent} % of their {what} in use for {minutes} "
             "minutes.",
-            runbook=name,
-            metric=metric(name=source, statistic=statistic),
+            runbook=alarm,
+            metric=instance_metric(endpoint, name, source, statistic),
             # SageMaker sums over the GPUs of an instance: 0 to 100 times their number.
             when=Condition(threshold=percent * gpus, comparison="GreaterThanThreshold", periods=minutes),
         )
     yield AlarmSpec(
         construct_id=f"Disk{id_suffix}",
         name=f"disk{suffix}",
-        meaning=f"The disk of an instance of the variant {variant.name} is {thresholds.disk_percent} % full.",
+        meaning=f"The disk of an instance of the variant {name} is {thresholds.disk_percent} % full.",
         runbook="disk",
-        metric=metric(name="DiskUtilization", statistic="Maximum"),
+        metric=instance_metric(endpoint, name, "DiskUtilization", "Maximum"),
         when=Condition(threshold=thresholds.disk_percent, comparison="GreaterThanThreshold", periods=5),
     )
 
@@ -211,23 +202,21 @@ def _bedrock(
         # CloudWatch's alarms see the metrics of their own region only. The API's alarms are what is left.
         return
     model_id = model.model_arn or load_bedrock_catalog().model(model.model_id).invocation_id
-
-    metric = partial(MetricSource, namespace="AWS/Bedrock", dimensions={"ModelId": model_id})
     yield AlarmSpec(
         construct_id="ModelErrors",
         name="model-errors",
         meaning="Amazon Bedrock answered 5 calls or more with an error of its own within 5 minutes.",
         runbook="bedrock",
-        metric=metric(name="InvocationServerErrors", period_seconds=FIVE_MINUTES),
+        metric=bedrock_metric(model_id, "InvocationServerErrors"),
         when=Condition(threshold=5),
-        is_felt=True,
+        affects_callers=True,
     )
     yield AlarmSpec(
         construct_id="ModelThrottles",
         name="model-throttles",
         meaning=f"Amazon Bedrock throttled {thresholds.throttled_requests} calls or more within 5 minutes.",
         runbook="throttled",
-        metric=metric(name="InvocationThrottles", period_seconds=FIVE_MINUTES),
+        metric=bedrock_metric(model_id, "InvocationThrottles"),
         when=Condition(threshold=thresholds.throttled_requests),
     )
     yield AlarmSpec(
@@ -235,10 +224,10 @@ def _bedrock(
         name="model-latency",
         meaning=f"Of 20 calls, one takes Amazon Bedrock longer than {latency_seconds:g} s.",
         runbook="latency",
-        metric=metric(name="InvocationLatency", statistic="p95"),
+        metric=bedrock_metric(model_id, "InvocationLatency", "p95", 60),
         # Bedrock publishes milliseconds.
         when=_in_most_of_five_minutes(latency_seconds * 1000),
-        is_felt=True,
+        affects_callers=True,
     )
 
 

@@ -1,1 +1,1 @@
-"""The parts that the stacks are made of."""
+"""The constructs of which the stacks consist."""

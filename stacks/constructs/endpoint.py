@@ -1,43 +1,41 @@
-"""A SageMaker real-time endpoint with its variants, with the face of an L2 construct."""
+"""A SageMaker real-time endpoint with its variants, execution role and rollback alarms: an L2-shaped construct."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
+from stacks.alarms.metrics import CRASH_TERMS, AlarmSpec, crash_metric
 from stacks.alarms.rollback import rollback_alarms
-from stacks.constructs.acknowledgments import acknowledge
-from stacks.constructs.arn import local_arn
-from stacks.constructs.crash_filter import CrashFilter
-from stacks.constructs.encrypted_log_group import EncryptedLogGroup
-from stacks.constructs.endpoint_metrics import EndpointMetrics
-from stacks.constructs.endpoint_update import RollbackAlarms, deployment_config
-from stacks.constructs.execution_role import ExecutionRole
+from stacks.constructs.alarms import Alarm
 from stacks.constructs.model_container import ModelContainer, model_container
-from stacks.constructs.placement import Placement
-from stacks.constructs.statement import Statement, allow
-from stacks.environment import Endpoint, GuardedUpdate, Variant, pascal
+from stacks.constructs.service_role import ServiceRole
+from stacks.constructs.template_metadata import acknowledge, keep_logical_id
+from stacks.constructs.vpc import VpcConfig
+from stacks.environment import CanaryUpdate, Endpoint, GuardedUpdate, LinearUpdate, Variant, pascal
 
-if TYPE_CHECKING:
-    from aws_cdk import aws_cloudwatch as cloudwatch
+# Namespaces to which SageMaker publishes with the execution role: invocations, and the instances' own metrics.
+_METRIC_NAMESPACES = ["AWS/SageMaker", "/aws/sagemaker/Endpoints"]
 
 _INSTANCE_COUNT = sagemaker.CfnEndpoint.VariantPropertyProperty(variant_property_type="DesiredInstanceCount")
 _WEIGHT = sagemaker.CfnEndpoint.VariantPropertyProperty(variant_property_type="DesiredWeight")
 
 
 class SdxlEndpoint(Construct):
-    """Models, endpoint configuration and endpoint, with the execution role they need.
+    """Models, endpoint configuration and endpoint, with the execution role that they need.
 
     The production variants of `variants` share the traffic by weight, and the shadow variant gets copies of requests.
     Where scaling decides the instance counts, updates leave them; otherwise updates set them. `update` says how a new
-    model takes over; None leaves that to SageMaker, which is the only choice for Marketplace packages. `volume_key_arn`
-    encrypts the instances' storage volume; None leaves that to SageMaker, which is the only
-    choice for instance types with local NVMe storage. `placement` puts the models' interfaces into a VPC. Only
-    the endpoint has a name: an update replaces models and endpoint configuration, and names of their own would collide.
+    model takes over; None leaves that to SageMaker, which is the only choice for Marketplace packages. `volume_key`
+    encrypts the instances' storage volume; None leaves that to SageMaker, which is the only choice for instance types
+    with local NVMe storage. `vpc_config` puts the models' interfaces into a VPC. Only the endpoint has a name: an
+    update replaces models and endpoint configuration, and their names would collide.
     """
 
     def __init__(
@@ -48,56 +46,45 @@ class SdxlEndpoint(Construct):
         endpoint_name: str,
         variants: Sequence[Variant],
         settings: Endpoint,
-        log_group: EncryptedLogGroup,
+        log_group: logs.LogGroup,
         update: GuardedUpdate | None = None,
-        volume_key_arn: str | None = None,
-        placement: Placement | None = None,
+        volume_key: kms.IKey | None = None,
+        vpc_config: VpcConfig | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
         self.endpoint_name = endpoint_name
         # From the name: it creates no reference between stacks.
-        self.endpoint_arn = local_arn(scope, "sagemaker", f"endpoint/{endpoint_name}")
+        self.endpoint_arn = cdk.Stack.of(self).format_arn(
+            service="sagemaker", resource="endpoint", resource_name=endpoint_name
+        )
+        self._log_group, self._vpc_config = log_group, vpc_config
         production = [variant for variant in variants if not variant.is_shadow]
         shadows = [variant for variant in variants if variant.is_shadow]
         self.variant_name = production[0].name
         containers = [model_container(variant.model, cdk.Stack.of(self).region) for variant in variants]
         specs = rollback_alarms(endpoint_name, [one.name for one in production], update.rollback) if update else []
-        self.execution_role = ExecutionRole(
-            self,
-            "ExecutionRole",
-            containers=containers,
-            log_group=log_group,
-            # From their names: known before there are any.
-            watched_alarm_arns=[local_arn(scope, "cloudwatch", f"alarm:{endpoint_name}-{spec.name}") for spec in specs],
-            placement=placement,
-        )
-        self._log_group, self._placement = log_group, placement
+        self.execution_role = self._add_execution_role(containers, specs)
         ids = ["Model", *(f"{pascal(variant.name)}Model" for variant in variants[1:])]
         models = [self._add_model(*one) for one in zip(ids, containers, strict=True)]
-        self.model = models[0]
         names = {variant.name: model.attr_model_name for variant, model in zip(variants, models, strict=True)}
-
         self.endpoint_config = sagemaker.CfnEndpointConfig(
             self,
             "EndpointConfig",
             production_variants=[_production_variant(names[one.name], one, settings) for one in production],
             shadow_production_variants=[_production_variant(names[one.name], one, settings) for one in shadows] or None,
-            kms_key_id=volume_key_arn,
+            kms_key_id=None if volume_key is None else volume_key.key_arn,
         )
-        if volume_key_arn is None:
+        if volume_key is None:
             types = dict.fromkeys(name for one in variants for name in one.instance_types)
             _acknowledge_no_volume_key(self.endpoint_config, [*types])
-
-        CrashFilter(self, "CrashFilter", endpoint_name=endpoint_name, log_group=log_group)
-        alarms = None
-        if update is not None:
-            alarms = RollbackAlarms(self, "RollbackAlarms", endpoint_name=endpoint_name, specs=specs)
+        self._add_crash_filter()
+        alarms = self._add_rollback_alarms(specs)
         self.endpoint = sagemaker.CfnEndpoint(
             self,
             "Endpoint",
             endpoint_name=endpoint_name,
             endpoint_config_name=self.endpoint_config.attr_endpoint_config_name,
-            deployment_config=None if alarms is None or update is None else deployment_config(update, alarms.names),
+            deployment_config=None if update is None else _deployment_config(update, alarms),
             # What was changed since the deployment stays: an update must not scale a busy endpoint back.
             retain_all_variant_properties=True,
             exclude_retained_variant_properties=[
@@ -109,74 +96,122 @@ class SdxlEndpoint(Construct):
             ]
             or None,
         )
-        if alarms is not None:
-            # The names alone would not make the endpoint wait for the alarms.
-            self.endpoint.node.add_dependency(*alarms.alarms)
-        self.metrics = EndpointMetrics(endpoint_name=endpoint_name, variant_name=self.variant_name)
+
+    def environment(self) -> Mapping[str, str]:
+        """Return the environment variables with which a function finds the endpoint."""
+        return {"SDXL_ENDPOINT_NAME": self.endpoint_name}
+
+    def grant_invoke(self, grantee: iam.IGrantable) -> None:
+        """Allow `grantee` to call the endpoint, and to see whether it is in service."""
+        iam.Grant.add_to_principal(
+            grantee=grantee,
+            actions=["sagemaker:DescribeEndpoint", "sagemaker:InvokeEndpoint"],
+            resource_arns=[self.endpoint_arn],
+        )
+
+    def _add_execution_role(self, containers: Sequence[ModelContainer], alarms: Sequence[AlarmSpec]) -> ServiceRole:
+        """Add the role with which SageMaker fetches the model, and writes the endpoint's log and metrics.
+
+        Actions are those that SageMaker's guide lists for the CreateModel call; resources are narrowed to what is
+        deployed.
+        """
+        role = ServiceRole(
+            self,
+            "ExecutionRole",
+            service="sagemaker.amazonaws.com",
+            description="SageMaker execution role of the SDXL endpoint",
+        )
+        log_group, log_streams = (
+            self._arn("logs", "log-group", self._log_group.log_group_name),
+            self._log_group.log_group_arn,
+        )
+        role.add_to_principal_policy(
+            iam.PolicyStatement(
+                actions=[
+                    "logs:CreateLogGroup",
+                    "logs:CreateLogStream",
+                    "logs:DescribeLogStreams",
+                    "logs:PutLogEvents",
+                ],
+                resources=[log_group, log_streams],
+            )
+        )
+        # Metrics have no resource to name: the condition is the limit.
+        role.add_to_principal_policy(
+            iam.PolicyStatement(
+                actions=["cloudwatch:PutMetricData"],
+                resources=["*"],
+                conditions={"StringEquals": {"cloudwatch:namespace": _METRIC_NAMESPACES}},
+            )
+        )
+        if alarms:
+            # "Auto-Rollback Configuration and Monitoring" demands it of the execution role. By their names: the alarms
+            # do not exist yet.
+            arns = [self._arn("cloudwatch", "alarm", f"{self.endpoint_name}-{spec.name}") for spec in alarms]
+            role.add_to_principal_policy(iam.PolicyStatement(actions=["cloudwatch:DescribeAlarms"], resources=arns))
+        if self._vpc_config is not None:
+            self._vpc_config.grant_to_model(role)
+            self._vpc_config.acknowledge_interfaces(role.permissions)
+        for container in dict.fromkeys(containers):
+            container.grant_read(role)
+        acknowledge(
+            role.permissions,
+            {
+                "AwsSolutions-IAM5[Resource::*]": (
+                    "What is allowed on * has no resource level; "
+                    "a condition limits cloudwatch:PutMetricData to SageMaker's namespaces"
+                )
+            },
+        )
+        return role
+
+    def _arn(self, service: str, resource: str, name: str) -> str:
+        return cdk.Stack.of(self).format_arn(
+            service=service,
+            resource=resource,
+            resource_name=name,
+            arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
+        )
 
     def _add_model(self, construct_id: str, container: ModelContainer) -> sagemaker.CfnModel:
         vpc_config = None
-        if self._placement is not None:
+        if self._vpc_config is not None:
             vpc_config = sagemaker.CfnModel.VpcConfigProperty(
-                subnets=[*self._placement.subnet_ids], security_group_ids=[*self._placement.security_group_ids]
+                subnets=[*self._vpc_config.subnet_ids], security_group_ids=[*self._vpc_config.security_group_ids]
             )
         model = sagemaker.CfnModel(
             self,
             construct_id,
             primary_container=container.definition(),
-            execution_role_arn=self.execution_role.arn,
+            execution_role_arn=self.execution_role.role_arn,
             enable_network_isolation=True,
             vpc_config=vpc_config,
         )
         # The role's ARN implies its permissions. Said again, because a race here shows on AWS only, as "access denied".
-        model.node.add_dependency(self.execution_role, self._log_group)
+        model.node.add_dependency(self.execution_role, self.execution_role.permissions, self._log_group)
         return model
 
-    def environment(self) -> Mapping[str, str]:
-        """Environment variables that tell a function where the model is."""
-        return {"SDXL_ENDPOINT_NAME": self.endpoint_name}
+    def _add_crash_filter(self) -> None:
+        """Count the lines of the log that report a crash: SageMaker publishes no metric of crashes."""
+        metric = crash_metric(self.endpoint_name)
+        crash_filter = logs.MetricFilter(
+            self,
+            "CrashFilter",
+            log_group=self._log_group,
+            filter_pattern=logs.FilterPattern.any_term(*CRASH_TERMS),
+            metric_namespace=metric.namespace,
+            metric_name=metric.name,
+            metric_value="1",
+        )
+        keep_logical_id(crash_filter)
 
-    def invoke_statements(self) -> list[Statement]:
-        """What calling the endpoint, and seeing whether it is in service, takes of a role."""
-        return [allow(["sagemaker:DescribeEndpoint", "sagemaker:InvokeEndpoint"], [self.endpoint_arn])]
-
-    def metric_invocations(self, period: cdk.Duration | None = None) -> cloudwatch.Metric:
-        """Requests sent to the model. Sum over `period` (default: a minute)."""
-        return self.metrics.invocation("Invocations", "Sum", period)
-
-    def metric_model_errors(self, period: cdk.Duration | None = None) -> cloudwatch.Metric:
-        """Requests that the model did not answer with 2xx. Sum over `period` (default: a minute)."""
-        return self.metrics.invocation("InvocationModelErrors", "Sum", period)
-
-    def metric_invocation_5xx_errors(self, period: cdk.Duration | None = None) -> cloudwatch.Metric:
-        """Requests that SageMaker or the model answered with 5xx. Sum over `period` (default: a minute)."""
-        return self.metrics.invocation("Invocation5XXErrors", "Sum", period)
-
-    def metric_model_latency(self, statistic: str = "p95", period: cdk.Duration | None = None) -> cloudwatch.Metric:
-        """Time the model took to answer, in microseconds."""
-        return self.metrics.invocation("ModelLatency", statistic, period)
-
-    def metric_overhead_latency(self, statistic: str = "p95", period: cdk.Duration | None = None) -> cloudwatch.Metric:
-        """Time SageMaker added to the model's own, in microseconds."""
-        return self.metrics.invocation("OverheadLatency", statistic, period)
-
-    def metric_gpu_utilization(
-        self, statistic: str = "Average", period: cdk.Duration | None = None
-    ) -> cloudwatch.Metric:
-        """GPU use in percent, summed over the GPUs of an instance: 0 to 100 times their number."""
-        return self.metrics.instance("GPUUtilization", statistic, period)
-
-    def metric_gpu_memory_utilization(
-        self, statistic: str = "Maximum", period: cdk.Duration | None = None
-    ) -> cloudwatch.Metric:
-        """GPU memory use in percent, summed over the GPUs of an instance: 0 to 100 times their number."""
-        return self.metrics.instance("GPUMemoryUtilization", statistic, period)
-
-    def metric_disk_utilization(
-        self, statistic: str = "Maximum", period: cdk.Duration | None = None
-    ) -> cloudwatch.Metric:
-        """Disk use in percent."""
-        return self.metrics.instance("DiskUtilization", statistic, period)
+    def _add_rollback_alarms(self, specs: Sequence[AlarmSpec]) -> list[Alarm]:
+        if not specs:
+            return []
+        scope = Construct(self, "RollbackAlarms")
+        reason = "SageMaker watches it during an update; people are notified by the alarms of the operations stack"
+        acknowledge(scope, {"NIST.800.53.R5-CloudWatchAlarmAction": reason})
+        return [Alarm(scope, prefix=self.endpoint_name, spec=spec) for spec in specs]
 
 
 def _production_variant(
@@ -194,11 +229,44 @@ def _production_variant(
         model_name=model_name,
         initial_instance_count=variant.instance_count,
         initial_variant_weight=variant.weight,
-        # Pools stand in place of the instance type, never beside it.
+        # SageMaker accepts an instance type or pools, never both.
         instance_type=instance_types[0] if len(instance_types) == 1 else None,
         instance_pools=pools if len(instance_types) > 1 else None,
         model_data_download_timeout_in_seconds=settings.model_download_timeout_seconds,
         container_startup_health_check_timeout_in_seconds=settings.health_check_timeout_seconds,
+    )
+
+
+def _deployment_config(
+    update: GuardedUpdate, alarms: Sequence[Alarm]
+) -> sagemaker.CfnEndpoint.DeploymentConfigProperty:
+    """How an endpoint moves to a new model: the traffic's steps, and the alarms that roll the update back.
+
+    Amazon SageMaker AI Developer Guide, "Deployment guardrails": SageMaker starts new instances next to those that
+    serve, moves the traffic step by step, watches the alarms after each, and goes back to the old instances when one
+    goes into ALARM.
+    """
+    endpoint = sagemaker.CfnEndpoint
+    canary = linear = None
+    if isinstance(update, CanaryUpdate):
+        canary = endpoint.CapacitySizeProperty(type="CAPACITY_PERCENT", value=update.canary_percent)
+    elif isinstance(update, LinearUpdate):
+        linear = endpoint.CapacitySizeProperty(type="CAPACITY_PERCENT", value=update.step_percent)
+    return endpoint.DeploymentConfigProperty(
+        blue_green_update_policy=endpoint.BlueGreenUpdatePolicyProperty(
+            traffic_routing_configuration=endpoint.TrafficRoutingConfigProperty(
+                type=update.traffic.upper(),
+                wait_interval_in_seconds=update.bake_seconds,
+                canary_size=canary,
+                linear_step_size=linear,
+            ),
+            termination_wait_in_seconds=update.termination_wait_seconds,
+            maximum_execution_timeout_in_seconds=update.max_duration_seconds,
+        ),
+        auto_rollback_configuration=endpoint.AutoRollbackConfigProperty(
+            # The alarms' own names: with a text, the endpoint would not wait for the alarms.
+            alarms=[endpoint.AlarmProperty(alarm_name=alarm.alarm_name) for alarm in alarms]
+        ),
     )
 
 

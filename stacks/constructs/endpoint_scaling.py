@@ -1,7 +1,8 @@
 """Autoscaling of a real-time endpoint's variant.
 
-An asynchronous endpoint publishes other metrics and scales another way. It gets a class of its own, which takes an
-endpoint of its own type: neither accepts the other's.
+An asynchronous endpoint publishes other metrics and scales another way. It gets another class, which takes another type
+of endpoint: neither accepts the other's. The resources are L1: the CDK's ScalableTarget creates a role, and SageMaker
+scales variants with its service-linked role alone.
 """
 
 from __future__ import annotations

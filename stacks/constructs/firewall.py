@@ -1,17 +1,19 @@
-"""The web application firewall on the API's stage: rate limit by address, AWS's managed rules, log."""
+"""AWS WAF in front of the API's stage: rate limit by address, AWS's managed rules, log. It has no L2 construct."""
 
 from __future__ import annotations
 
+import aws_cdk as cdk
 from aws_cdk import aws_apigateway as apigateway
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_wafv2 as wafv2
 from constructs import Construct
 
-from stacks.constructs.arn import place_of
-from stacks.constructs.encrypted_log_group import EncryptedLogGroup
+from stacks.constructs.log_group import encrypted_log_group
+from stacks.constructs.template_metadata import keep_logical_id
 from stacks.environment import Waf
 
-# Prefix that AWS WAF demands of a log group.
-LOG_GROUP_PREFIX = "aws-waf-logs-"
+# Prefix that AWS WAF demands of a log group's name.
+_LOG_GROUP_PREFIX = "aws-waf-logs-"
 _SECRET_HEADERS = ("authorization", "x-api-key")
 _MANAGED_RULES = ("AWSManagedRulesCommonRuleSet", "AWSManagedRulesKnownBadInputsRuleSet")
 # The common rules refuse bodies above 8 KB; an init image takes megabytes. API Gateway's own limit of 10 MB holds.
@@ -22,10 +24,20 @@ class Firewall(Construct):
     """Web ACL for one Regional stage: allows what no rule blocks."""
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, name: str, settings: Waf, log_group: EncryptedLogGroup
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        name: str,
+        settings: Waf,
+        key: kms.IKey,
+        log_retention_days: int,
     ) -> None:
         super().__init__(scope, construct_id)
-        self._place = place_of(scope)
+        log_group = encrypted_log_group(
+            self, "Log", name=f"{_LOG_GROUP_PREFIX}{name}", key=key, retention_days=log_retention_days
+        )
+        keep_logical_id(log_group, "FirewallLog")
         self.web_acl = wafv2.CfnWebACL(
             self,
             "WebAcl",
@@ -40,21 +52,24 @@ class Firewall(Construct):
             self,
             "Logging",
             resource_arn=self.web_acl.attr_arn,
-            log_destination_configs=[log_group.arn],
+            # Without the `:*` that CloudFormation appends to a log group's ARN, which WAF refuses.
+            log_destination_configs=[
+                cdk.Stack.of(self).format_arn(
+                    service="logs",
+                    resource="log-group",
+                    resource_name=f"{_LOG_GROUP_PREFIX}{name}",
+                    arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
+                )
+            ],
             redacted_fields=[
                 wafv2.CfnLoggingConfiguration.FieldToMatchProperty(single_header={"Name": header})
                 for header in _SECRET_HEADERS
             ],
         ).node.add_dependency(log_group)
 
-    def protect(self, stage: apigateway.CfnStage, *, rest_api_id: str) -> None:
-        """Put the firewall before a stage. Called once."""
-        wafv2.CfnWebACLAssociation(
-            self,
-            "Association",
-            resource_arn=f"arn:{self._place.partition}:apigateway:{self._place.region}::/restapis/{rest_api_id}/stages/{stage.ref}",
-            web_acl_arn=self.web_acl.attr_arn,
-        )
+    def protect(self, stage: apigateway.Stage) -> None:
+        """Put the firewall in front of a stage. Called once."""
+        wafv2.CfnWebACLAssociation(self, "Association", resource_arn=stage.stage_arn, web_acl_arn=self.web_acl.attr_arn)
 
 
 def _rate_rule(settings: Waf) -> wafv2.CfnWebACL.RuleProperty:

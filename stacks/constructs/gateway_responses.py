@@ -7,13 +7,11 @@ Stability AI's clients read `id`, `name` and `message`; those of the OpenAI imag
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 
-from stacks.constructs.authorization import SCOPE
+from stacks.constructs.callers import SCOPE
 from stacks.environment import Api
-from stacks.request_schema import text_to_image_schema
 
 _GIVEN_BY_GATEWAY = "$context.error.messageString"
 _ROUTES = (
@@ -22,6 +20,24 @@ _ROUTES = (
     "stage; GET /openapi.json describes every route."
 )
 _REPORT = "Report the id of this answer to the operators of the service."
+
+_EXPOSE_HEADERS = "Finish-Reason,Retry-After,Seed,x-amzn-RequestId"
+
+
+def cors_headers(origins: Sequence[str]) -> dict[str, str]:
+    """Header mappings that let pages of `origins` read the gateway's own errors.
+
+    A gateway response cannot choose among origins: with several, it repeats the caller's. What it says is no secret,
+    and no cookie is ever accepted with it. The function adds the headers to its own answers.
+    """
+    if not origins:
+        return {}
+    origin = f"'{origins[0]}'" if len(origins) == 1 else "method.request.header.Origin"
+    return {
+        "Access-Control-Allow-Origin": origin,
+        "Access-Control-Expose-Headers": f"'{_EXPOSE_HEADERS}'",
+        "Vary": "'Origin'",
+    }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +49,7 @@ class GatewayResponse:
     message: str
     status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
-    # OpenAI's kinds of errors: what a caller can mend is an invalid_request_error.
+    # OpenAI's types of errors: what a caller can fix is an invalid_request_error.
     error_type: str = "invalid_request_error"
     error_code: str | None = None
 
@@ -47,7 +63,7 @@ class GatewayResponse:
 
 
 def gateway_responses(settings: Api) -> tuple[GatewayResponse, ...]:
-    """Every gateway response that a caller of this API can meet; the last two catch what has none of its own."""
+    """Return every gateway response that a caller of this API can meet; the last two are for what has no other."""
     return (*_callers(settings), *_requests(), *_limits(settings), *_faults(settings))
 
 
@@ -83,7 +99,7 @@ def _callers(settings: Api) -> tuple[GatewayResponse, ...]:
                 response_type="INVALID_API_KEY",
                 status=401,
                 name="unauthorized",
-                message=f"The key is none of this API. {how}",
+                message=f"This API does not know the key. {how}",
                 headers=challenge,
                 error_code="invalid_api_key",
             )
@@ -131,17 +147,6 @@ def _requests() -> tuple[GatewayResponse, ...]:
     """Answers to requests that the function never sees."""
     return (
         GatewayResponse(
-            response_type="BAD_REQUEST_BODY",
-            status=400,
-            name="bad_request",
-            message=f"The body does not fit this route's schema. The header x-validation-error says why. {_bounds()}",
-            # In a header, because a body template cannot escape this text into JSON.
-            headers={"x-validation-error": "context.error.validationErrorString"},
-        ),
-        GatewayResponse(
-            response_type="BAD_REQUEST_PARAMETERS", status=400, name="bad_request", message=_GIVEN_BY_GATEWAY
-        ),
-        GatewayResponse(
             response_type="REQUEST_TOO_LARGE",
             status=413,
             name="request_too_large",
@@ -154,18 +159,6 @@ def _requests() -> tuple[GatewayResponse, ...]:
             message="The body's Content-Type cannot be read. Send application/json.",
         ),
     )
-
-
-@cache
-def _bounds() -> str:
-    """What a body may hold. The gateway's own words name the limit that was broken and not the field."""
-    bounds = [
-        f"{name} {field['minimum']:g} to {field['maximum']:.0f}"
-        + (f" in steps of {field['multipleOf']}" if "multipleOf" in field else "")
-        for name, field in text_to_image_schema()["properties"].items()
-        if "minimum" in field
-    ]
-    return f"Required is text_prompts; bounds are {', '.join(bounds)}. GET /openapi.json has every field."
 
 
 def _limits(settings: Api) -> tuple[GatewayResponse, ...]:

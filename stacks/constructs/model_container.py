@@ -6,10 +6,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sagemaker as sagemaker
 
 from stacks.catalog import load_catalog
-from stacks.constructs.statement import Statement, allow
 from stacks.environment import EndpointModel, OptimizedModel
 
 _IMAGE_URI = re.compile(
@@ -25,12 +26,11 @@ class ModelPackage:
     arn: str
 
     def definition(self) -> sagemaker.CfnModel.ContainerDefinitionProperty:
-        """Container definition of the SageMaker model."""
+        """Return the container definition of the SageMaker model."""
         return sagemaker.CfnModel.ContainerDefinitionProperty(model_package_name=self.arn)
 
-    def read_permissions(self, partition: str) -> list[Statement]:  # noqa: ARG002 - same face as below
-        """Nothing: image and artifacts of a package are the seller's, out of reach of the buyer's roles."""
-        return []
+    def grant_read(self, role: iam.IRole) -> None:
+        """Grant nothing: image and artifacts of a package are the seller's, out of reach of the buyer's roles."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,27 +52,33 @@ class InferenceContainer:
             raise ValueError(f"model_data_url is {self.model_data_url!r}: expected one object, s3://<bucket>/<key>")
 
     def definition(self) -> sagemaker.CfnModel.ContainerDefinitionProperty:
-        """Container definition of the SageMaker model."""
+        """Return the container definition of the SageMaker model."""
         return sagemaker.CfnModel.ContainerDefinitionProperty(
             image=self.image_uri, model_data_url=self.model_data_url, environment=dict(self.environment)
         )
 
-    def read_permissions(self, partition: str) -> list[Statement]:
-        """Pull of exactly this repository and read of exactly this artifact."""
+    def grant_read(self, role: iam.IRole) -> None:
+        """Allow the pull of exactly this repository and the read of exactly this artifact."""
+        partition = cdk.Stack.of(role).partition
         image = _IMAGE_URI.fullmatch(self.image_uri)
-        assert image is not None  # noqa: S101 - checked when made
+        assert image is not None  # noqa: S101 - checked when created
         repository = f"arn:{partition}:ecr:{image['region']}:{image['account']}:repository/{image['repository']}"
-        return [
-            allow(["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"], [repository]),
+        pull = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+        for statement in (
+            iam.PolicyStatement(actions=pull, resources=[repository]),
             # The registry's login has no resource to name.
-            allow(["ecr:GetAuthorizationToken"], ["*"]),
-            *(allow([action], [resource]) for action, resource in self.artifact_permissions(partition)),
-        ]
+            iam.PolicyStatement(actions=["ecr:GetAuthorizationToken"], resources=["*"]),
+            *(
+                iam.PolicyStatement(actions=[action], resources=[resource])
+                for action, resource in self.artifact_permissions(partition)
+            ),
+        ):
+            role.add_to_principal_policy(statement)
 
     def artifact_permissions(self, partition: str) -> list[tuple[str, str]]:
-        """Action and resource of what reading the artifact takes."""
+        """Return action and resource of each permission that reading the artifact needs."""
         artifact = _MODEL_DATA_URL.fullmatch(self.model_data_url)
-        assert artifact is not None  # noqa: S101 - checked when made
+        assert artifact is not None  # noqa: S101 - checked when created
         bucket = f"arn:{partition}:s3:::{artifact['bucket']}"
         return [("s3:GetObject", f"{bucket}/{artifact['key']}"), ("s3:ListBucket", bucket)]
 
@@ -81,7 +87,7 @@ ModelContainer = ModelPackage | InferenceContainer
 
 
 def model_container(model: EndpointModel, region: str) -> ModelContainer:
-    """What serves `model` in `region`: the file's own model package, or the catalog's entry for the region.
+    """Return what serves `model` in `region`: the file's own model package, or the catalog's entry for the region.
 
     Raises:
         CatalogError: the catalog has no entry of the model source for `region`.

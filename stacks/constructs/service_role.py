@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from collections.abc import Sequence
+from typing import cast
 
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from stacks.constructs.statement import Statement
+from stacks.constructs.template_metadata import keep_logical_id, path_in_stack
 
 
-class ServiceRole(Construct):
-    """Role that `service` assumes, with one managed policy.
+class ServiceRole(iam.Role):
+    """Role that `service` assumes. What is granted to it goes into its one managed policy, `permissions`.
 
-    The role names the policy, and not the other way round, so CloudFormation creates the policy first: whatever is
-    given the role's ARN finds all its permissions in place.
+    The CDK's own role has an inline policy that CloudFormation creates after the role, so that what is given the
+    role's ARN may start without permissions. This role names the policy: CloudFormation creates the policy first.
     """
 
     def __init__(
@@ -24,35 +25,32 @@ class ServiceRole(Construct):
         *,
         service: str,
         description: str,
-        statements: list[Statement],
+        statements: Sequence[iam.PolicyStatement] = (),
     ) -> None:
-        super().__init__(scope, construct_id)
-        self.permissions = managed_policy(self, "Permissions", description=description, statements=statements)
-        self.role = iam.CfnRole(
-            self,
-            "Role",
-            description=description,
-            assume_role_policy_document=trust_policy(service),
-            managed_policy_arns=[self.permissions.ref],
+        self.permissions = managed_policy(
+            scope, f"{construct_id}Permissions", description=description, statements=statements
         )
+        super().__init__(
+            scope,
+            construct_id,
+            assumed_by=iam.ServicePrincipal(service),
+            description=description,
+            managed_policies=[self.permissions],
+        )
+        keep_logical_id(self, f"{path_in_stack(self)}/Role")
+        keep_logical_id(self.permissions, f"{path_in_stack(self)}/Permissions")
 
-    @cached_property
-    def arn(self) -> str:
-        """ARN of the role."""
-        return self.role.attr_arn
+    def add_to_principal_policy(self, statement: iam.PolicyStatement) -> iam.AddToPrincipalPolicyResult:
+        """Add a statement to `permissions`. Every `grant` of the CDK ends here."""
+        self.permissions.add_statements(statement)
+        return iam.AddToPrincipalPolicyResult(statement_added=True, policy_dependable=self.permissions)
 
 
 def managed_policy(
-    scope: Construct, construct_id: str, *, description: str, statements: list[Statement]
-) -> iam.CfnManagedPolicy:
-    """Managed policy with a generated name."""
-    document = {"Version": "2012-10-17", "Statement": statements}
-    return iam.CfnManagedPolicy(scope, construct_id, description=description, policy_document=document)
-
-
-def trust_policy(service: str) -> dict[str, object]:
-    """Trust policy that lets `service`, and nothing else, assume the role."""
-    return {
-        "Version": "2012-10-17",
-        "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": service}}],
-    }
+    scope: Construct, construct_id: str, *, description: str, statements: Sequence[iam.PolicyStatement]
+) -> iam.ManagedPolicy:
+    """Return a managed policy with a generated name."""
+    policy = iam.ManagedPolicy(scope, construct_id, description=description, statements=list(statements) or None)
+    # The construct writes the default path, which deployed policies do not have: CloudFormation would replace them.
+    cast(iam.CfnManagedPolicy, policy.node.default_child).path = None
+    return policy

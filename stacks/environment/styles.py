@@ -17,7 +17,6 @@ from stacks.environment.values import (
     described_pattern,
     setting_error,
 )
-from stacks.request_schema import request_schema
 
 # Lambda's limit for all environment variables of a function together is 4 KB; the rest is for the others.
 MAX_JSON_BYTES = 3072
@@ -25,7 +24,10 @@ MAX_JSON_BYTES = 3072
 _NAME_PATTERN = described_pattern(r"^[a-z0-9][a-z0-9-]{1,39}$", "2 to 40 small letters, digits and hyphens")
 _ONE_LINE_PATTERN = described_pattern(r"^[^\r\n]*$", "one line")
 
-_FIELDS: dict[str, Any] = request_schema("text-to-image")["properties"]
+# The stacks read what the function takes from its OpenAPI document, and import nothing of the function.
+_API_DOCUMENT = Path(__file__).resolve().parents[2] / "lambda" / "image_api" / "openapi.json"
+_SCHEMAS: dict[str, Any] = json.loads(_API_DOCUMENT.read_text(encoding="utf-8"))["components"]["schemas"]
+_FIELDS: dict[str, Any] = _SCHEMAS["TextToImage"]["properties"]
 _BUILT_IN: tuple[str, ...] = tuple(_FIELDS["style_preset"]["enum"])
 _SAMPLERS: tuple[str, ...] = tuple(_FIELDS["sampler"]["enum"])
 

@@ -1,4 +1,4 @@
-"""Synthesizes stages for the tests: offline, with the flags of cdk.json and a layer that is only a stand-in."""
+"""Synthesizes stacks for the tests: offline, with the flags of cdk.json and a layer that is only a stand-in."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ import aws_cdk as cdk
 import pytest_socket
 
 from stacks.environment import Environment, load_environments
+from stacks.inference_stack import InferenceStack
 from stacks.sdxl_stage import SdxlStage
+from stacks.storage_stack import StorageStack
 
 ROOT = Path(__file__).resolve().parents[2]
 STACKS = ("Storage", "Network", "Inference", "Api", "Operations")
@@ -41,7 +43,8 @@ def cdk_context() -> dict[str, Any]:
 
 @cache
 def example_environments() -> tuple[Environment, ...]:
-    return load_environments(ROOT / "environments")
+    """Three environments of three accounts, in two regions: dev, staging and prod."""
+    return load_environments(ROOT / "tests" / "three_accounts")
 
 
 @cache
@@ -91,10 +94,10 @@ def synthesize(directory: Path, *environments: Environment, layer: Path | None =
         for environment in environments:
             SdxlStage(app, f"sdxl-{environment.name}", environment=environment, layer_archive=archive)
         app.synth()
-    return Synthesis(directory, {item.name: _templates(directory, item.name) for item in environments})
+    return Synthesis(directory, {item.name: read_templates(directory, item.name) for item in environments})
 
 
-def _templates(directory: Path, environment: str) -> dict[str, Template]:
+def read_templates(directory: Path, environment: str) -> dict[str, Template]:
     assembly = directory / f"assembly-sdxl-{environment}"
     artifacts = json.loads((assembly / "manifest.json").read_text())["artifacts"]
     found = {
@@ -103,6 +106,68 @@ def _templates(directory: Path, environment: str) -> dict[str, Template]:
         if artifact["type"] == "aws:cloudformation:stack"
     }
     return {name: json.loads((assembly / found[name]).read_text()) for name in STACKS if name in found}
+
+
+class LazyTemplates(Mapping[str, Mapping[str, Template]]):
+    """Templates by environment and stack. Each environment is synthesized when somebody looks at it."""
+
+    def __init__(self, directory: Path, environments: tuple[Environment, ...]) -> None:
+        self._directory = directory
+        self._environments = {environment.name: environment for environment in environments}
+        self._found: dict[str, Mapping[str, Template]] = {}
+
+    def __getitem__(self, name: str) -> Mapping[str, Template]:
+        if name not in self._found:
+            synthesis = synthesize(self._directory / name / "cdk.out", self._environments[name])
+            self._found[name] = synthesis.templates[name]
+        return self._found[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._environments)
+
+    def __len__(self) -> int:
+        return len(self._environments)
+
+
+class OneStack(Mapping[str, Template]):
+    """Templates of one environment by stack. Storage and inference are synthesized without the stacks above them."""
+
+    def __init__(self, directory: Path, environment: Environment) -> None:
+        self._directory = directory
+        self._environment = environment
+        self._found: dict[str, Template] = {}
+        self._all: Mapping[str, Template] | None = None
+
+    def __getitem__(self, stack: str) -> Template:
+        if stack not in self._found:
+            alone = stack == "Storage" or (stack == "Inference" and self._environment.network is None)
+            self._found[stack] = self._lower()[stack] if alone else self._whole()[stack]
+        return self._found[stack]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._whole())
+
+    def __len__(self) -> int:
+        return len(self._whole())
+
+    def _whole(self) -> Mapping[str, Template]:
+        if self._all is None:
+            name = self._environment.name
+            self._all = synthesize(self._directory / "whole" / "cdk.out", self._environment).templates[name]
+        return self._all
+
+    def _lower(self) -> dict[str, Template]:
+        environment, directory = self._environment, self._directory / "lower"
+        app = make_app(directory)
+        place = cdk.Environment(account=environment.account, region=environment.region)
+        stage = cdk.Stage(app, f"sdxl-{environment.name}", env=place)
+        has_alarms = environment.operations is not None
+        storage = StorageStack(stage, "Storage", storage=environment.storage, has_alarms=has_alarms)
+        if environment.all_variants:
+            InferenceStack(stage, "Inference", environment=environment, key=storage.key)
+        with no_network():
+            app.synth()
+        return read_templates(directory, environment.name)
 
 
 def contents(directory: Path) -> dict[str, bytes]:
@@ -129,10 +194,22 @@ def logical_id(template: Template, kind: str) -> str:
     return found
 
 
+def with_names(template: Template, value: Any) -> Any:
+    """`value` with each reference to an alarm or log group of the template in place of its name or ARN."""
+    text = json.dumps(value)
+    for name, found in template["Resources"].items():
+        properties = found.get("Properties", {})
+        named = properties.get("AlarmName") or properties.get("LogGroupName")
+        if isinstance(named, str):
+            text = text.replace(json.dumps({"Ref": name}), json.dumps(named))
+            text = text.replace(json.dumps({"Fn::GetAtt": [name, "Arn"]}), json.dumps(f"<ARN of {named}>"))
+    return json.loads(text)
+
+
 def without_hashes(template: Template) -> Template:
     """The template as a snapshot keeps it: neither content of assets nor what is derived from it."""
     text = json.dumps(template)
     text = re.sub(r"[0-9a-f]{64}", "<asset hash>", text)
-    text = re.sub(r"(ImageFunctionVersion[0-9A-F]{8})[0-9a-f]{16}", r"\1<content hash>", text)
+    text = re.sub(r"((?:CurrentVersion|Deployment)[0-9A-F]{8})[0-9a-f]{32}", r"\1<content hash>", text)
     replaced: Template = json.loads(text)
     return replaced

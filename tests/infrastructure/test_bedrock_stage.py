@@ -55,7 +55,7 @@ def test_there_is_no_endpoint_and_nothing_of_sagemaker(synth: Synth) -> None:
     templates = synth(**bedrock(model_id=SD35, inpaint_model_id=INPAINT))
 
     assert sorted(templates) == ["Api", "Operations", "Storage"]
-    text = json.dumps(templates).lower()
+    text = json.dumps(dict(templates)).lower()
     assert [word for word in ("sagemaker", "autoscaling") if word in text] == []
 
 
@@ -71,8 +71,7 @@ def test_inference_profile_needs_its_own_arn_and_the_models_through_it(synth: Sy
     api = synth(**bedrock(model_id=SD35, inpaint_model_id=INPAINT))["Api"]
 
     assert bedrock_statements(api) == [
-        {"Action": "bedrock:InvokeModel", "Effect": "Allow", "Resource": model_arn(SD35)},
-        {"Action": "bedrock:InvokeModel", "Effect": "Allow", "Resource": PROFILE_ARN},
+        {"Action": "bedrock:InvokeModel", "Effect": "Allow", "Resource": [PROFILE_ARN, model_arn(SD35)]},
         {
             "Action": "bedrock:InvokeModel",
             "Condition": {"StringEquals": {"bedrock:InferenceProfileArn": PROFILE_ARN}},

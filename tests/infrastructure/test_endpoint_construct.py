@@ -1,16 +1,14 @@
-"""The L2 face of the endpoint: grants and metrics; and its scaling."""
+"""The endpoint construct: its grants, and its scaling."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import aws_cdk as cdk
 import pytest
 from aws_cdk import assertions
-from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_logs as logs
 from infrastructure_synthesis import Synthesis, Template, logical_id, make_app, the
 
-from stacks.constructs.encrypted_log_group import EncryptedLogGroup
 from stacks.constructs.endpoint import SdxlEndpoint
 from stacks.constructs.endpoint_scaling import RealTimeScaling
 from stacks.environment import Endpoint, InvocationsPerInstance, OptimizedModel, Scaling, Variant
@@ -18,13 +16,11 @@ from stacks.environment import Endpoint, InvocationsPerInstance, OptimizedModel,
 TARGET = "AWS::ApplicationAutoScaling::ScalableTarget"
 POLICY = "AWS::ApplicationAutoScaling::ScalingPolicy"
 PACKAGE = "arn:aws:sagemaker:us-east-1:111122223333:model-package/own"
-INSTANCES = "/aws/sagemaker/Endpoints"
 
 
 @pytest.fixture
 def endpoint() -> SdxlEndpoint:
     stack = cdk.Stack(make_app(), "Stack", env=cdk.Environment(account="111122223333", region="us-east-1"))
-    log_group = EncryptedLogGroup(stack, "Log", name="/log", key_arn="arn:aws:kms:::key/log", retention_days=1)
     return SdxlEndpoint(
         stack,
         "Endpoint",
@@ -37,50 +33,23 @@ def endpoint() -> SdxlEndpoint:
             )
         ],
         settings=Endpoint(),
-        log_group=log_group,
+        log_group=logs.LogGroup(stack, "Log"),
     )
 
 
-def test_calling_takes_permissions_on_this_endpoint_only(endpoint: SdxlEndpoint) -> None:
-    assert endpoint.invoke_statements() == [
+def test_granted_calls_are_of_this_endpoint_only(endpoint: SdxlEndpoint) -> None:
+    stack = cdk.Stack.of(endpoint)
+    endpoint.grant_invoke(iam.Role(stack, "Caller", assumed_by=iam.AccountRootPrincipal()))
+
+    statements = assertions.Template.from_stack(stack).find_resources("AWS::IAM::Policy")
+    (policy,) = statements.values()
+    assert policy["Properties"]["PolicyDocument"]["Statement"] == [
         {
             "Effect": "Allow",
             "Action": ["sagemaker:DescribeEndpoint", "sagemaker:InvokeEndpoint"],
             "Resource": "arn:aws:sagemaker:us-east-1:111122223333:endpoint/sdxl-test",
         }
     ]
-
-
-METRICS = [
-    (SdxlEndpoint.metric_invocations, ("AWS/SageMaker", "Invocations", "NONE", "Sum")),
-    (SdxlEndpoint.metric_model_errors, ("AWS/SageMaker", "InvocationModelErrors", "NONE", "Sum")),
-    (SdxlEndpoint.metric_invocation_5xx_errors, ("AWS/SageMaker", "Invocation5XXErrors", "NONE", "Sum")),
-    (SdxlEndpoint.metric_model_latency, ("AWS/SageMaker", "ModelLatency", "MICROSECONDS", "p95")),
-    (SdxlEndpoint.metric_overhead_latency, ("AWS/SageMaker", "OverheadLatency", "MICROSECONDS", "p95")),
-    (SdxlEndpoint.metric_gpu_utilization, (INSTANCES, "GPUUtilization", "PERCENT", "Average")),
-    (SdxlEndpoint.metric_gpu_memory_utilization, (INSTANCES, "GPUMemoryUtilization", "PERCENT", "Maximum")),
-    (SdxlEndpoint.metric_disk_utilization, (INSTANCES, "DiskUtilization", "PERCENT", "Maximum")),
-]
-
-
-@pytest.mark.parametrize(("make", "expected"), METRICS)
-def test_metric_is_the_one_that_sagemaker_publishes(
-    endpoint: SdxlEndpoint,
-    make: Callable[[SdxlEndpoint], cloudwatch.Metric],
-    expected: tuple[str, str, str, str],
-) -> None:
-    metric = make(endpoint)
-
-    assert metric.unit is not None
-    assert (metric.namespace, metric.metric_name, metric.unit.name, metric.statistic) == expected
-    assert metric.dimensions == {"EndpointName": "sdxl-test", "VariantName": "primary"}
-    assert metric.period.to_seconds() == 60
-
-
-def test_period_and_statistic_of_a_metric_can_be_chosen(endpoint: SdxlEndpoint) -> None:
-    metric = endpoint.metric_model_latency("p99", cdk.Duration.minutes(5))
-
-    assert (metric.statistic, metric.period.to_seconds()) == ("p99", 300)
 
 
 def test_endpoint_without_scaling_has_no_scalable_target(dev: dict[str, Template]) -> None:

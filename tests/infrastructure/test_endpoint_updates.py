@@ -1,4 +1,4 @@
-"""How an endpoint is updated, what takes an update back, and the variants beside the first one."""
+"""How an endpoint is updated, what rolls an update back, and the further variants."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from infrastructure_synthesis import Synthesis, Template, logical_id, resources, the
+from infrastructure_synthesis import Synthesis, Template, resources, the, with_names
 
 ALARM = "AWS::CloudWatch::Alarm"
 CONFIG = "AWS::SageMaker::EndpointConfig"
@@ -25,8 +25,9 @@ def alarms(template: Template) -> dict[str, dict[str, Any]]:
     return {alarm["AlarmName"]: alarm for alarm in found}
 
 
-def test_all_at_once_is_watched_and_taken_back_by_three_alarms(dev: dict[str, Template]) -> None:
-    assert the(dev["Inference"], ENDPOINT)["DeploymentConfig"] == {
+def test_all_at_once_is_watched_and_rolled_back_by_three_alarms(dev: dict[str, Template]) -> None:
+    template = dev["Inference"]
+    assert with_names(template, the(template, ENDPOINT)["DeploymentConfig"]) == {
         "BlueGreenUpdatePolicy": {
             "TrafficRoutingConfiguration": {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 300},
             "TerminationWaitInSeconds": 0,
@@ -83,7 +84,7 @@ def test_an_unguarded_update_has_neither_steps_nor_alarms(synth: Callable[..., d
     assert resources(template, ALARM) == {}
 
 
-def test_errors_and_crashes_and_latency_in_microseconds_take_an_update_back(
+def test_errors_and_crashes_and_latency_in_microseconds_roll_an_update_back(
     synth: Callable[..., dict[str, Template]],
 ) -> None:
     rollback = {"server_errors": 3, "latency_p95_seconds": 12.5, "container_crashes": 2}
@@ -114,9 +115,10 @@ def test_errors_and_crashes_and_latency_in_microseconds_take_an_update_back(
 
 def test_the_endpoint_waits_for_the_alarms_that_watch_it(dev: dict[str, Template]) -> None:
     template = dev["Inference"]
-    endpoint = template["Resources"][logical_id(template, ENDPOINT)]
+    config = the(template, ENDPOINT)["DeploymentConfig"]["AutoRollbackConfiguration"]
 
-    assert set(resources(template, ALARM)) <= set(endpoint["DependsOn"])
+    # A reference, and not only the name: CloudFormation creates the alarms first.
+    assert {alarm["AlarmName"]["Ref"] for alarm in config["Alarms"]} == set(resources(template, ALARM))
 
 
 def test_further_variants_have_models_counts_weights_and_alarms_with_the_first(

@@ -118,7 +118,7 @@ def test_bedrock_is_reached_through_its_own_endpoint(synth: Callable[..., dict[s
     assert set(found) == {"s3", "dynamodb", "bedrock-runtime"}
     (statement,) = found["bedrock-runtime"]["PolicyDocument"]["Statement"]
     assert statement["Action"] == "bedrock:InvokeModel"
-    assert statement["Resource"] == ["arn:aws:bedrock:us-west-2::foundation-model/stability.sd3-5-large-v1:0"]
+    assert statement["Resource"] == "arn:aws:bedrock:us-west-2::foundation-model/stability.sd3-5-large-v1:0"
     assert "ModelGroup" not in templates["Network"]["Resources"]
 
 

@@ -38,7 +38,8 @@ def test_roles_begin_with_the_stacks_name_by_which_organisations_can_tell_them(t
 
 
 def test_every_stack_carries_all_tags(access: Synthesis) -> None:
-    manifest = json.loads((access.directory / "assembly-sdxl-team" / "manifest.json").read_text())
+    assert access.templates["team"]
+    manifest = json.loads(next(access.directory.glob("team/*/assembly-sdxl-team/manifest.json")).read_text())
     stacks = [one for one in manifest["artifacts"].values() if one["type"] == "aws:cloudformation:stack"]
 
     assert len(stacks) >= 3

@@ -55,13 +55,14 @@ def test_aws_managed_policies_are_attached_to_the_gateways_own_role_only(
     examples: Synthesis, access: Synthesis
 ) -> None:
     attached = {
-        arn
+        arn["Fn::Join"][1][-1]
         for stacks in examples.templates.values()
         for template in stacks.values()
         for resource in template["Resources"].values()
         if resource["Type"] == "AWS::IAM::Role"
         for arn in resource["Properties"]["ManagedPolicyArns"]
-        if isinstance(arn, str)
+        # Managed policies of the stack are references; AWS's have the partition in front.
+        if "Ref" not in arn
     }
 
-    assert attached == {"arn:aws:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"}
+    assert attached == {":iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"}

@@ -60,7 +60,6 @@ def test_every_bucket_is_private_versioned_and_refuses_plain_http(dev: dict[str,
     for policy in policies:
         arn = {"Fn::GetAtt": [policy["Bucket"]["Ref"], "Arn"]}
         assert policy["PolicyDocument"]["Statement"][0] == {
-            "Sid": "TlsOnly",
             "Effect": "Deny",
             "Principal": {"AWS": "*"},
             "Action": "s3:*",
@@ -98,7 +97,7 @@ def test_only_the_log_delivery_of_the_images_bucket_may_write_to_the_access_log(
     assert allowed["Principal"] == {"Service": "logging.s3.amazonaws.com"}
     assert allowed["Action"] == "s3:PutObject"
     assert allowed["Condition"] == {
-        "ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": ["ImagesBucket297917F6", "Arn"]}},
+        "ArnLike": {"aws:SourceArn": {"Fn::GetAtt": ["ImagesBucket297917F6", "Arn"]}},
         "StringEquals": {"aws:SourceAccount": "111122223333"},
     }
 

@@ -15,8 +15,9 @@ CHECKOV = ROOT / ".local" / "checkov" / "bin" / "checkov"
 
 
 def template_paths(*syntheses: Synthesis) -> list[str]:
+    count = sum(len(stacks) for synthesis in syntheses for stacks in synthesis.templates.values())
     paths = sorted(str(path) for synthesis in syntheses for path in synthesis.directory.rglob("*.template.json"))
-    assert len(paths) == sum(len(stacks) for synthesis in syntheses for stacks in synthesis.templates.values())
+    assert len(paths) == count
     return paths
 
 
@@ -61,7 +62,12 @@ def test_checkov_finds_exactly_what_is_skipped_with_a_reason(
 
 
 def test_app_passes_the_validator_of_the_cdk(tmp_path: Path) -> None:
-    context = {**cdk_context(), "layer_archive": str(make_layer(tmp_path)), "environment": "prod"}
+    context = {
+        **cdk_context(),
+        "layer_archive": str(make_layer(tmp_path)),
+        "environment": "prod",
+        "environments_dir": str(ROOT / "tests" / "three_accounts"),
+    }
     variables = {
         **{name: value for name, value in os.environ.items() if name != "CDK_VALIDATION"},
         "CDK_CONTEXT_JSON": json.dumps(context),

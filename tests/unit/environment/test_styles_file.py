@@ -10,7 +10,6 @@ from image_api.styles import BUILT_IN_STYLES
 
 from stacks.environment import EnvironmentFileError
 from stacks.environment.styles import MAX_JSON_BYTES, load_styles
-from stacks.request_schema import OPERATIONS, request_schema
 
 HOUSE = "styles:\n  house:\n    description: Our own\n    prompt: in the house style\n"
 
@@ -62,14 +61,6 @@ def test_no_styles_are_no_variable(tmp_path: Path) -> None:
     assert styles.names == ()
     assert styles.function_variable() == ""
     assert load_settings(function_variables("")).styles == ()
-
-
-@pytest.mark.parametrize("operation", OPERATIONS)
-def test_gateway_lets_the_teams_styles_through(operation: str) -> None:
-    schema = request_schema(operation, styles=("house",))  # type: ignore[arg-type]
-
-    assert schema["properties"]["style_preset"]["enum"][-2:] == ["tile-texture", "house"]
-    assert "house" not in request_schema(operation)["properties"]["style_preset"]["enum"]  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
