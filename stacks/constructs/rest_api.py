@@ -23,6 +23,8 @@ from stacks.environment import API_STAGE, Api, Domain, pascal
 BINARY_MEDIA_TYPES = ["image/png", "multipart/form-data"]
 # Routes that anyone may call. Every other route is below /v1.
 OPEN_PATHS = ("health", "openapi.json")
+# The creators' page, where an environment has it: the page itself, and its files.
+CONSOLE_PATHS = ("", "console/{proxy+}")
 # Requests per second, and at once, to each of them.
 _OPEN_RATE = 5
 _OPEN_BURST = 10
@@ -65,11 +67,13 @@ class ImageApi(Construct):
         function: lambda_.Alias,
         authorization: Authorization,
         settings: Api,
+        has_console: bool,
         key: kms.IKey,
         log_retention_days: int,
     ) -> None:
         super().__init__(scope, construct_id)
         self._settings, self._authorization = settings, authorization
+        self._open_paths = (*OPEN_PATHS, *CONSOLE_PATHS) if has_console else OPEN_PATHS
         access_log = encrypted_log_group(
             self, "AccessLog", name=f"/aws/apigateway/{name}", key=key, retention_days=log_retention_days
         )
@@ -180,7 +184,7 @@ class ImageApi(Construct):
             access_log_format=apigateway.AccessLogFormat.custom(json.dumps(_ACCESS_LOG)),
             throttling_rate_limit=None if throttle is None else throttle.requests_per_second,
             throttling_burst_limit=None if throttle is None else throttle.burst,
-            method_options={f"/{path}/ANY": open_route for path in OPEN_PATHS},
+            method_options={f"/{path}/ANY": open_route for path in self._open_paths},
         )
 
     def _add_routes(self, function: lambda_.Alias) -> None:
@@ -201,10 +205,11 @@ class ImageApi(Construct):
                 service="execute-api", resource=self.api.rest_api_id, resource_name=f"{API_STAGE}/*"
             ),
         )
-        for path in OPEN_PATHS:
-            resource = self.api.root.add_resource(path)
-            # API Gateway allows one resource for a path, so the one that is deployed stays.
-            keep_logical_id(resource, f"ImageApi/{pascal(path)}Path")
+        for path in self._open_paths:
+            resource = self.api.root.resource_for_path(path)
+            if path in OPEN_PATHS:
+                # API Gateway allows one resource for a path, so the one that is deployed stays.
+                keep_logical_id(resource, f"ImageApi/{pascal(path)}Path")
             _acknowledge_open(resource.add_method("ANY", integration))
         version = self.api.root.add_resource("v1")
         keep_logical_id(version, "ImageApi/V1Path")
