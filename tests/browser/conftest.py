@@ -21,6 +21,7 @@ from stacks.environment import load_environments
 
 ENVIRONMENTS = Path(__file__).parent / "environments"
 ACCOUNT = "777777777777"
+PERSON = "creator@example.com"
 
 OpenStudio = Callable[..., Studio]
 
@@ -62,6 +63,8 @@ def sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Site]]
         assembly = synthesize(account, folder, "assembly", environments=ENVIRONMENTS)
         patterns = [f"sdxl-{environment.name}/*" for environment in environments]
         _run(account, "deploy", *patterns, "--require-approval", "never", "--concurrency", "3", app=assembly)
+        pool_id = account.outputs("sdxl-people-Api", "eu-west-1")["UserPoolId"]
+        account.client("cognito-idp", "eu-west-1").admin_create_user(UserPoolId=pool_id, Username=PERSON)
         yield {environment.name: _site(account, environment.name, environment.region) for environment in environments}
 
 
