@@ -21,6 +21,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 EXIT_CODES_HELP = (
     "Exit codes: 0 done · 1 failed on this machine · 2 wrong arguments or environment file · 3 refused by the API "
     "(4xx) · 4 API unreachable, busy or failing (429, 5xx) · 5 nothing deployed to call · 130 interrupted"
@@ -74,13 +77,26 @@ class ApiError(SdxlError):
 
     exit_code = 4
 
-    def __init__(self, text: str, *, status: int, name: str, message: str, request_id: str | None) -> None:
-        """Keep what the API said: HTTP status, the error's name, its own words, and the id to report it with."""
+    def __init__(
+        self,
+        text: str,
+        *,
+        status: int,
+        name: str,
+        message: str,
+        request_id: str | None,
+        problems: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        """Keep what the API said: HTTP status, the error's name, its own words, and the id to report it with.
+
+        `problems` has one entry for each wrong field of a request: `field`, `message`, `received`, `allowed`.
+        """
         super().__init__(text)
         self.status = status
         self.name = name
         self.message = message
         self.request_id = request_id
+        self.problems = tuple(problems)
 
 
 class BadRequestError(ApiError):

@@ -13,7 +13,7 @@ from moto.apigateway.models import APIGatewayBackend, RestAPI, apigateway_backen
 
 from emulator.cloudformation.errors import ResourceError
 from emulator.cloudformation.resource_type import Context, Made, Properties, ResourceType, words
-from emulator.cloudformation.shapes import boolean, call, tag_map, unless
+from emulator.cloudformation.shapes import call, tag_map, unless
 
 GONE = "NotFoundException"
 
@@ -90,29 +90,23 @@ class Resource(ResourceType):
 
 
 class Method(ResourceType):
-    """A method with its integration and responses."""
+    """A method, with the function behind it."""
 
     name = "AWS::ApiGateway::Method"
     carried = words(
-        "ApiKeyRequired AuthorizationScopes AuthorizationType AuthorizerId HttpMethod Integration MethodResponses "
-        "OperationName RequestModels RequestParameters RequestValidatorId ResourceId RestApiId"
+        "ApiKeyRequired AuthorizationScopes AuthorizationType AuthorizerId HttpMethod Integration OperationName "
+        "ResourceId RestApiId"
     )
-    integration = words(
-        "ConnectionType ContentHandling Credentials IntegrationHttpMethod IntegrationResponses PassthroughBehavior "
-        "RequestParameters RequestTemplates TimeoutInMillis Type Uri"
-    )
-    """What moto keeps of an integration."""
+    integration = words("IntegrationHttpMethod TimeoutInMillis Type Uri")
+    """What of an integration reaches the gateway."""
 
     def create(self, context: Context, properties: Properties) -> Made:
-        """Put the method, its integration and its responses."""
+        """Put the method and its integration."""
         client, key = context.client("apigateway"), self._key(properties)
-        own = {name: properties[name] for name in set(properties) - {"Integration", "MethodResponses"}}
+        own = {name: value for name, value in properties.items() if name != "Integration"}
         call(client, "PutMethod", {"AuthorizationType": "NONE", **own, **key}, of=self.name)
-        integration = properties.get("Integration")
-        if integration:
+        if integration := properties.get("Integration"):
             self._put_integration(client, key, integration)
-        for response in properties.get("MethodResponses", []):
-            call(client, "PutMethodResponse", {**response, **key}, of=f"{self.name}.MethodResponses")
         return Made("|".join(key.values()))
 
     def update(self, context: Context, made: Made, before: Properties, after: Properties) -> Made:
@@ -133,78 +127,13 @@ class Method(ResourceType):
         }
 
     def _put_integration(self, client: Any, key: dict[str, str], integration: dict[str, Any]) -> None:
-        refused = sorted(set(integration) - self.integration)
-        if refused:
-            message = f"{self.name}.Integration.{refused[0]} is not emulated"
-            raise ResourceError(message)
-        fields = {name: value for name, value in integration.items() if name != "IntegrationResponses"}
-        call(client, "PutIntegration", {**fields, **key}, of=f"{self.name}.Integration")
-        for response in integration.get("IntegrationResponses", []):
-            call(
-                client,
-                "PutIntegrationResponse",
-                {**response, **key},
-                of=f"{self.name}.Integration.IntegrationResponses",
+        if refused := sorted(set(integration) - self.integration):
+            raise ResourceError(f"{self.name}.Integration.{refused[0]} is not emulated")
+        if integration.get("Type") != "AWS_PROXY":
+            raise ResourceError(
+                f"{self.name}.Integration.Type {integration.get('Type')} is not emulated: use AWS_PROXY"
             )
-
-
-class Model(ResourceType):
-    """A JSON schema that requests are validated with."""
-
-    name = "AWS::ApiGateway::Model"
-    carried = words("ContentType Description Name RestApiId Schema")
-    name_property = "Name"
-
-    def create(self, context: Context, properties: Properties) -> Made:
-        """Make the model."""
-        # Model names are letters and digits only.
-        name = properties.get("Name") or "".join(filter(str.isalnum, context.physical_name(128)))
-        fields = {
-            "ContentType": "application/json",
-            **properties,
-            "Name": name,
-            "Schema": _json_text(properties["Schema"]),
-        }
-        call(context.client("apigateway"), "CreateModel", fields, of=self.name)
-        return Made(name)
-
-    def update(self, context: Context, made: Made, before: Properties, after: Properties) -> Made:
-        """Change schema and description."""
-        model = backend(context).get_model(after["RestApiId"], made.physical_id)
-        model.schema, model.description = _json_text(after["Schema"]), after.get("Description")
-        return made
-
-    def delete(self, context: Context, made: Made, properties: Properties) -> None:
-        """Delete the model, unless its API is gone already."""
-        api = _api(context, properties)
-        if api is not None:
-            api.models.pop(made.physical_id, None)
-
-
-class RequestValidator(ResourceType):
-    """What of a request is validated."""
-
-    name = "AWS::ApiGateway::RequestValidator"
-    carried = words("Name RestApiId ValidateRequestBody ValidateRequestParameters")
-
-    def create(self, context: Context, properties: Properties) -> Made:
-        """Make the validator."""
-        fields = {"Name": context.logical_id, "ValidateRequestBody": False, "ValidateRequestParameters": False}
-        created = call(context.client("apigateway"), "CreateRequestValidator", fields | properties, of=self.name)
-        return Made(created["id"], {"RequestValidatorId": created["id"]})
-
-    def update(self, context: Context, made: Made, before: Properties, after: Properties) -> Made:
-        """Change what is validated."""
-        validator = backend(context).get_request_validator(after["RestApiId"], made.physical_id)
-        validator.validate_request_body = boolean(after.get("ValidateRequestBody", False))
-        validator.validate_request_parameters = boolean(after.get("ValidateRequestParameters", False))
-        return made
-
-    def delete(self, context: Context, made: Made, properties: Properties) -> None:
-        """Delete the validator, unless its API is gone already."""
-        api = _api(context, properties)
-        if api is not None:
-            api.request_validators.pop(made.physical_id, None)
+        call(client, "PutIntegration", {**integration, **key}, of=f"{self.name}.Integration")
 
 
 class GatewayResponse(ResourceType):
@@ -233,10 +162,6 @@ class GatewayResponse(ResourceType):
 
 def _api(context: Context, properties: Properties) -> RestAPI | None:
     return backend(context).apis.get(properties["RestApiId"])
-
-
-def _json_text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
 
 
 DEFAULT_TTL_SECONDS = 300

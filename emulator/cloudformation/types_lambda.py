@@ -1,4 +1,4 @@
-"""AWS::Lambda: functions, published versions, aliases, layers, permissions and asynchronous invocation settings."""
+"""AWS::Lambda: functions, published versions, aliases, layers and permissions."""
 
 # ruff: noqa: ARG002 - all types have one interface, and few need every argument
 from __future__ import annotations
@@ -181,29 +181,6 @@ class Permission(ResourceType):
         """Remove the statement."""
         target = _function_and_qualifier(properties["FunctionName"])
         unless(GONE, context.client("lambda").remove_permission, StatementId=made.physical_id, **target)
-
-
-class EventInvokeConfig(ResourceType):
-    """How asynchronous invocations are retried and where they end."""
-
-    name = "AWS::Lambda::EventInvokeConfig"
-    carried = words("DestinationConfig FunctionName MaximumEventAgeInSeconds MaximumRetryAttempts Qualifier")
-
-    def create(self, context: Context, properties: Properties) -> Made:
-        """Put the configuration."""
-        call(context.client("lambda"), "PutFunctionEventInvokeConfig", properties, of=self.name)
-        return Made(context.physical_name(128))
-
-    def update(self, context: Context, made: Made, before: Properties, after: Properties) -> Made:
-        """Put the configuration anew; moto would keep the old one before it."""
-        self.delete(context, made, before)
-        call(context.client("lambda"), "PutFunctionEventInvokeConfig", after, of=self.name)
-        return made
-
-    def delete(self, context: Context, made: Made, properties: Properties) -> None:
-        """Delete the configuration."""
-        target = {"FunctionName": properties["FunctionName"], "Qualifier": properties["Qualifier"]}
-        unless(GONE, context.client("lambda").delete_function_event_invoke_config, **target)
 
 
 def _function_and_qualifier(name_or_arn: str) -> dict[str, str]:

@@ -19,8 +19,6 @@ from emulator.gateway.errors import GatewayError
 from emulator.gateway.firewall import Firewall
 from emulator.gateway.gateway_responses import error_response
 from emulator.gateway.lambda_proxy import lambda_response
-from emulator.gateway.mock_integration import mock_response
-from emulator.gateway.request_validation import check_request
 from emulator.gateway.routing import find_method
 from emulator.gateway.usage import Meter, admit_key, admit_stage
 from emulator.monitoring import logs
@@ -128,7 +126,6 @@ class Gateway:
             context.api_key = context.usage_identifier_key if from_authorizer else request.headers.get("x-api-key")
             context.api_key_id = admit_key(api, method, context.api_key, self._meter)
         admit_stage(api, method, self._meter)
-        check_request(context, method)
         return _integrate(context, method)
 
 
@@ -138,12 +135,9 @@ def _integrate(context: RequestContext, method: Method) -> Response:
         raise errors.not_emulated(f"{method.http_method} {method.resource_path} has no integration")
     if integration.connection_type not in {None, "INTERNET"}:
         raise errors.not_emulated(f"integration over {integration.connection_type}")
-    match integration.type:
-        case "AWS_PROXY":
-            return lambda_response(context, integration)
-        case "MOCK":
-            return mock_response(context, integration)
-    raise errors.not_emulated(f"integration type {integration.type}")
+    if integration.type != "AWS_PROXY":
+        raise errors.not_emulated(f"integration type {integration.type}")
+    return lambda_response(context, integration)
 
 
 def _error_response(context: RequestContext, error: GatewayError) -> Response:

@@ -124,7 +124,6 @@ class RequestContext:
                 "message": error.message if error else None,
                 "messageString": _quoted(error.message) if error else None,
                 "responseType": error.response_type if error else None,
-                "validationErrorString": error.validation_errors if error else None,
             },
             "integration": {
                 "latency": self.integration_latency_ms,

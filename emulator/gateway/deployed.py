@@ -5,7 +5,6 @@ The one place of the gateway, with the usage plans', that knows moto's types.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,26 +16,13 @@ DEFAULT_AUTHORIZER_TTL_SECONDS = 300
 
 
 @dataclass(frozen=True)
-class IntegrationResponse:
-    """How an integration's answer becomes the method's."""
-
-    status_code: int
-    selection_pattern: str | None
-    parameters: Mapping[str, str]
-    templates: Mapping[str, str]
-
-
-@dataclass(frozen=True)
 class Integration:
     """What is behind a method."""
 
     type: str
     uri: str
     timeout_seconds: float
-    request_templates: Mapping[str, str]
-    passthrough: str
     connection_type: str | None
-    responses: tuple[IntegrationResponse, ...]
 
 
 @dataclass(frozen=True)
@@ -50,10 +36,6 @@ class Method:
     authorizer_id: str | None
     authorization_scopes: tuple[str, ...]
     api_key_required: bool
-    required_parameters: tuple[str, ...]
-    models: Mapping[str, str]
-    validates_body: bool
-    validates_parameters: bool
     integration: Integration | None
 
 
@@ -81,14 +63,13 @@ class Authorizer:
 
 @dataclass(frozen=True)
 class Definition:
-    """What a deployment froze. `schemas` are the models' JSON schemas by model name."""
+    """What a deployment froze."""
 
     methods: tuple[Method, ...]
     authorizers: Mapping[str, Authorizer]
     api_key_source: str
     gateway_responses: Mapping[str, GatewayResponse]
     binary_media_types: tuple[str, ...]
-    schemas: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -165,16 +146,12 @@ def read_definition(snapshot: Any) -> Definition:
         api_key_source=snapshot.api_key_source or "HEADER",
         gateway_responses={name: _gateway_response(found) for name, found in snapshot.gateway_responses.items()},
         binary_media_types=tuple(snapshot.binaryMediaTypes),
-        # Every API has the model Empty, which takes anything.
-        schemas={"Empty": "{}", **{model.name: _text(model.schema) for model in snapshot.models.values()}},
     )
 
 
 def _methods(snapshot: Any) -> Iterator[Method]:
     for resource in snapshot.resources.values():
         for http_method, method in resource.resource_methods.items():
-            validator = snapshot.request_validators.get(method.request_validator_id)
-            parameters = {name: _flag(required) for name, required in (method.request_parameters or {}).items()}
             yield Method(
                 http_method=http_method,
                 resource_id=resource.id,
@@ -183,10 +160,6 @@ def _methods(snapshot: Any) -> Iterator[Method]:
                 authorizer_id=method.authorizer_id,
                 authorization_scopes=tuple(method.authorization_scopes or ()),
                 api_key_required=_flag(method.api_key_required),
-                required_parameters=tuple(name for name, required in parameters.items() if required),
-                models=dict(method.request_models or {}),
-                validates_body=bool(validator) and _flag(validator.validate_request_body),
-                validates_parameters=bool(validator) and _flag(validator.validate_request_parameters),
                 integration=_integration(method.method_integration),
             )
 
@@ -208,18 +181,7 @@ def _integration(integration: Any) -> Integration | None:
         type=integration.integration_type,
         uri=integration.uri or "",
         timeout_seconds=float(timeout) / 1000 if timeout else DEFAULT_TIMEOUT_SECONDS,
-        request_templates=dict(integration.request_templates or {}),
-        passthrough=integration.passthrough_behaviour or "WHEN_NO_MATCH",
         connection_type=integration.connection_type,
-        responses=tuple(
-            IntegrationResponse(
-                status_code=int(response.status_code),
-                selection_pattern=response.selection_pattern or None,
-                parameters=dict(response.response_parameters or {}),
-                templates={kind: text or "" for kind, text in (response.response_templates or {}).items()},
-            )
-            for response in (integration.integration_responses or {}).values()
-        ),
     )
 
 
@@ -273,7 +235,3 @@ def throttle(rate: object, burst: object) -> Throttle | None:
 
 def _flag(value: object) -> bool:
     return str(value).lower() == "true"
-
-
-def _text(schema: object) -> str:
-    return schema if isinstance(schema, str) else json.dumps(schema)

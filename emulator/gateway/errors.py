@@ -6,21 +6,12 @@ from __future__ import annotations
 class GatewayError(Exception):
     """A request that the gateway answers without, or in spite of, its integration."""
 
-    def __init__(
-        self,
-        response_type: str,
-        status: int,
-        error_type: str,
-        message: str,
-        *,
-        validation_errors: str | None = None,
-    ) -> None:
+    def __init__(self, response_type: str, status: int, error_type: str, message: str) -> None:
         super().__init__(message)
         self.response_type = response_type
         self.status = status
         self.error_type = error_type
         self.message = message
-        self.validation_errors = validation_errors
 
     @property
     def default_type(self) -> str:
@@ -100,24 +91,6 @@ def quota_exceeded() -> GatewayError:
 def request_too_large() -> GatewayError:
     """The body is larger than API Gateway or the function accepts."""
     return GatewayError("REQUEST_TOO_LARGE", 413, "RequestTooLargeException", "Request Too Long")
-
-
-def bad_parameters(names: list[str]) -> GatewayError:
-    """Required parameters are missing."""
-    message = f"Missing required request parameters: [{', '.join(names)}]"
-    return GatewayError("BAD_REQUEST_PARAMETERS", 400, "BadRequestException", message)
-
-
-def bad_body(validation_errors: str) -> GatewayError:
-    """The body does not match its model."""
-    return GatewayError(
-        "BAD_REQUEST_BODY", 400, "BadRequestException", "Invalid request body", validation_errors=validation_errors
-    )
-
-
-def unsupported_media_type() -> GatewayError:
-    """No request template for the content type, and passing it through is not allowed."""
-    return GatewayError("UNSUPPORTED_MEDIA_TYPE", 415, "UnsupportedMediaTypeException", "Unsupported Media Type")
 
 
 def integration_timeout() -> GatewayError:

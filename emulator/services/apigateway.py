@@ -17,14 +17,7 @@ from moto.apigateway.models import APIGatewayBackend, Authorizer, RestAPI, Stage
 from moto.apigateway.responses import APIGatewayResponse
 
 SNAPSHOT_ATTRIBUTE = "deployed_api_snapshot"
-SNAPSHOT_PARTS = (
-    "resources",
-    "models",
-    "request_validators",
-    "gateway_responses",
-    "authorizers",
-    "binaryMediaTypes",
-)
+SNAPSHOT_PARTS = ("resources", "gateway_responses", "authorizers", "binaryMediaTypes")
 
 
 @dataclass(frozen=True)

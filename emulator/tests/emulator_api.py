@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from emulator_support import ACCOUNT, REGION, Clients
@@ -28,11 +27,6 @@ def handler(event, context):
     return {"statusCode": 200, "body": json.dumps(event), "headers": {"X-Mine": "1", "Date": "then", "X-Flag": True},
             "multiValueHeaders": {"Set-Cookie": ["a=1", "b=2"]}}
 """
-SCHEMA = {
-    "$schema": "http://json-schema.org/draft-04/schema#",
-    "type": "object",
-    "properties": {"steps": {"type": "integer", "minimum": 10}},
-}
 ACCESS_LOG = "$context.requestId $context.httpMethod $context.resourcePath $context.status $context.absent"
 
 
@@ -48,46 +42,18 @@ def build_api(client: Clients, function_arn: str) -> tuple[str, str]:
     def method(resource_id: str, http_method: str, integration: dict[str, Any], **more: Any) -> None:
         where = {"restApiId": api_id, "resourceId": resource_id, "httpMethod": http_method}
         api.put_method(**where, authorizationType="NONE", **more)
-        responses = integration.pop("responses", [])
         api.put_integration(**where, **integration)
-        for response in responses:
-            api.put_integration_response(**where, **response)
 
     uri = f"arn:aws:apigateway:{REGION}:lambda:path/2015-03-31/functions/{function_arn}/invocations"
     proxy = {"type": "AWS_PROXY", "integrationHttpMethod": "POST", "uri": uri}
-    api.create_model(restApiId=api_id, name="Item", contentType="application/json", schema=json.dumps(SCHEMA))
-    validator = api.create_request_validator(
-        restApiId=api_id, name="all", validateRequestBody=True, validateRequestParameters=True
-    )["id"]
     items = resource(resource(root, "v1"), "items")
     item = resource(items, "{id}")
-    method(
-        item,
-        "POST",
-        {**proxy},
-        apiKeyRequired=True,
-        requestValidatorId=validator,
-        requestModels={"application/json": "Item"},
-    )
-    preflight = {
-        "type": "MOCK",
-        "requestTemplates": {"application/json": "{ statusCode: 204 }"},
-        "responses": [
-            {
-                "statusCode": "204",
-                "responseParameters": {"method.response.header.Access-Control-Allow-Origin": "'https://a.example'"},
-                "responseTemplates": {},
-            }
-        ],
-    }
-    method(item, "OPTIONS", preflight)
-    method(
-        items,
-        "GET",
-        {**proxy},
-        requestValidatorId=validator,
-        requestParameters={"method.request.querystring.page": True, "method.request.header.X-Tenant": False},
-    )
+    method(item, "POST", {**proxy}, apiKeyRequired=True)
+    method(item, "OPTIONS", {**proxy})
+    method(items, "GET", {**proxy})
+    rest = resource(resource(root, "proxied"), "{proxy+}")
+    method(rest, "ANY", {**proxy}, apiKeyRequired=True)
+    method(rest, "OPTIONS", {**proxy})
     method(resource(root, "impatient"), "POST", {**proxy, "timeoutInMillis": 300})
     method(resource(root, "limited"), "POST", {**proxy})
     method(resource(root, "away"), "GET", {"type": "HTTP_PROXY", "integrationHttpMethod": "GET", "uri": "http://a.b"})
@@ -97,10 +63,10 @@ def build_api(client: Clients, function_arn: str) -> tuple[str, str]:
     guarded.resource_methods["GET"].authorization_type = "CUSTOM"
     api.put_gateway_response(
         restApiId=api_id,
-        responseType="BAD_REQUEST_BODY",
+        responseType="INVALID_API_KEY",
         statusCode="422",
         responseParameters={
-            "gatewayresponse.header.x-validation-error": "context.error.validationErrorString",
+            "gatewayresponse.header.x-request": "context.requestId",
             "gatewayresponse.header.Access-Control-Allow-Origin": "'*'",
             "gatewayresponse.header.x-origin": "method.request.header.Origin",
         },

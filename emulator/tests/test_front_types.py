@@ -4,24 +4,32 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from access_stack import OWN_REGION, Stack, resource
 from moto.wafv2.models import wafv2_backends
 from werkzeug.test import Client as HttpClient
 
-from emulator.gateway import create_gateway_app
+from emulator.functions.outcome import Outcome
+from emulator.gateway import create_gateway_app, lambda_proxy
 
 VISIBILITY = {"CloudWatchMetricsEnabled": True, "MetricName": "m", "SampledRequestsEnabled": "false"}
+
+
+@pytest.fixture(autouse=True)
+def function(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A function behind every method, which answers at once."""
+    monkeypatch.setattr(lambda_proxy, "call_function", lambda *_, **__: Outcome(b'{"statusCode": 200}'))
 
 
 def protected_api(limit: int) -> dict[str, Any]:
     rate = {"Limit": limit, "AggregateKeyType": "IP", "EvaluationWindowSec": 60}
     stage_arn = {"Fn::Sub": f"arn:aws:apigateway:{OWN_REGION}::/restapis/${{Api}}/stages/api"}
     where = {"RestApiId": {"Ref": "Api"}, "ResourceId": {"Fn::GetAtt": ["Api", "RootResourceId"]}}
-    mock = {"Type": "MOCK", "RequestTemplates": {"application/json": '{"statusCode": 200}'}}
-    mock |= {"IntegrationResponses": [{"StatusCode": "200"}]}
+    uri = f"arn:aws:apigateway:{OWN_REGION}:lambda:path/2015-03-31/functions/f/invocations"
+    proxy = {"Type": "AWS_PROXY", "IntegrationHttpMethod": "POST", "Uri": uri}
     return {
         "Api": resource("AWS::ApiGateway::RestApi", Name="api"),
-        "Get": resource("AWS::ApiGateway::Method", HttpMethod="GET", **where, Integration=mock),
+        "Get": resource("AWS::ApiGateway::Method", HttpMethod="GET", **where, Integration=proxy),
         "Deployment": {**resource("AWS::ApiGateway::Deployment", RestApiId={"Ref": "Api"}), "DependsOn": "Get"},
         "Stage": resource(
             "AWS::ApiGateway::Stage",

@@ -10,8 +10,8 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
 LIBRARIES = {
-    *("_typeshed", "boto3", "botocore", "cfnlint", "flask", "jsonschema", "jwt", "moto", "PIL"),
-    *("pytest", "referencing", "werkzeug", "yaml"),
+    *("_typeshed", "boto3", "botocore", "cfnlint", "flask", "jwt", "moto", "PIL"),
+    *("pytest", "werkzeug", "yaml"),
 }
 
 

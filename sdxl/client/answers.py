@@ -122,14 +122,13 @@ def error(answer: httpx2.Response) -> ApiError:
         name=name,
         message=said,
         request_id=request_id and str(request_id),
+        problems=_problems(body),
     )
 
 
 def message(answer: httpx2.Response) -> str:
-    """Return the API's own words, with the gateway's reason where it gives one in a header."""
-    said = str(_error_body(answer).get("message") or answer.reason_phrase or "no message")
-    detail = _without_middle(answer.headers.get("x-validation-error", ""))
-    return f"{said.rstrip('.')}: {detail}" if detail and detail not in said else said
+    """Return the API's own words."""
+    return str(_error_body(answer).get("message") or answer.reason_phrase or "no message")
 
 
 def is_quota(answer: httpx2.Response) -> bool:
@@ -182,14 +181,14 @@ def _read(answer: httpx2.Response, read: Callable[[Any], T]) -> T:
         ) from exc
 
 
-def _without_middle(text: str, longest: int = 400) -> str:
-    """Return a text that may quote the whole request, short enough to be read; its reason stands at the end."""
-    return text if len(text) <= longest else f"{text[: longest // 2]} ... {text[-longest // 2 :]}"
-
-
 def _error_body(answer: httpx2.Response) -> Mapping[str, Any]:
     try:
         body = answer.json()
     except ValueError:
         return {}
     return body if isinstance(body, dict) else {}
+
+
+def _problems(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    problems = body.get("problems")
+    return [problem for problem in problems if isinstance(problem, dict)] if isinstance(problems, list) else []

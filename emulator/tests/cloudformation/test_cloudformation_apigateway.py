@@ -4,27 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from cloudformation_support import Stacks
 
 from emulator.services.apigateway import deployed_api
 
 REGION = "eu-west-1"
+URI = f"arn:aws:apigateway:{REGION}:lambda:path/2015-03-31/functions/f/invocations"
 
 
-def api(*, deployment: str = "D1", schema_type: str = "object", rate: str = "2.5", **resources: Any) -> dict[str, Any]:
+def api(*, deployment: str = "D1", refusal: str = "{}", rate: str = "2.5", **resources: Any) -> dict[str, Any]:
     rest = {"Ref": "Api"}
     return {
         "Api": {
             "Type": "AWS::ApiGateway::RestApi",
             "Properties": {"Name": "images", "BinaryMediaTypes": ["image/png"], "ApiKeySourceType": "HEADER"},
-        },
-        "Schema": {
-            "Type": "AWS::ApiGateway::Model",
-            "Properties": {"RestApiId": rest, "ContentType": "application/json", "Schema": {"type": schema_type}},
-        },
-        "Validator": {
-            "Type": "AWS::ApiGateway::RequestValidator",
-            "Properties": {"RestApiId": rest, "ValidateRequestBody": "true"},
         },
         "Images": {
             "Type": "AWS::ApiGateway::Resource",
@@ -42,17 +36,12 @@ def api(*, deployment: str = "D1", schema_type: str = "object", rate: str = "2.5
                 "HttpMethod": "POST",
                 "AuthorizationType": "NONE",
                 "ApiKeyRequired": "true",
-                "RequestModels": {"$default": {"Ref": "Schema"}},
-                "RequestValidatorId": {"Ref": "Validator"},
                 "Integration": {
-                    "Type": "MOCK",
+                    "Type": "AWS_PROXY",
+                    "IntegrationHttpMethod": "POST",
                     "TimeoutInMillis": "29000",
-                    "RequestTemplates": {"application/json": '{"statusCode":204}'},
-                    "IntegrationResponses": [
-                        {"StatusCode": "204", "ResponseParameters": {"method.response.header.X": "'1'"}}
-                    ],
+                    "Uri": URI,
                 },
-                "MethodResponses": [{"StatusCode": "204", "ResponseParameters": {"method.response.header.X": True}}],
             },
         },
         "Refusal": {
@@ -62,7 +51,7 @@ def api(*, deployment: str = "D1", schema_type: str = "object", rate: str = "2.5
                 "ResponseType": "THROTTLED",
                 "StatusCode": "429",
                 "ResponseParameters": {"gatewayresponse.header.Retry-After": "'1'"},
-                "ResponseTemplates": {"application/json": "{}"},
+                "ResponseTemplates": {"application/json": refusal},
             },
         },
         deployment: {
@@ -107,9 +96,8 @@ def test_everything_that_makes_up_an_api_arrives(stacks: Stacks, client: Any) ->
     assert gateway.get_rest_api(restApiId=api_id)["binaryMediaTypes"] == ["image/png"]
     method = gateway.get_method(restApiId=api_id, resourceId=stacks.physical_id("Images"), httpMethod="POST")
     assert method["apiKeyRequired"] is True
-    assert method["requestModels"] == {"$default": stacks.physical_id("Schema")}
     assert method["methodIntegration"]["timeoutInMillis"] == 29000
-    assert method["methodIntegration"]["integrationResponses"]["204"]["responseParameters"]
+    assert method["methodIntegration"]["uri"] == URI
     refusal = gateway.get_gateway_response(restApiId=api_id, responseType="THROTTLED")
     assert refusal["responseParameters"] == {"gatewayresponse.header.Retry-After": "'1'"}
     stage = gateway.get_stage(restApiId=api_id, stageName="api")
@@ -123,17 +111,18 @@ def test_everything_that_makes_up_an_api_arrives(stacks: Stacks, client: Any) ->
 
 def test_a_stage_serves_the_deployments_snapshot_until_it_moves_to_the_next(stacks: Stacks, account: str) -> None:
     stacks.deploy(api())
-    api_id, model = stacks.physical_id("Api"), stacks.physical_id("Schema")
+    api_id = stacks.physical_id("Api")
 
-    stacks.deploy(api(schema_type="array"))
-    served = deployed_api(account, REGION, api_id, "api")
-    assert served is not None
-    assert '"object"' in served.api.models[model].schema
+    def refusal() -> str:
+        served = deployed_api(account, REGION, api_id, "api")
+        assert served is not None
+        return str(served.api.gateway_responses["THROTTLED"].response_templates["application/json"])
 
-    stacks.deploy(api(schema_type="array", deployment="D2"))
-    served = deployed_api(account, REGION, api_id, "api")
-    assert served is not None
-    assert '"array"' in served.api.models[model].schema
+    stacks.deploy(api(refusal='{"wait": 1}'))
+    assert refusal() == "{}"
+
+    stacks.deploy(api(refusal='{"wait": 1}', deployment="D2"))
+    assert refusal() == '{"wait": 1}'
 
 
 def test_settings_of_a_stage_and_a_plan_change_in_place(stacks: Stacks, client: Any) -> None:
@@ -158,12 +147,22 @@ def test_logging_needs_the_accounts_role_first(stacks: Stacks) -> None:
     assert "CloudWatch Logs role ARN must be set in account settings to enable logging" in stacks.reasons()
 
 
-def test_what_moto_would_drop_of_an_integration_is_refused(stacks: Stacks) -> None:
+@pytest.mark.parametrize(
+    ("setting", "value", "problem"),
+    [
+        ("CacheKeyParameters", ["x"], "CacheKeyParameters is not emulated"),
+        ("RequestTemplates", {"application/json": "{}"}, "RequestTemplates is not emulated"),
+        ("Type", "MOCK", "Type MOCK is not emulated: use AWS_PROXY"),
+    ],
+)
+def test_an_integration_that_the_gateway_cannot_serve_is_refused(
+    stacks: Stacks, setting: str, value: object, problem: str
+) -> None:
     wanted = api()
-    wanted["Post"]["Properties"]["Integration"]["CacheKeyParameters"] = ["x"]
+    wanted["Post"]["Properties"]["Integration"][setting] = value
 
     assert stacks.deploy(wanted) == "ROLLBACK_COMPLETE"
-    assert "AWS::ApiGateway::Method.Integration.CacheKeyParameters is not emulated" in stacks.reasons()
+    assert f"AWS::ApiGateway::Method.Integration.{problem}" in stacks.reasons()
 
 
 def test_an_api_is_gone_with_its_stack(stacks: Stacks, client: Any) -> None:

@@ -97,18 +97,28 @@ def test_an_error_in_anothers_words_is_told_by_its_status(client, api, answer):
     assert (caught.value.name, caught.value.request_id) == ("", None)
 
 
-def test_the_gateways_reason_is_added_to_its_message(client, api, error):
-    api.answers = [error(400, "bad_request", "Invalid request body", **{"x-validation-error": "[steps is too small]"})]
-    with pytest.raises(BadRequestError, match=r"Invalid request body: \[steps is too small\]"):
+def test_every_wrong_field_is_in_the_exception(client, api):
+    problems = [
+        {"field": "cfg_scale", "message": "cfg_scale is 50.", "received": 50, "allowed": "a number from 0 to 35"},
+        {"field": "steps", "message": "steps is 5.", "received": 5, "allowed": "an integer from 10 to 150"},
+    ]
+    body = {"id": "req-1", "name": "bad_request", "message": "cfg_scale is 50. steps is 5.", "problems": problems}
+    api.answers = [httpx2.Response(400, json=body)]
+
+    with pytest.raises(BadRequestError, match=r"cfg_scale is 50\. steps is 5\.") as caught:
         client.generate(REQUEST)
 
+    assert caught.value.problems == tuple(problems)
 
-def test_a_reason_that_quotes_the_request_is_shortened_around_its_end(client, api, error):
-    reason = f'[string "{"y" * 5000}" is too long]'
-    api.answers = [error(400, "bad_request", "Invalid request body", **{"x-validation-error": reason})]
-    with pytest.raises(BadRequestError, match=r'\[string "y+ \.\.\. y+" is too long\]') as caught:
+
+@pytest.mark.parametrize("problems", [None, "all of it", ["steps"]])
+def test_problems_in_anothers_shape_are_no_problems(client, api, problems):
+    api.answers = [httpx2.Response(400, json={"message": "no", "problems": problems})]
+
+    with pytest.raises(BadRequestError) as caught:
         client.generate(REQUEST)
-    assert len(str(caught.value)) < 600
+
+    assert caught.value.problems == ()
 
 
 @pytest.mark.parametrize(
