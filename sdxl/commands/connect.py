@@ -19,7 +19,7 @@ def connect(
     url: options.Url = None,
     api_key: options.ApiKey = None,
 ) -> None:
-    """Print the link to a deployment's page for creators, with the access key in it. Whoever has it can make images."""
+    """Print the link to a deployment's page for creators, with the key. Whoever has the link can make images."""
     deployment = choose_deployment(options.target(env, local, url, api_key), note=say)
     say(f"Using {deployment.describe()}")
     try:
