@@ -35,6 +35,11 @@ export function Gallery() {
     <section class="gallery" aria-labelledby="gallery-heading">
       <header class="bar">
         <h2 id="gallery-heading">{words.heading}</h2>
+        {waiting > 1 && (
+          <button type="button" class="link" onClick={cancelWaiting}>
+            {texts.run.cancelAll}
+          </button>
+        )}
         {records.value.length > 0 && (
           <div class="row" role="search">
             <input
@@ -57,11 +62,6 @@ export function Gallery() {
       </header>
       {isFull.value && <Full />}
       {!isKept.value && <p class="notice">{words.unavailable}</p>}
-      {waiting > 1 && (
-        <button type="button" class="link" onClick={cancelWaiting}>
-          {texts.run.cancelAll}
-        </button>
-      )}
       {isEmpty && <Empty />}
       <div class="tiles">
         {[...runs.value, ...found]

@@ -30,6 +30,8 @@ export class Mask {
     readonly color: string,
   ) {
     this.canvas = blankCanvas(width, height);
+    // Its pixels are read for each request.
+    this.canvas.getContext('2d', { willReadFrequently: true });
     this.start = blankCanvas(width, height);
   }
 

@@ -153,7 +153,7 @@ def test_nothing_shifts_while_images_arrive(open_studio: OpenStudio) -> None:
     studio.create("four boats", wait=5)
     studio.page.wait_for_timeout(300)
 
-    assert sum(studio.page.evaluate("() => window.shifts")) < 0.01
+    assert sum(studio.page.evaluate("() => window.shifts")) < 0.005
 
 
 def test_the_title_and_the_language_are_set(studio: Studio) -> None:

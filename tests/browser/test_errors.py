@@ -89,10 +89,18 @@ def test_slow_images_get_fewer_steps(studio: Studio) -> None:
     ],
     ids=["429", "503", "502"],
 )
-def test_what_passes_is_repeated_under_the_same_call_id(studio: Studio, fault: dict[str, Any], note: str) -> None:
+def test_what_passes_is_repeated_under_the_same_call_id(
+    open_studio: OpenStudio, fault: dict[str, Any], note: str
+) -> None:
+    studio = open_studio()
+    studio.page.clock.install()
+    studio.open()
     studio.site.fault(**fault)
     studio.create("a boat", wait=None)
-    expect(studio.page.locator(".tile.pausing")).to_contain_text(note)
+    for _ in range(fault["times"]):
+        expect(studio.page.locator(".tile.pausing")).to_contain_text(note)
+        # What Retry-After says is waited for: a model that starts takes half a minute.
+        studio.page.clock.fast_forward(31_000)
     studio.wait_for_images(1)
 
     assert len(studio.requests) > 1
