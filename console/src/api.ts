@@ -1,4 +1,4 @@
-// The service: its types, which come from the API's OpenAPI document, and its calls. Addresses are relative to the page.
+// The service: its types, which come from the API's OpenAPI document, and its calls. Addresses are relative.
 
 import { signal } from '@preact/signals';
 import { type AccessSettings, accessRefused, authorization } from './access';

@@ -72,8 +72,9 @@ export async function zip(entries: AsyncIterable<Entry>): Promise<Blob> {
     const date = ((changed.getFullYear() - 1980) << 9) | ((changed.getMonth() + 1) << 5) | changed.getDate();
     const time = (changed.getHours() << 11) | (changed.getMinutes() << 5) | (changed.getSeconds() >> 1);
     const crc = crc32(await bytesOf(file));
-    // Version 2.0, names in UTF-8 (flag 11), stored; then time, date, CRC, both sizes, and the lengths of name and extra.
-    const fields: Field[] = [[2, 20], [2, 0x800], [2, 0], [2, time], [2, date], [4, crc], [4, file.size], [4, file.size]];
+    // Version 2.0, names in UTF-8 (flag 11), stored; then time, date, CRC and both sizes.
+    const format: Field[] = [[2, 20], [2, 0x800], [2, 0]];
+    const fields: Field[] = [...format, [2, time], [2, date], [4, crc], [4, file.size], [4, file.size]];
     const lengths: Field[] = [[2, path.length], [2, 0]];
     const local = packed([[4, 0x04034b50], ...fields, ...lengths]);
     const listed = packed([[4, 0x02014b50], [2, 20], ...fields, ...lengths, [4, 0], [4, 0], [2, 0], [4, offset]]);

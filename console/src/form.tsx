@@ -275,7 +275,12 @@ function Advanced({ settings, all }: Part) {
             aria-describedby="seed-note"
             onInput={(event) => edit({ seed: within(all, 'seed', event.currentTarget.valueAsNumber || 0) })}
           />
-          <button type="button" aria-label={words.dice} title={words.dice} onClick={() => edit({ seed: drawSeed(all) })}>
+          <button
+            type="button"
+            aria-label={words.dice}
+            title={words.dice}
+            onClick={() => edit({ seed: drawSeed(all) })}
+          >
             <Dice />
           </button>
           {settings.seed !== 0 && (
@@ -306,7 +311,14 @@ function Advanced({ settings, all }: Part) {
   );
 }
 
-function Field({ id, label, note, children }: { id: string; label: string; note?: string; children: ComponentChildren }) {
+interface FieldProps {
+  id: string;
+  label: string;
+  note?: string;
+  children: ComponentChildren;
+}
+
+function Field({ id, label, note, children }: FieldProps) {
   return (
     <div class="field">
       <label for={id}>{label}</label>

@@ -222,7 +222,10 @@ function Failed({ run, failure }: { run: Run; failure: NonNullable<Run['failure'
   );
 }
 
-const fewerSteps = () => presets.value?.parameters.steps?.recommended_minimum ?? presets.value?.parameters.steps?.minimum ?? 1;
+function fewerSteps(): number {
+  const { recommended_minimum: recommended, minimum } = presets.value?.parameters.steps ?? {};
+  return recommended ?? minimum ?? 1;
+}
 
 function actionText(action: FailedAction): string {
   const { fewerSteps: withSteps, signIn: toSignIn, ...others } = texts.errors.actions;

@@ -107,7 +107,8 @@ function Editor({ record, image, close }: { record: ImageRecord; image: Blob; cl
       // The second finger makes a gesture of what began as a stroke.
       act(() => mask.current.undo());
     } else if (pointers.current.size === 1 && event.button === 0 && !isSpaceDown.current) {
-      act(() => mask.current.add({ kind: tool.value, size: brush.value, points: [at({ x: event.clientX, y: event.clientY })] }));
+      const point = at({ x: event.clientX, y: event.clientY });
+      act(() => mask.current.add({ kind: tool.value, size: brush.value, points: [point] }));
     }
   };
   const move = (event: PointerEvent) => {
@@ -121,7 +122,8 @@ function Editor({ record, image, close }: { record: ImageRecord; image: Blob; cl
     if (other !== undefined) {
       const length = (a: Point, b: Point) => Math.hypot(a.x - b.x, a.y - b.y);
       pan((place.x - last.x) / 2, (place.y - last.y) / 2);
-      zoomAt(length(place, other) / Math.max(1, length(last, other)), { x: (place.x + other.x) / 2, y: (place.y + other.y) / 2 });
+      const middle = { x: (place.x + other.x) / 2, y: (place.y + other.y) / 2 };
+      zoomAt(length(place, other) / Math.max(1, length(last, other)), middle);
     } else if (isSpaceDown.current || event.buttons === 4) {
       pan(place.x - last.x, place.y - last.y);
     } else {
@@ -309,7 +311,14 @@ async function loadEarlierMask(record: ImageRecord, mask: Mask): Promise<void> {
   if (files?.mask !== undefined) await mask.load(files.mask);
 }
 
-function Tool({ name, label, isOff, act }: { name: ComponentChildren; label?: string; isOff?: boolean; act: () => void }) {
+interface ToolProps {
+  name: ComponentChildren;
+  label?: string;
+  isOff?: boolean;
+  act: () => void;
+}
+
+function Tool({ name, label, isOff, act }: ToolProps) {
   return (
     <button type="button" aria-label={label} title={label} disabled={isOff} onClick={act}>
       {name}

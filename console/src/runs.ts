@@ -45,6 +45,8 @@ const PAUSE_SECONDS = 2;
 const LONGEST_PAUSE_SECONDS = 60;
 const PATIENCE_SECONDS: Partial<Record<number, number>> = { 0: 60, 409: 180, 429: 300, 502: 20, 503: 1200 };
 
+const NOTES: Partial<Record<number, NonNullable<Run['pause']>['note']>> = { 0: 'lost', 409: 'drawn', 503: 'starting' };
+
 export const runs = signal<Run[]>([]);
 export const now = signal(Date.now());
 export const announcement = signal('');
@@ -149,7 +151,7 @@ async function attempt(run: Run, callId: string, begun: number, isShrunk: boolea
 }
 
 async function pause(id: string, error: ServiceError): Promise<void> {
-  const note = error.status === 503 ? 'starting' : error.status === 409 ? 'drawn' : error.status === 0 ? 'lost' : 'busy';
+  const note = NOTES[error.status] ?? 'busy';
   serviceState.value = note === 'starting' ? 'starting' : note === 'lost' ? 'unreachable' : 'busy';
   const seconds = Math.min(LONGEST_PAUSE_SECONDS, error.retryAfterSeconds ?? PAUSE_SECONDS);
   change(id, { state: 'pausing', pause: { note, until: Date.now() + seconds * 1000 } });
