@@ -3,7 +3,7 @@
 //   node build.mjs [folder]    default: the image function's package
 
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, extname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as esbuild from 'esbuild';
@@ -31,15 +31,19 @@ const { outputFiles } = await esbuild.build({
   write: false,
 });
 
-await rm(folder, { recursive: true, force: true });
-await mkdir(folder, { recursive: true });
+// Made aside, so that nobody finds half of a page.
+const made = `${folder}.new`;
+await rm(made, { recursive: true, force: true });
+await mkdir(made, { recursive: true });
 let page = await readFile(join(here, 'src/index.html'), 'utf8');
 for (const { path, text } of outputFiles) {
   const extension = extname(path);
   // terser makes 2 % less of what esbuild minified.
   const content = extension === '.js' ? (await minify(text, { module: true, compress: { passes: 3 } })).code : text;
   const hash = createHash('sha256').update(content).digest('hex').slice(0, 16);
-  await writeFile(join(folder, `main-${hash}${extension}`), content);
+  await writeFile(join(made, `main-${hash}${extension}`), content);
   page = page.replace(`main${extension}`, `main-${hash}${extension}`);
 }
-await writeFile(join(folder, 'index.html'), page);
+await writeFile(join(made, 'index.html'), page);
+await rm(folder, { recursive: true, force: true });
+await rename(made, folder);
