@@ -303,6 +303,6 @@ def _acknowledge_open(method: apigateway.Method) -> None:
         preflight = "Browsers send no credential with a preflight request, which the function answers without a model"
         acknowledge(method, {"AwsSolutions-APIG4": preflight})
         return
-    reason = "Says whether the service is up, or what it offers, and nothing else; throttled on its own"
+    reason = "Says whether the service is up or what it offers, or is the code of a page; throttled on its own"
     acknowledge(method, {"AwsSolutions-APIG4": reason})
     skip_checkov(method, {"CKV_AWS_59": reason})
