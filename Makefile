@@ -77,4 +77,4 @@ layer: setup ## Build the functions' Lambda layer (part of setup)
 	@$(BIN)/python -m tools.build_layer
 
 clean: down ## Stop what runs and remove everything installed and built; images in out/ stay
-	@rm -rf .venv node_modules .local cdk.out .pytest_cache .ruff_cache .mypy_cache *.egg-info
+	@rm -rf .venv node_modules console/node_modules lambda/image_api/console .local cdk.out .pytest_cache .ruff_cache .mypy_cache *.egg-info
