@@ -1,6 +1,6 @@
 # What people type. Each target is a line or two; the work is in tools/ and in the `sdxl` command.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-catalog setup-checkov up down test fuzz lint snapshots bench lock layer clean
+.PHONY: help setup setup-catalog setup-checkov up down test test-browser screenshots fuzz lint snapshots bench lock layer clean
 
 BIN := .venv/bin
 ENV ?= dev
@@ -37,15 +37,25 @@ up: setup ## Deploy to an emulator of AWS on this machine and generate an image 
 down: ## Stop what `make up` started
 	@if [ -x $(BIN)/sdxl ]; then $(BIN)/sdxl local down; else echo "Nothing was running."; fi
 
-test: ## Run all tests but the fuzzing
+test: ## Run all tests but those in a browser and the fuzzing
 	@sh tools/setup.sh catalog checkov
-	@$(BIN)/pytest tests emulator/tests --ignore=tests/deploy --ignore=tests/fuzz --numprocesses=auto --dist=loadfile $(ARGS) || [ $$? -eq 5 ]
+	@$(BIN)/pytest tests emulator/tests --ignore=tests/deploy --ignore=tests/fuzz --ignore=tests/browser --numprocesses=auto --dist=loadfile $(ARGS) || [ $$? -eq 5 ]
 	@$(BIN)/pytest tests/deploy --numprocesses=auto --dist=loadgroup --no-loadscope-reorder $(ARGS) || [ $$? -eq 5 ]
+
+test-browser: ## Test the creators' page in Chromium, which has to be installed
+	@sh tools/setup.sh browser
+	@$(BIN)/pytest tests/browser $(ARGS)
+
+screenshots: ## Renew the pictures of the creators' page in docs/images
+	@sh tools/setup.sh browser
+	@SDXL_SCREENSHOTS=docs/images $(BIN)/pytest tests/browser/test_screenshots.py
 
 fuzz: setup ## Send thousands of generated requests to an API in the emulator, by its OpenAPI document (minutes)
 	@$(BIN)/pytest tests/fuzz $(ARGS)
 
-lint: setup ## Check style, types and which part imports which
+lint: ## Check style, types and which part imports which
+	@sh tools/setup.sh console
+	@npm --prefix console run --silent check
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports --cache-dir .local/import-linter
 
 snapshots: setup ## Renew the templates that the infrastructure tests compare with; read the diff before you commit it
@@ -57,12 +67,14 @@ bench: setup ## Measure synthesis and the function, each as a ratio with its goa
 lock: setup ## Renew the lock files from pyproject.toml and package.json: the newest versions that these allow
 	@$(LOCK) $(EVERYWHERE) pyproject.toml --extra cli --group dev --output-file requirements.txt >/dev/null
 	@$(LOCK) $(EVERYWHERE) --constraint requirements.txt --group catalog --output-file requirements/catalog.txt >/dev/null
+	@$(LOCK) $(EVERYWHERE) --constraint requirements.txt --group browser --output-file requirements/browser.txt >/dev/null
 	@$(LOCK) $(EVERYWHERE) --group checkov --output-file requirements/checkov.txt >/dev/null
 	@$(LOCK) $(LAMBDA) --constraint requirements.txt --group function --output-file lambda/requirements.txt >/dev/null
 	@npm update --package-lock-only --silent
+	@npm --prefix console update --package-lock-only --silent
 
 layer: setup ## Build the functions' Lambda layer (part of setup)
 	@$(BIN)/python -m tools.build_layer
 
 clean: down ## Stop what runs and remove everything installed and built; images in out/ stay
-	@rm -rf .venv node_modules .local cdk.out .pytest_cache .ruff_cache .mypy_cache *.egg-info
+	@rm -rf .venv node_modules console/node_modules lambda/image_api/console .local cdk.out .pytest_cache .ruff_cache .mypy_cache *.egg-info

@@ -18,7 +18,7 @@ os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
 from moto.moto_server.werkzeug_app import BackendRequest, DomainDispatcherApplication, create_backend_app
 from werkzeug.wrappers import Response
 
-from emulator import bedrock_runtime, cloudformation, sagemaker_runtime
+from emulator import bedrock_runtime, cloudformation, sagemaker_runtime, sign_in
 from emulator.account.facts import AwsFacts
 from emulator.account.services import AccountServices
 from emulator.account.settings import create_account_app
@@ -71,10 +71,13 @@ class AwsApplication:
         apigateway.install()
         self._moto: WSGIApplication = DomainDispatcherApplication(create_backend_app)
         self._locks = {service: threading.RLock() for service in _ONE_REQUEST_AT_A_TIME}
-        self._faults = create_faults_app()
-        self._tokens = create_tokens_app()
-        self._iam = create_iam_app()
-        self._account = create_account_app()
+        self._by_path = {
+            FAULTS_PATH: create_faults_app(),
+            ACCOUNT_PATH: create_account_app(),
+            TOKENS_PATH: create_tokens_app(),
+            IAM_PATH: create_iam_app(),
+        }
+        self._sign_in = sign_in.create_sign_in_app()
         self._guarded = Guard(AccountServices(self._answer_aws, credentials.account_of_key, facts))
         self._bedrock = bedrock_runtime.create_bedrock_app(credentials.account_of_key)
         self._cloudformation = _cloudformation_api(self)
@@ -85,14 +88,10 @@ class AwsApplication:
         if path == HEALTH_PATH:
             body = json.dumps({"status": "ok", "pid": os.getpid()})
             return Response(body, content_type="application/json")(environ, start_response)
-        if path == FAULTS_PATH:
-            return self._faults(environ, start_response)
-        if path == ACCOUNT_PATH:
-            return self._account(environ, start_response)
-        if path == TOKENS_PATH:
-            return self._tokens(environ, start_response)
-        if path == IAM_PATH:
-            return self._iam(environ, start_response)
+        if path in self._by_path:
+            return self._by_path[path](environ, start_response)
+        if sign_in.serves(environ):
+            return self._sign_in(environ, start_response)
         return self._guarded(environ, start_response)
 
     def _answer_aws(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

@@ -1,6 +1,7 @@
 """Tokens as a user pool's sign-in page would hand them out: `POST /_emulator/tokens`.
 
-The emulator serves no sign-in pages, and moto's own calls give access tokens without a client's scopes.
+For callers that have no browser for the sign-in pages (`emulator/sign_in.py`). Moto's own calls give access tokens
+without a client's scopes.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def _answer(request: Request) -> Response:
     if request.method != "POST":
         return _json(405, {"message": f"{request.method} is not allowed: use POST"})
     try:
-        return _json(200, _tokens(_read(request.get_data())))
+        return _json(200, pool_tokens(*_read(request.get_data()).values()))
     except TokenRequestError as exc:
         return _json(400, {"message": str(exc)})
 
@@ -48,11 +49,15 @@ def _read(body: bytes) -> dict[str, str]:
     texts = isinstance(fields, dict) and all(isinstance(value, str) for value in fields.values())
     if not texts or set(fields) != set(FIELDS):
         raise TokenRequestError(f"the body must be an object of the texts {list(FIELDS)}, not {fields!r}")
-    return dict(fields)
+    return {name: fields[name] for name in FIELDS}
 
 
-def _tokens(fields: dict[str, str]) -> dict[str, Any]:
-    pool_id, client_id, username = (fields[name] for name in FIELDS)
+def pool_tokens(pool_id: str, client_id: str, username: str, *, scope: str | None = None) -> dict[str, Any]:
+    """The tokens that a user pool gives a person; `scope` None means every scope of the client.
+
+    Raises:
+        TokenRequestError: there is no such pool, client or person.
+    """
     pools = [regional.user_pools.get(pool_id) for all_ in cognitoidp_backends.values() for regional in all_.values()]
     pool = next((found for found in pools if found), None)
     if pool is None:
@@ -62,7 +67,8 @@ def _tokens(fields: dict[str, str]) -> dict[str, Any]:
         raise TokenRequestError(f"user pool {pool_id} has no client {client_id!r}: it has {sorted(pool.clients)}")
     if pool._get_user(username) is None:
         raise TokenRequestError(f"user pool {pool_id} has no user {username!r}: make it with AdminCreateUser")
-    scope = " ".join(client.extended_config.get("AllowedOAuthScopes") or [])
+    if scope is None:
+        scope = " ".join(client.extended_config.get("AllowedOAuthScopes") or [])
     access_token, seconds = pool.create_jwt(client_id, username, "access", extra_data={"scope": scope})
     id_token, _ = pool.create_jwt(client_id, username, "id")
     return {"access_token": access_token, "id_token": id_token, "expires_in": seconds, "token_type": "Bearer"}

@@ -69,6 +69,7 @@ COMMANDS = {
     for command in (
         LazyCommand("generate", "Generate images from a PROMPT and save them as PNG files.", needs_clone=False),
         LazyCommand("presets", "List the sizes, styles and samplers that a deployment offers.", needs_clone=False),
+        LazyCommand("connect", "Print the link to a deployment's page for creators, with the key.", needs_clone=False),
         LazyCommand(
             "preflight",
             "Check an AWS account before deploying to it: credentials, CDK bootstrap, quotas, model, names, roles.",

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import aws_cdk as cdk
 from constructs import Construct
 
-from stacks.constructs.callers import ApiKeys, Authorization, by_api_key, by_iam, by_user_pool, keys_of
+from stacks.constructs.callers import SCOPE, ApiKeys, Authorization, by_api_key, by_iam, by_user_pool, keys_of
 from stacks.constructs.firewall import Firewall
 from stacks.constructs.functions import ImageFunction, KeyAuthorizerFunction
 from stacks.constructs.log_group import encrypted_log_group
@@ -49,6 +49,7 @@ class ApiStack(cdk.Stack):
         super().__init__(scope, construct_id, description="SDXL: image API", tags=tags)
         self._environment, self._storage, self._vpc_config = environment, storage, vpc_config
         self._name = f"sdxl-{environment.name}"
+        self._sign_in: SignIn | None = None
         self._retention_days = environment.storage.log_retention_days
         self.image_function = self._add_image_function(model, layer_archive)
         authorization = self._add_authorization()
@@ -59,6 +60,7 @@ class ApiStack(cdk.Stack):
             function=self.image_function.live,
             authorization=authorization,
             settings=environment.api,
+            has_console=environment.has_console,
             key=storage.key,
             log_retention_days=self._retention_days,
         )
@@ -82,7 +84,11 @@ class ApiStack(cdk.Stack):
                 log_retention_days=self._retention_days,
             )
             firewall.protect(self.image_api.stage)
-        self._add_address()
+        urls = self._add_address()
+        sign_in: dict[str, str] = {} if self._sign_in is None else self._add_client(self._sign_in, urls)
+        if environment.has_console:
+            # Behind everything else: a user pool's client has the page's address, which has the API's id.
+            self.image_function.add_variable("SDXL_CONSOLE", _compact({"mode": authorization.mode, **sign_in}))
 
     def _output(self, construct_id: str, value: str, description: str) -> None:
         cdk.CfnOutput(self, construct_id, value=value, description=description)
@@ -124,11 +130,10 @@ class ApiStack(cdk.Stack):
         if isinstance(auth, IamAuth):
             return by_iam()
         if isinstance(auth, CognitoAuth):
-            sign_in = SignIn(self, "SignIn", name=self._name, settings=auth)
-            self._output("UserPoolId", sign_in.user_pool.user_pool_id, "User pool of the callers")
-            self._output("UserPoolClientId", sign_in.client.user_pool_client_id, "Client id for signing in")
-            self._output("LoginUrl", sign_in.login_url, "Address of the hosted sign-in page")
-            return by_user_pool(self, sign_in.user_pool)
+            self._sign_in = SignIn(self, "SignIn", name=self._name, settings=auth)
+            self._output("UserPoolId", self._sign_in.user_pool.user_pool_id, "User pool of the callers")
+            self._output("LoginUrl", self._sign_in.login_url, "Address of the hosted sign-in page")
+            return by_user_pool(self, self._sign_in.user_pool)
         authorizer = KeyAuthorizerFunction(
             self,
             "KeyAuthorizer",
@@ -142,6 +147,13 @@ class ApiStack(cdk.Stack):
             vpc_config=self._vpc_config,
         )
         return by_api_key(self, authorizer.function)
+
+    def _add_client(self, sign_in: SignIn, urls: Sequence[str]) -> dict[str, str]:
+        """The client with which people sign in; returns what the creators' page needs for it."""
+        pages = [f"{url}/" for url in urls] if self._environment.has_console else []
+        client_id = sign_in.add_client(pages).user_pool_client_id
+        self._output("UserPoolClientId", client_id, "Client id for signing in")
+        return {"login_url": sign_in.login_url, "client_id": client_id, "scope": f"openid {SCOPE}"}
 
     def _add_keys(self) -> None:
         keys = ApiKeys(
@@ -157,14 +169,18 @@ class ApiStack(cdk.Stack):
             by_name = ",".join(f"{name}={key_id}" for name, key_id in keys.ids.items())
             self._output("ApiKeyIds", by_name, "Ids of all API keys by name")
 
-    def _add_address(self) -> None:
+    def _add_address(self) -> list[str]:
+        """The outputs with the API's address. Returns every address, the one that callers are given first."""
         url = self.image_api.url()
+        urls = [url]
         if self._environment.api.domain is not None:
             domain = ApiDomain(self, "Domain", settings=self._environment.api.domain, image_api=self.image_api)
             url, name = domain.url, domain.domain_name
+            urls.insert(0, url)
             self._output("DomainTarget", name.domain_name_alias_domain_name, "What the domain's DNS record names")
             self._output("DomainHostedZoneId", name.domain_name_alias_hosted_zone_id, "Hosted zone of that target")
         self._output("ApiUrl", url, "Address of the API")
+        return urls
 
 
 def _variables(environment: Environment, model: ModelAccess, storage: StorageStack) -> dict[str, str]:

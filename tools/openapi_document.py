@@ -29,7 +29,7 @@ from msgspec import UnsetType
 from tools.marked_section import replace_section
 
 # Raised with each change of what the API takes or answers.
-VERSION = "1.1.0"
+VERSION = "1.2.0"
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "api.md"
 TABLE_BEGIN = "<!-- parameters: begin (made by `python -m tools.openapi_document`) -->"
 TABLE_END = "<!-- parameters: end -->"

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what the project needs into .venv, node_modules and .local, from lock files; does nothing for what is there.
-# Further arguments: `catalog` adds sagemaker-core to .venv; `checkov`, which pins other versions of the same packages,
-# gets a virtual environment in .local.
+# Further arguments: `catalog` adds sagemaker-core to .venv; `console` adds what checks the creators' page, and `browser`
+# also Playwright; `checkov`, which pins other versions of the same packages, gets a virtual environment in .local.
 set -eu
 cd "$(dirname "$0")/.."
 mkdir -p .local
@@ -51,7 +51,7 @@ set_up_python() {
   fi
   echo "Installing the Python packages of requirements.txt"
   # It removes what the file does not name, so the tests' additions are no longer there.
-  rm -f .local/setup-catalog.sum
+  rm -f .local/setup-catalog.sum .local/setup-browser.sum
   sync_packages .venv requirements.txt
   # After the packages: the line above removes this project too.
   .venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps --editable .
@@ -113,14 +113,48 @@ set_up_cdk() {
   mark_done cdk package-lock.json
 }
 
+# The creators' page, built into the functions' package. What the build needs is less than what its checks need.
+set_up_console() {
+  if [ -e lambda/image_api/console/index.html ] && done_before console console/package-lock.json console/*.* console/src/*; then
+    return
+  fi
+  echo "Building the creators' page"
+  install_console --omit=dev
+  node console/build.mjs
+  mark_done console console/package-lock.json console/*.* console/src/*
+}
+
+# install_console FLAG: what console/package-lock.json names; with --include=dev also what `make lint` and the browser
+# tests need. Installed once for each lock file.
+install_console() {
+  if done_before "console$1" console/package-lock.json || done_before console--include=dev console/package-lock.json; then
+    return
+  fi
+  npm --prefix console ci --silent --no-progress "$1" || npm --prefix console ci --no-progress "$1"
+  mark_done "console$1" console/package-lock.json
+}
+
+set_up_browser() {
+  install_console --include=dev
+  if done_before browser requirements/browser.txt .venv/pyvenv.cfg; then
+    return
+  fi
+  echo "Installing Playwright, which drives a browser in tests"
+  .venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps --require-hashes --requirement requirements/browser.txt
+  mark_done browser requirements/browser.txt .venv/pyvenv.cfg
+}
+
 check_node
 set_up_python
 set_up_cdk
+set_up_console
 .venv/bin/python -m tools.build_layer >/dev/null
 for extra in "$@"; do
   case $extra in
     catalog) set_up_catalog ;;
     checkov) set_up_checkov ;;
-    *) fail "there is nothing named $extra to set up: catalog or checkov." ;;
+    console) install_console --include=dev ;;
+    browser) set_up_browser ;;
+    *) fail "there is nothing named $extra to set up: catalog, checkov, console or browser." ;;
   esac
 done

@@ -158,9 +158,7 @@ class UserPoolDomain(ResourceType):
 
     name = "AWS::Cognito::UserPoolDomain"
     carried = words("CustomDomainConfig Domain UserPoolId")
-    without_effect: ClassVar[dict[str, str]] = {
-        "ManagedLoginVersion": "the look of the sign-in pages, which the emulator does not serve"
-    }
+    without_effect: ClassVar[dict[str, str]] = {"ManagedLoginVersion": "the look of the sign-in pages"}
 
     def create(self, context: Context, properties: Properties) -> Made:
         """Make the domain."""

@@ -26,6 +26,9 @@ MAX_PIXELS = 1024 * 1024
 # The longest side that the area leaves beside the shortest.
 MAX_SIDE = MAX_PIXELS // MIN_SIDE
 MAX_PROMPT_CHARACTERS = 2000
+# Init image and mask together, before base64, which makes 6,000,000 bytes of them: the model and Lambda take
+# 6,291,456, and the other fields need the rest.
+MAX_IMAGE_BYTES = 4_500_000
 # Ours: the hosted API states no maximum. Each prompt is a pass through both text encoders.
 MAX_TEXT_PROMPTS = 10
 MAX_CFG_SCALE = 35

@@ -15,6 +15,7 @@ MODEL_SOURCES: tuple[ModelSource, ...] = get_args(ModelSource)
 BEDROCK_MODEL_FAMILIES: tuple[BedrockModelFamily, ...] = get_args(BedrockModelFamily)
 
 ValueT = TypeVar("ValueT")
+NothingT = TypeVar("NothingT")
 
 
 # Something with a letter or a digit in it: any other term would match no prompt, or all of them.
@@ -38,6 +39,19 @@ class Price(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     usd_per_instance_hour: Annotated[float, msgspec.Meta(ge=0)] | None = None
     usd_per_image: Annotated[float, msgspec.Meta(ge=0)] | None = None
+
+
+class ConsoleSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How visitors of the creators' page identify themselves.
+
+    The texts are empty with API keys. `login_url` is the address of the user pool's sign-in pages, without a slash at
+    its end.
+    """
+
+    mode: Literal["api_key", "cognito"]
+    login_url: str = ""
+    client_id: str = ""
+    scope: str = ""
 
 
 # What the only variant of an endpoint, and a model of Bedrock, are called in metrics.
@@ -68,6 +82,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     # Empty where the endpoint has one variant, which SageMaker then chooses by itself.
     variants: tuple[VariantSettings, ...] = ()
     prices: dict[str, Price] = {}
+    # None where the environment has no creators' page.
+    console: ConsoleSettings | None = None
 
     @property
     def sources(self) -> frozenset[ModelSource]:
@@ -116,6 +132,7 @@ def load_settings(variables: Mapping[str, str]) -> Settings:
         styles=reader.json("SDXL_STYLES", tuple[Style, ...], ()),
         variants=reader.json("SDXL_VARIANTS", tuple[VariantSettings, ...], ()),
         prices=reader.json("SDXL_PRICES", dict[str, Price], {}),
+        console=reader.json("SDXL_CONSOLE", ConsoleSettings, None),
     )
     if reader.problems:
         raise SettingsError(
@@ -153,7 +170,7 @@ class _Reader:
             return least
         return int(value)
 
-    def json(self, name: str, kind: type[ValueT], nothing: ValueT) -> ValueT:
+    def json(self, name: str, kind: type[ValueT], nothing: NothingT) -> ValueT | NothingT:
         value = self.text(name, required=False)
         try:
             return msgspec.json.decode(value, type=kind) if value else nothing

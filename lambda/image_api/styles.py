@@ -32,6 +32,13 @@ class Style(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     negative: str = ""
     parameters: StyleParameters = StyleParameters()
 
+    @property
+    def label(self) -> str:
+        """What people read: "Analog film" for `analog-film`."""
+        first, *others = self.name.split("-")
+        # "3d" as it is written, not as it is capitalized.
+        return " ".join([first.upper() if first[0].isdigit() else first.capitalize(), *others])
+
 
 BUILT_IN_STYLES = (
     Style(

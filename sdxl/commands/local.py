@@ -12,7 +12,7 @@ import typer
 from sdxl.console import print_result, print_table, say
 from sdxl.deployment.aws import load_named_environment
 from sdxl.deployment.choose import DEFAULT_ENVIRONMENT
-from sdxl.deployment.record import read_local_deployment
+from sdxl.deployment.record import page_link, read_local_deployment
 from sdxl.errors import NotDeployedError
 from sdxl.local import cdk, emulator
 from sdxl.local import permissions as seen
@@ -42,6 +42,7 @@ def up(
         "",
         f"  Address   {deployment.api_url}",
         f"  API key   {deployment.api_key}",
+        *([f"  Page      {page_link(deployment)}"] if environment.has_console else []),
         f"  Image     {image}  (drawn by the emulator's stand-in, not by a model)",
         '  Next      .venv/bin/sdxl generate "a red fox in snow"',
         f"  curl      {deployment_on_this_machine.curl_line(deployment)}",

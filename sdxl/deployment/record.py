@@ -37,6 +37,11 @@ class Deployment:
         return {"api_url": self.api_url, "api_key": self.api_key, "environment": self.environment}
 
 
+def page_link(deployment: Deployment) -> str:
+    """Return the link to the creators' page with the key in its fragment, which no server and no log receives."""
+    return f"{deployment.api_url}/#key={deployment.api_key}"
+
+
 def read_local_deployment(path: Path = DEPLOYMENT_FILE) -> Deployment | None:
     """Return the deployment on this machine, or None without one. It may not answer."""
     try:

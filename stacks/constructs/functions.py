@@ -19,6 +19,9 @@ CODE_DIRECTORY = Path(__file__).resolve().parents[2] / "lambda"
 # Caches come and go with every test run, and must not make a new version.
 _NOT_CODE = ["__pycache__", ".*_cache", "*.egg-info", "requirements.txt"]
 
+# What `console/` is built into.
+_PAGE = CODE_DIRECTORY / "image_api" / "console" / "index.html"
+
 _RUNTIME = lambda_.Runtime.PYTHON_3_13
 _ARCHITECTURE = lambda_.Architecture.ARM_64
 ALIAS = "live"
@@ -57,6 +60,7 @@ class ImageFunction(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         check_variables(variables)
+        self._variables = dict(variables)
         self.role = _execution_role(self, "SDXL image API function", log_group, vpc_config)
         layer = lambda_.LayerVersion(
             self,
@@ -104,6 +108,12 @@ class ImageFunction(Construct):
             runtime="Code and layer are built and tested for Python 3.13",
             more_skips={"CKV_AWS_173": "No variable is secret: names and limits only, encrypted by Lambda's own key"},
         )
+
+    def add_variable(self, name: str, value: str) -> None:
+        """Add an environment variable whose value is known only after the API. Raises FunctionVariablesError."""
+        self._variables[name] = value
+        check_variables(self._variables)
+        self.function.add_environment(name, value)
 
 
 class KeyAuthorizerFunction(Construct):
@@ -156,6 +166,8 @@ def check_variables(variables: Mapping[str, str]) -> None:
 
 
 def _code() -> lambda_.Code:
+    if not _PAGE.is_file():
+        raise FileNotFoundError(f"the creators' page {_PAGE.parent} is not built: run `make setup`")
     return lambda_.Code.from_asset(str(CODE_DIRECTORY), exclude=_NOT_CODE)
 
 

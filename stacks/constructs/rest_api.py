@@ -23,6 +23,8 @@ from stacks.environment import API_STAGE, Api, Domain, pascal
 BINARY_MEDIA_TYPES = ["image/png", "multipart/form-data"]
 # Routes that anyone may call. Every other route is below /v1.
 OPEN_PATHS = ("health", "openapi.json")
+# The creators' page, where an environment has it: the page itself, and its files.
+CONSOLE_PATHS = ("", "console/{proxy+}")
 # Requests per second, and at once, with each HTTP method of each of them.
 _OPEN_RATE = 5
 _OPEN_BURST = 10
@@ -70,11 +72,13 @@ class ImageApi(Construct):
         function: lambda_.Alias,
         authorization: Authorization,
         settings: Api,
+        has_console: bool,
         key: kms.IKey,
         log_retention_days: int,
     ) -> None:
         super().__init__(scope, construct_id)
         self._settings, self._authorization = settings, authorization
+        self._open_paths = (*OPEN_PATHS, *CONSOLE_PATHS) if has_console else OPEN_PATHS
         access_log = encrypted_log_group(
             self, "AccessLog", name=f"/aws/apigateway/{name}", key=key, retention_days=log_retention_days
         )
@@ -168,7 +172,7 @@ class ImageApi(Construct):
     def _stage_options(self, access_log: apigateway.LogGroupLogDestination) -> apigateway.StageOptions:
         # Where usage plans limit each caller, the stage does not limit all of them together.
         throttle = None if self._authorization.api_key_required else self._settings.throttle
-        limits = {f"/{path}/{method}": (_OPEN_RATE, _OPEN_BURST) for path in OPEN_PATHS for method in _HTTP_METHODS}
+        limits = {f"/{path}/{method}": (_OPEN_RATE, _OPEN_BURST) for path in self._open_paths for method in _HTTP_METHODS}
         limits["/v1/{proxy+}/OPTIONS"] = (_PREFLIGHT_RATE, _PREFLIGHT_BURST)
         return apigateway.StageOptions(
             stage_name=API_STAGE,
@@ -210,10 +214,11 @@ class ImageApi(Construct):
                 service="execute-api", resource=self.api.rest_api_id, resource_name=f"{API_STAGE}/*"
             ),
         )
-        for path in OPEN_PATHS:
-            resource = self.api.root.add_resource(path)
-            # API Gateway allows one resource for a path, so the one that is deployed stays.
-            keep_logical_id(resource, f"ImageApi/{pascal(path)}Path")
+        for path in self._open_paths:
+            resource = self.api.root.resource_for_path(path)
+            if path in OPEN_PATHS:
+                # API Gateway allows one resource for a path, so the one that is deployed stays.
+                keep_logical_id(resource, f"ImageApi/{pascal(path)}Path")
             _acknowledge_open(resource.add_method("ANY", integration))
         version = self.api.root.add_resource("v1")
         keep_logical_id(version, "ImageApi/V1Path")
@@ -307,6 +312,6 @@ def _acknowledge_open(method: apigateway.Method) -> None:
         preflight = "Browsers send no credential with a preflight request, which the function answers without a model"
         acknowledge(method, {"AwsSolutions-APIG4": preflight})
         return
-    reason = "Says whether the service is up, or what it offers, and nothing else; throttled on its own"
+    reason = "Says whether the service is up or what it offers, or is the code of a page; throttled on its own"
     acknowledge(method, {"AwsSolutions-APIG4": reason})
     skip_checkov(method, {"CKV_AWS_59": reason})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import aws_cdk as cdk
 from aws_cdk import aws_cognito as cognito
 from constructs import Construct
@@ -24,8 +26,9 @@ class SignIn(Construct):
     def __init__(self, scope: Construct, construct_id: str, *, name: str, settings: CognitoAuth) -> None:
         super().__init__(scope, construct_id)
         stack = cdk.Stack.of(self)
+        self._name, self._settings = name, settings
         self.user_pool = self._add_user_pool(name)
-        server = cognito.UserPoolResourceServer(
+        self._server = server = cognito.UserPoolResourceServer(
             self,
             "ResourceServer",
             user_pool=self.user_pool,
@@ -34,18 +37,30 @@ class SignIn(Construct):
             scopes=[cognito.ResourceServerScope(scope_name=GENERATE, scope_description="Generate images")],
         )
         keep_logical_id(server)
-        self.client = cognito.UserPoolClient(
+        prefix = settings.domain_prefix or f"{name}-{stack.account}"
+        domain = cognito.UserPoolDomain(
+            self,
+            "Domain",
+            user_pool=self.user_pool,
+            cognito_domain=cognito.CognitoDomainOptions(domain_prefix=prefix),
+        )
+        keep_logical_id(domain)
+        self.login_url = f"https://{prefix}.auth.{stack.region}.amazoncognito.com"
+
+    def add_client(self, page_urls: Sequence[str]) -> cognito.UserPoolClient:
+        """The client that applications and the creators' page use; people also come back to each of `page_urls`."""
+        client = cognito.UserPoolClient(
             self,
             "Client",
             user_pool=self.user_pool,
-            user_pool_client_name=name,
+            user_pool_client_name=self._name,
             # Pages and command lines cannot keep a secret; PKCE protects the code instead.
             generate_secret=False,
             o_auth=cognito.OAuthSettings(
                 flows=cognito.OAuthFlows(authorization_code_grant=True),
                 scopes=[cognito.OAuthScope.OPENID, cognito.OAuthScope.custom(SCOPE)],
-                callback_urls=list(settings.callback_urls),
-                logout_urls=list(settings.logout_urls) or None,
+                callback_urls=[*self._settings.callback_urls, *page_urls],
+                logout_urls=[*self._settings.logout_urls, *page_urls] or None,
             ),
             supported_identity_providers=[cognito.UserPoolClientIdentityProvider.COGNITO],
             # Refreshing only. Tokens come from the hosted page alone: it is where the scope is given.
@@ -56,18 +71,10 @@ class SignIn(Construct):
             id_token_validity=_ACCESS_TOKEN,
             refresh_token_validity=_REFRESH_TOKEN,
         )
-        keep_logical_id(self.client)
+        keep_logical_id(client)
         # The scope is only a text in the client.
-        self.client.node.add_dependency(server)
-        prefix = settings.domain_prefix or f"{name}-{stack.account}"
-        domain = cognito.UserPoolDomain(
-            self,
-            "Domain",
-            user_pool=self.user_pool,
-            cognito_domain=cognito.CognitoDomainOptions(domain_prefix=prefix),
-        )
-        keep_logical_id(domain)
-        self.login_url = f"https://{prefix}.auth.{stack.region}.amazoncognito.com"
+        client.node.add_dependency(self._server)
+        return client
 
     def _add_user_pool(self, name: str) -> cognito.UserPool:
         pool = cognito.UserPool(

@@ -20,6 +20,7 @@ from stacks.environment.api import (
     Throttle,
     Waf,
 )
+from stacks.environment.console import Console
 from stacks.environment.endpoint import (
     PRIMARY_VARIANT,
     SHADOW_VARIANT,
@@ -69,6 +70,7 @@ __all__ = [
     "CanaryUpdate",
     "CognitoAuth",
     "ConcurrentRequests",
+    "Console",
     "Cors",
     "CronField",
     "Domain",

@@ -122,14 +122,17 @@ class CognitoAuth(Section):
         description="People of a Cognito user pool, who sign in on its hosted page (authorization code with PKCE, "
         "one-time passwords); requests carry their access token."
     )
-    callback_urls: Annotated[
-        Annotated[tuple[str, ...], Field(min_length=1, max_length=100)], AfterValidator(_valid_login_urls)
-    ] = Field(
-        description="Where the hosted page sends people back to after they signed in: `https://` addresses, or "
-        "`http://localhost`."
+    callback_urls: Annotated[Annotated[tuple[str, ...], Field(max_length=98)], AfterValidator(_valid_login_urls)] = (
+        Field(
+            default=(),
+            description="Where the hosted page sends people back to after they signed in, in addition to the creators' "
+            "page: `https://` addresses, or `http://localhost`.",
+        )
     )
-    logout_urls: Annotated[Annotated[tuple[str, ...], Field(max_length=100)], AfterValidator(_valid_login_urls)] = (
-        Field(default=(), description="Where the hosted page may send people to after they signed out.")
+    logout_urls: Annotated[Annotated[tuple[str, ...], Field(max_length=98)], AfterValidator(_valid_login_urls)] = Field(
+        default=(),
+        description="Where the hosted page may send people to after they signed out, in addition to the creators' "
+        "page.",
     )
     domain_prefix: (
         Annotated[str, Field(pattern=_DOMAIN_PREFIX_PATTERN), AfterValidator(_valid_domain_prefix)] | None

@@ -10,6 +10,7 @@ from typing import Any
 from stacks.catalog import CatalogError, load_catalog, partition_of
 from stacks.environment.api import Api, default_domain_prefix_problem
 from stacks.environment.bedrock import bedrock_problems
+from stacks.environment.console import Console
 from stacks.environment.endpoint import Endpoint, instance_count_problems, instance_type_problems
 from stacks.environment.models import BedrockModel, EndpointModel
 from stacks.environment.network import Network
@@ -32,6 +33,7 @@ class Sections:
     endpoint: Endpoint | None = None
     scaling: Scaling | None = None
     api: Api | None = None
+    console: Console | None = None
     storage: Storage | None = None
     network: Network | None = None
     organization: Organization | None = None
@@ -42,6 +44,7 @@ def environment_problems(sections: Mapping[str, Any]) -> Iterator[SettingProblem
     """Problems between the `sections` of an environment, which are by name. A check leaves absent sections out."""
     file = Sections(**{field.name: sections[field.name] for field in fields(Sections) if field.name in sections})
     yield from _api_problems(file)
+    yield from _console_problems(file)
     yield from _operations_problems(file)
     yield from _network_problems(file)
     yield from _organization_problems(file)
@@ -73,6 +76,27 @@ def _api_problems(file: Sections) -> Iterator[SettingProblem]:
         problem = default_domain_prefix_problem(file.name)
         if problem is not None:
             yield problem
+
+
+def _console_problems(file: Sections) -> Iterator[SettingProblem]:
+    if file.api is None or file.console is None:
+        return
+    auth, enabled = file.api.auth, file.console.enabled
+    if auth.mode == "iam" and enabled:
+        yield SettingProblem(
+            location=("console", "enabled"),
+            text="the page is turned on, and api.auth.mode is 'iam': a page cannot sign requests with an AWS identity",
+            received=enabled,
+            allowed="true with api.auth.mode api_key or cognito only",
+            remedy="remove it, or choose another api.auth.mode",
+        )
+    if auth.mode == "cognito" and enabled is False and not auth.callback_urls:
+        yield SettingProblem(
+            location=("api", "auth", "callback_urls"),
+            text="missing, and the creators' page is turned off: people would have nowhere to sign in from",
+            allowed="at least one address",
+            remedy="add callback_urls: [...], or remove console.enabled",
+        )
 
 
 def _storage_problems(file: Sections) -> Iterator[SettingProblem]:

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, model_validator
 from stacks.environment.api import Api
 from stacks.environment.bedrock import bedrock_warnings
 from stacks.environment.checks import environment_problems
+from stacks.environment.console import Console
 from stacks.environment.endpoint import Endpoint, GuardedUpdate, UnguardedUpdate, Variant, resolve_variants
 from stacks.environment.models import BedrockModel, Model, OptimizedModel
 from stacks.environment.network import Network
@@ -82,6 +83,7 @@ class Environment(Section):
         default=None, description="Autoscaling. Left out: `endpoint.instance_count` instances, always."
     )
     api: Api = Field(default=Api(), description="The API in front of the model.")
+    console: Console = Field(default=Console(), description="The creators' page.")
     storage: Storage = Field(default=Storage(), description="What outlives a deployment.")
     network: Network | None = Field(
         default=None,
@@ -99,6 +101,12 @@ class Environment(Section):
     def all_tags(self) -> dict[str, str]:
         """Tags of every resource: the file's, and the environment's name under `sdxl:environment`."""
         return {**self.tags, ENVIRONMENT_TAG: self.name}
+
+    @property
+    def has_console(self) -> bool:
+        """Whether the API serves the creators' page."""
+        enabled = self.console.enabled
+        return self.api.auth.mode != "iam" if enabled is None else enabled
 
     @property
     def all_variants(self) -> tuple[Variant, ...]:

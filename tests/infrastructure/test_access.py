@@ -185,7 +185,20 @@ def test_client_signs_in_by_code_alone_and_has_no_secret(api_of: ApiOf) -> None:
     assert client["AllowedOAuthScopes"] == ["openid", "sdxl/generate"]
     assert client["GenerateSecret"] is False
     assert client["ExplicitAuthFlows"] == ["ALLOW_REFRESH_TOKEN_AUTH"]
-    assert client["CallbackURLs"] == ["https://images.example.com/callback", "http://localhost:8080/callback"]
+    *callbacks, page = client["CallbackURLs"]
+    assert callbacks == ["https://images.example.com/callback", "http://localhost:8080/callback"]
+    # The creators' page, to which people also come back after they signed out.
+    assert page["Fn::Join"][1][-1] == "/api/"
+    assert client["LogoutURLs"] == ["https://images.example.com/", page]
+    settings = function_with(template, "image_api.api.handler")["Environment"]["Variables"]["SDXL_CONSOLE"]["Fn::Join"][
+        1
+    ]
+    assert json.loads("".join(part if isinstance(part, str) else "ID" for part in settings)) == {
+        "mode": "cognito",
+        "login_url": "https://images-example-com.auth.us-east-1.amazoncognito.com",
+        "client_id": "ID",
+        "scope": "openid sdxl/generate",
+    }
     assert client["PreventUserExistenceErrors"] == "ENABLED"
     assert the(template, "AWS::Cognito::UserPoolDomain")["Domain"] == "images-example-com"
     outputs = template["Outputs"]

@@ -40,7 +40,7 @@ def routes(template: Template) -> dict[tuple[str, str], dict[str, Any]]:
         return f"{path(properties['ParentId'])}/{properties['PathPart']}"
 
     methods = [method["Properties"] for method in resources(template, METHOD).values()]
-    return {(method["HttpMethod"], path(method["ResourceId"])): method for method in methods}
+    return {(method["HttpMethod"], path(method["ResourceId"]) or "/"): method for method in methods}
 
 
 def image_function(template: Template) -> dict[str, Any]:
@@ -99,6 +99,7 @@ def test_function_gets_every_setting_as_text(synth: Synth) -> None:
         "SDXL_IMAGE_LINK_TTL_SECONDS": "60",
         "SDXL_TIMEOUT_SECONDS": "40",
         "SDXL_CORS_ALLOW_ORIGINS": "https://a.example,https://b.example",
+        "SDXL_CONSOLE": '{"mode":"api_key"}',
         "POWERTOOLS_SERVICE_NAME": "image-api",
         "SDXL_PRICES": '{"primary":{"usd_per_instance_hour":2.03}}',
         "POWERTOOLS_LOG_LEVEL": "INFO",
@@ -236,6 +237,7 @@ def test_missing_layer_is_refused_with_what_to_do(tmp_path: Path) -> None:
 ROUTES = {("ANY", "/v1/{proxy+}")}
 # Browsers send no credential with a preflight request, so OPTIONS is open.
 OPEN_ROUTES = {("ANY", "/openapi.json"), ("ANY", "/health"), ("OPTIONS", "/v1/{proxy+}")}
+PAGE_ROUTES = {("ANY", "/"), ("ANY", "/console/{proxy+}")}
 
 
 def test_routes_and_who_may_call_them(dev: dict[str, Template]) -> None:
@@ -246,7 +248,7 @@ def test_routes_and_who_may_call_them(dev: dict[str, Template]) -> None:
 
     assert found == {
         **dict.fromkeys(ROUTES, ("CUSTOM", True)),
-        **dict.fromkeys(OPEN_ROUTES, ("NONE", False)),
+        **dict.fromkeys(OPEN_ROUTES | PAGE_ROUTES, ("NONE", False)),
     }
 
 
@@ -264,14 +266,30 @@ def test_every_method_is_passed_on_to_the_function_as_it_is(dev: dict[str, Templ
 
 def test_every_documented_route_reaches_the_function(dev: dict[str, Template]) -> None:
     document = json.loads((ROOT / "lambda" / "image_api" / "openapi.json").read_text())
-    by_name = {path for _, path in routes(dev["Api"])} - {"/v1/{proxy+}"}
+    by_name = {path for _, path in routes(dev["Api"])} - {"/v1/{proxy+}", "/console/{proxy+}"}
+    below = ("/v1/", "/console/")
 
     assert len(document["paths"]) > 10
-    assert [path for path in document["paths"] if path not in by_name and not path.startswith("/v1/")] == []
+    assert [path for path in document["paths"] if path not in by_name and not path.startswith(below)] == []
 
 
-def test_api_stack_stays_small(dev: dict[str, Template]) -> None:
-    assert len(dev["Api"]["Resources"]) <= 45
+def test_api_stack_stays_small(dev: dict[str, Template], synth: Synth) -> None:
+    without_page = synth(console={"enabled": False})["Api"]["Resources"]
+
+    assert len(without_page) <= 45
+    # The page: two resources, and the methods of its files and of the root.
+    assert len(dev["Api"]["Resources"]) - len(without_page) == 4
+
+
+def test_without_the_page_neither_gateway_nor_function_know_it(synth: Synth) -> None:
+    template = synth(console={"enabled": False})["Api"]
+
+    assert not [path for _, path in routes(template) if path == "/" or path.startswith("/console")]
+    assert "SDXL_CONSOLE" not in image_function(template)["Environment"]["Variables"]
+
+
+def test_function_is_told_how_visitors_of_the_page_identify_themselves(dev: dict[str, Template]) -> None:
+    assert image_function(dev["Api"])["Environment"]["Variables"]["SDXL_CONSOLE"] == '{"mode":"api_key"}'
 
 
 def test_api_is_regional_and_takes_and_sends_images_as_bytes(dev: dict[str, Template]) -> None:
@@ -396,8 +414,9 @@ def test_stage_logs_traces_and_throttles_the_open_route(dev: dict[str, Template]
     }
     # API Gateway refuses ANY in a method setting.
     verbs = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
+    open_paths = ("/~1health", "/~1openapi.json", "/", "/~1console~1{proxy+}")
     assert limits == {
-        **{(path, verb): (5, 10) for path in ("/~1health", "/~1openapi.json") for verb in verbs},
+        **{(path, verb): (5, 10) for path in open_paths for verb in verbs},
         ("/~1v1~1{proxy+}", "OPTIONS"): (50, 100),
     }
     depends_on = template["Resources"][logical_id(template, "AWS::ApiGateway::Stage")]["DependsOn"]

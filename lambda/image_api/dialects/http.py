@@ -12,6 +12,7 @@ from image_api.errors import InvalidRequestError, NotAcceptableError, Unsupporte
 JSON = "application/json"
 PNG = "image/png"
 FORM = "multipart/form-data"
+HTML = "text/html"
 
 
 class HttpRequest(msgspec.Struct, frozen=True):

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from image_api.dialects import openai_images, service, stability_v1
+from image_api.dialects import console, openai_images, service, stability_v1
 from image_api.dialects.route import ImagesRoute, PlainRoute
 from image_api.errors import UnknownRouteError
 
-ROUTES: tuple[ImagesRoute | PlainRoute, ...] = (*stability_v1.ROUTES, *openai_images.ROUTES, *service.ROUTES)
+ROUTES: tuple[ImagesRoute | PlainRoute, ...] = (
+    *stability_v1.ROUTES,
+    *openai_images.ROUTES,
+    *service.ROUTES,
+    *console.ROUTES,
+)
 
 
 class FoundPath(NamedTuple):
@@ -31,7 +36,7 @@ def find_path(path: str) -> FoundPath:
     Raises:
         UnknownRouteError: nothing is there.
     """
-    path = path.rstrip("/")
+    path = path.rstrip("/") or "/"
     if found := _PLAIN_PATHS.get(path):
         return FoundPath(found, {})
     for routes in _WITH_PARAMETERS:

@@ -4,8 +4,8 @@
 and styles with a line that explains each, every parameter with its bounds, its recommended range and its default, which
 of them are advanced, and what the deployed model can do.
 
-`GET /openapi.json` serves the committed document (`tools/openapi_document.py` makes it from the routes) with two things
-put in that only a request and its deployment know: the address, and the names of the team's styles.
+`GET /openapi.json` serves the committed document (`tools/openapi_document.py` makes it from the routes) with what only
+a request and its deployment know: the address, the names of the team's styles, and whether there is a creators' page.
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from image_api.bodies import BODIES
+from image_api.dialects import console
 from image_api.dialects.http import JSON, HttpReply, HttpRequest, json_reply
 from image_api.dialects.route import Convention, Deployment, PlainRoute
 from image_api.dialects.stability_v1 import StabilityErrorBody, error_body, error_reply
 from image_api.endpoint_health import NOT_READY_SECONDS, SERVING_STATUSES
+from image_api.engines import ENGINE_ID
 from image_api.errors import ModelNotReadyError
 from image_api.json_schema import JsonSchema, schema_of
 from image_api.presets import (
@@ -32,7 +34,17 @@ from image_api.presets import (
     SIZE_PRESETS,
     TRAINED_SIZES,
 )
-from image_api.request import DEFAULT_SAMPLER, OPERATIONS, STYLE_PRESETS, Operation
+from image_api.request import (
+    DEFAULT_SAMPLER,
+    MAX_IMAGE_BYTES,
+    MAX_PIXELS,
+    MAX_PROMPT_CHARACTERS,
+    MIN_SIDE,
+    OPERATIONS,
+    SIZE_STEP,
+    STYLE_PRESETS,
+    Operation,
+)
 from image_api.styles import BUILT_IN_STYLES
 
 DOCUMENT_PATH = "/openapi.json"
@@ -40,6 +52,12 @@ DOCUMENT_FILE = Path(__file__).resolve().parents[1] / "openapi.json"
 _STYLE_FIELD = "style_preset"
 # What a schema says of a parameter that a user interface shows.
 _BOUNDS = ("type", "minimum", "maximum", "multipleOf", "minLength", "maxLength", "minItems", "maxItems", "default")
+
+_UNSUPPORTED: dict[Operation, str] = {
+    "text-to-image": "The model that is deployed here cannot draw from words alone.",
+    "image-to-image": "The model that is deployed here cannot start from an image.",
+    "masking": "The model that is deployed here cannot repaint a part of an image.",
+}
 
 _Side = Annotated[int, Meta(ge=1)]
 _Number = int | float | UnsetType
@@ -89,6 +107,7 @@ class StyleBody(msgspec.Struct):
     """A style, and whose it is."""
 
     name: str
+    label: str
     description: str
     origin: Literal["built-in", "team"]
 
@@ -124,11 +143,32 @@ class ParameterBody(
     recommended_maximum: _Number = UNSET
 
 
+class UnsupportedOperationBody(msgspec.Struct):
+    """What the deployed model cannot do, in a sentence for those who would like to."""
+
+    operation: Operation
+    reason: str
+
+
+class LimitsBody(msgspec.Struct):
+    """Limits that are none of a single parameter."""
+
+    prompt_characters: Annotated[_Side, Meta(description="Characters of one prompt.")]
+    pixels: Annotated[_Side, Meta(description="Width times height, of images and of init images.")]
+    side_minimum_pixels: Annotated[_Side, Meta(description="The shortest side.")]
+    side_multiple_pixels: Annotated[_Side, Meta(description="What every side is a multiple of.")]
+    image_bytes: Annotated[_Side, Meta(description="Init image and mask together, as files.")]
+    answer_seconds: Annotated[_Side, Meta(description="Seconds after which a request is answered with 504.")]
+
+
 class PresetsBody(msgspec.Struct):
     """What a user interface can be built from."""
 
     model_source: str
+    engine_id: Annotated[str, Meta(description="The engine for the paths of the generation routes.")]
     operations: Annotated[list[Operation], Meta(min_length=1)]
+    unsupported_operations: list[UnsupportedOperationBody]
+    limits: LimitsBody
     sizes: list[SizePresetBody]
     trained_sizes: list[Annotated[str, Meta(pattern="^[0-9]+x[0-9]+$")]]
     samplers: list[SamplerBody]
@@ -171,16 +211,21 @@ def document_reply(http: HttpRequest, deployment: Deployment) -> HttpReply:
         status=200,
         content_type=JSON,
         body=served_text(
-            http.url.removesuffix(DOCUMENT_PATH), tuple(style.name for style in deployment.settings.styles)
+            http.url.removesuffix(DOCUMENT_PATH),
+            tuple(style.name for style in deployment.settings.styles),
+            has_console=deployment.settings.console is not None,
         ),
         headers={"Cache-Control": "public, max-age=300"},
     )
 
 
 @lru_cache(maxsize=4)
-def served_text(base_url: str, style_names: tuple[str, ...]) -> str:
+def served_text(base_url: str, style_names: tuple[str, ...], *, has_console: bool) -> str:
     """The document for an API at `base_url` (empty for an unknown address), with these styles among the others."""
     document: dict[str, Any] = msgspec.json.decode(DOCUMENT_FILE.read_bytes())
+    if not has_console:
+        for path in console.PATHS:
+            del document["paths"][path]
     if base_url:
         document["servers"] = [{"url": base_url}]
     for schema in document["components"]["schemas"].values():
@@ -195,7 +240,21 @@ def presets_reply(_: HttpRequest, deployment: Deployment) -> HttpReply:
     settings, able = deployment.settings, deployment.capabilities
     body = PresetsBody(
         model_source=settings.model_source,
+        engine_id=ENGINE_ID,
         operations=[operation for operation in OPERATIONS if operation in able.operations],
+        unsupported_operations=[
+            UnsupportedOperationBody(operation, _UNSUPPORTED[operation])
+            for operation in OPERATIONS
+            if operation not in able.operations
+        ],
+        limits=LimitsBody(
+            prompt_characters=MAX_PROMPT_CHARACTERS,
+            pixels=MAX_PIXELS,
+            side_minimum_pixels=MIN_SIDE,
+            side_multiple_pixels=SIZE_STEP,
+            image_bytes=MAX_IMAGE_BYTES,
+            answer_seconds=settings.timeout_seconds,
+        ),
         sizes=[
             SizePresetBody(
                 preset.name,
@@ -213,7 +272,7 @@ def presets_reply(_: HttpRequest, deployment: Deployment) -> HttpReply:
             for name, note in SAMPLER_NOTES.items()
         ],
         styles=[
-            StyleBody(style.name, style.description, "built-in" if style.name in STYLE_PRESETS else "team")
+            StyleBody(style.name, style.label, style.description, "built-in" if style.name in STYLE_PRESETS else "team")
             for style in (*BUILT_IN_STYLES, *settings.styles)
         ],
         parameters={

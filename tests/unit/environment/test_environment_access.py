@@ -24,10 +24,13 @@ WRONG = {
         "auth: {mode: iam, callback_urls: ['https://a.example/x']}",
         ["api.auth.callback_urls: unknown setting"],
     ),
-    "sign-in without a way back": ("auth: {mode: cognito}", ["api.auth.callback_urls: missing"]),
-    "sign-in with no address": (
-        "auth: {mode: cognito, callback_urls: []}",
-        ["api.auth.callback_urls", "a list of 1 to 100 entries"],
+    "sign-in without a way back": (
+        "auth: {mode: cognito}}\nconsole: {enabled: false",
+        ["api.auth.callback_urls", "nowhere to sign in from", "remove console.enabled"],
+    ),
+    "page with AWS identities": (
+        "auth: {mode: iam}}\nconsole: {enabled: true",
+        ["console.enabled", "a page cannot sign requests", "api_key or cognito"],
     ),
     "way back without TLS": (
         "auth: {mode: cognito, callback_urls: ['http://a.example/x']}",
@@ -147,3 +150,22 @@ def test_examples_of_every_kind_of_access_load() -> None:
     found = load_environments(Path(__file__).resolve().parents[2] / "environments")
 
     assert {environment.name for environment in found} >= {"cognito", "domain", "iam", "private", "waf"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "has_console"),
+    [
+        ("", True),
+        ("api: {auth: {mode: cognito}}\n", True),
+        ("api: {auth: {mode: iam}}\n", False),
+        ("console: {enabled: false}\n", False),
+        ("console: {enabled: true}\n", True),
+    ],
+)
+def test_page_is_there_unless_it_is_turned_off_or_nobody_could_use_it(
+    tmp_path: Path, settings: str, has_console: bool
+) -> None:
+    path = tmp_path / "dev.yaml"
+    path.write_text(BASE + settings)
+
+    assert load_environment(path).has_console is has_console

@@ -21,7 +21,7 @@ from image_api.idempotency import Idempotency
 from image_api.image_store import ImageStore
 from image_api.measurements import Measurements
 from image_api.request import Artifact, GenerationRequest, GenerationResult, TextPrompt
-from image_api.settings import Settings
+from image_api.settings import ConsoleSettings, Settings
 from image_api_fake_records import FakeRecords
 
 ENGINE_PATH = "/v1/generation/stable-diffusion-xl-1024-v1-0/text-to-image"
@@ -268,6 +268,7 @@ class ApplicationUnderTest:
             "image_link_ttl_seconds": 3600,
             "timeout_seconds": 29,
             "cors_allow_origins": (),
+            "console": ConsoleSettings(mode="api_key"),
         }
         self.settings = settings = Settings(**(fields | changes))
         self.published: list[dict[str, Any]] = []

@@ -97,7 +97,7 @@ def test_unknown_engine_names_the_known_ones(api: ApplicationUnderTest, runtime:
     assert runtime.calls == []
 
 
-@pytest.mark.parametrize("path", ["/", "/v1", "/v1/generation", "/v2beta/stable-image", f"{ENGINE_PATH}/x", "/\ud800"])
+@pytest.mark.parametrize("path", ["/v1", "/v1/generation", "/v2beta/stable-image", f"{ENGINE_PATH}/x", "/\ud800"])
 def test_unknown_path_is_not_found(api: ApplicationUnderTest, path: str) -> None:
     reply = api.get(path)
 

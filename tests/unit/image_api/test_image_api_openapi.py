@@ -46,10 +46,10 @@ def test_every_schema_is_sound_and_used() -> None:
         assert f'"#/components/schemas/{name}"' in text
 
 
-def test_only_health_and_the_document_need_no_key() -> None:
+def test_only_health_the_document_and_the_page_need_no_key() -> None:
     assert _DOCUMENT["security"] == [{"bearer": []}, {"apiKey": []}]
     free = [path for path, item in _DOCUMENT["paths"].items() for one in item.values() if "security" in one]
-    assert sorted(free) == ["/health", "/openapi.json"]
+    assert sorted(free) == ["/", "/console/access.json", "/console/{file}", "/health", "/openapi.json"]
 
 
 def _examples() -> list[tuple[str, str]]:
@@ -76,7 +76,16 @@ def test_example_is_by_its_schema_and_is_answered_by_its_schema(
     assert _problems(operation["responses"]["200"]["content"]["application/json"]["schema"], reply.json) == []
 
 
-@pytest.mark.parametrize("path", [path for path, item in _DOCUMENT["paths"].items() if "get" in item])
+def _json_paths() -> list[str]:
+    """Paths of which GET answers with JSON: all but the page's files."""
+    return [
+        path
+        for path, item in _DOCUMENT["paths"].items()
+        if "application/json" in item.get("get", {}).get("responses", {}).get("200", {}).get("content", {})
+    ]
+
+
+@pytest.mark.parametrize("path", _json_paths())
 def test_get_is_answered_by_its_schema(api: ApplicationUnderTest, path: str) -> None:
     reply = api.get(re.sub(r"\{model\}", "sdxl", path))
 
@@ -143,7 +152,7 @@ def test_document_without_an_address_is_the_committed_one(api: ApplicationUnderT
 
 
 def test_served_document_names_the_teams_styles() -> None:
-    schemas = json.loads(served_text("", ("house-style", "anime")))["components"]["schemas"]
+    schemas = json.loads(served_text("", ("house-style", "anime"), has_console=True))["components"]["schemas"]
 
     usual = _SCHEMAS["TextToImage"]["properties"]["style_preset"]["enum"]
     for name in ("TextToImage", "ImageToImage", "ImageToImageForm", "Masking", "MaskingForm"):

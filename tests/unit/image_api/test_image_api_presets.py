@@ -83,7 +83,8 @@ def test_every_style_works_and_is_described(make_api: Make, source: str) -> None
     styles = presets(api)["styles"]
 
     assert len(styles) == 18
-    assert styles[-1] == {"name": "house", "description": "Our own", "origin": "team"}
+    assert styles[-1] == {"name": "house", "label": "House", "description": "Our own", "origin": "team"}
+    assert [style["label"] for style in styles[:3]] == ["3D model", "Analog film", "Anime"]
     assert {style["origin"] for style in styles[:-1]} == {"built-in"}
     for style in styles:
         assert style["description"]
@@ -115,6 +116,27 @@ def test_parameters_have_bounds_defaults_and_recommendations(api: ApplicationUnd
         assert parameter.get("minimum", 0) <= low < parameter.get("maximum", low + 1)
 
 
+def test_limits_are_those_that_requests_are_checked_with(api: ApplicationUnderTest) -> None:
+    limits = presets(api)["limits"]
+
+    assert limits == {
+        "prompt_characters": 2000,
+        "pixels": 1024 * 1024,
+        "side_minimum_pixels": 128,
+        "side_multiple_pixels": 64,
+        "image_bytes": 4_500_000,
+        "answer_seconds": 29,
+    }
+    assert api.generate(text_prompts=[{"text": "x" * limits["prompt_characters"]}]).status == 200
+    assert api.generate(text_prompts=[{"text": "x" * (limits["prompt_characters"] + 1)}]).status == 400
+    # What an image of the largest size takes in base64 leaves room for every other field.
+    assert limits["image_bytes"] * 4 // 3 < 6_291_456 - 10 * 4 * limits["prompt_characters"]
+
+
+def test_the_engine_is_one_that_paths_can_name(api: ApplicationUnderTest) -> None:
+    assert [engine["id"] for engine in api.get("/v1/engines/list").json] == [presets(api)["engine_id"]]
+
+
 def test_what_creators_seldom_need_is_advanced(api: ApplicationUnderTest) -> None:
     parameters = presets(api)["parameters"]
 
@@ -141,6 +163,9 @@ def test_what_the_deployed_source_cannot_do_is_said(
     found = presets(make_api(**settings))
 
     assert found["operations"] == operations
+    lacking = {one["operation"]: one["reason"] for one in found["unsupported_operations"]}
+    assert lacking.keys() == {"text-to-image", "image-to-image", "masking"} - set(operations)
+    assert all(reason.startswith("The model that is deployed here cannot ") for reason in lacking.values())
     assert {name for name, parameter in found["parameters"].items() if not parameter["supported"]} == unsupported
 
 

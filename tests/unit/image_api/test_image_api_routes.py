@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 
 import pytest
+from image_api.dialects.console import FOLDER
 from image_api.dialects.http import FORM, JSON
 from image_api.dialects.route import ImagesRoute, PlainRoute
 from image_api.dialects.routes import ROUTES, find_path
@@ -17,6 +18,12 @@ from image_api_forms import form, picture, post_http
 
 Make = Callable[..., ApplicationUnderTest]
 Route = ImagesRoute | PlainRoute
+# The page's files are named by their content: any of them will do.
+PARAMETERS = {
+    "{engine_id}": "stable-diffusion-xl-1024-v1-0",
+    "{model}": "sdxl",
+    "{file}": next(path.name for path in FOLDER.iterdir() if path.suffix == ".js"),
+}
 METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 EVERY_ROUTE = pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.operation_id)
 EVERY_PATH = pytest.mark.parametrize("path", dict.fromkeys(route.path for route in ROUTES))
@@ -24,7 +31,9 @@ EVERY_PATH = pytest.mark.parametrize("path", dict.fromkeys(route.path for route 
 
 def real_path(path: str) -> str:
     """A path with its parameters filled in."""
-    return path.replace("{engine_id}", "stable-diffusion-xl-1024-v1-0").replace("{model}", "sdxl")
+    for parameter, value in PARAMETERS.items():
+        path = path.replace(parameter, value)
+    return path
 
 
 def methods_at(path: str) -> list[str]:
@@ -150,7 +159,9 @@ def test_slash_at_the_end_makes_no_difference() -> None:
     assert find_path("/v1/models/") == find_path("/v1/models")
 
 
-@pytest.mark.parametrize("path", ["", "/", "//", "/v1/generation/{engine_id}", "/v1/models/a/b", "/V1/models"])
+@pytest.mark.parametrize(
+    "path", ["/v1", "/console", "/console/a/b", "/v1/generation/{engine_id}", "/v1/models/a/b", "/V1/models"]
+)
 def test_path_of_no_route_is_not_found(path: str) -> None:
     with pytest.raises(UnknownRouteError):
         find_path(path)

@@ -97,15 +97,16 @@ def test_checkov_is_locked_in_the_version_that_pyproject_names():
 
 def test_every_group_is_locked_somewhere():
     in_dev = {entry["include-group"] for entry in GROUPS["dev"] if isinstance(entry, dict)}
-    assert set(GROUPS) - in_dev == {"dev", "catalog", "checkov"}
+    assert set(GROUPS) - in_dev == {"dev", "browser", "catalog", "checkov"}
 
 
-def test_the_npm_lock_file_is_of_package_json():
-    wanted = json.loads((ROOT / "package.json").read_text())
-    locked = json.loads((ROOT / "package-lock.json").read_text())["packages"]
-    for kind in ("devDependencies", "optionalDependencies"):
-        assert locked[""][kind] == wanted[kind]
-        for name, version in wanted[kind].items():
+@pytest.mark.parametrize("folder", [ROOT, ROOT / "console"], ids=["cdk", "console"])
+def test_the_npm_lock_file_is_of_package_json(folder):
+    wanted = json.loads((folder / "package.json").read_text())
+    locked = json.loads((folder / "package-lock.json").read_text())["packages"]
+    for kind in ("dependencies", "devDependencies", "optionalDependencies"):
+        assert locked[""].get(kind) == wanted.get(kind)
+        for name, version in wanted.get(kind, {}).items():
             assert locked[f"node_modules/{name}"]["version"] == version
             assert locked[f"node_modules/{name}"]["integrity"].startswith("sha512-")
 
@@ -114,10 +115,12 @@ def test_the_npm_lock_file_is_of_package_json():
     "lock",
     [
         "requirements.txt",
+        "requirements/browser.txt",
         "requirements/catalog.txt",
         "requirements/checkov.txt",
         "lambda/requirements.txt",
         "package-lock.json",
+        "console/package-lock.json",
     ],
 )
 def test_lock_files_name_no_address_but_hashes(lock):

@@ -23,7 +23,7 @@ STATE = {
 }
 RUNNING = emulator.Emulator(**STATE)
 API = SimpleNamespace(auth=SimpleNamespace(mode="api_key"))
-DEV = SimpleNamespace(name="dev", account="111111111111", region="us-east-1", api=API)
+DEV = SimpleNamespace(name="dev", account="111111111111", region="us-east-1", api=API, has_console=True)
 DEPLOYMENT = Deployment(kind="local", api_url="http://127.0.0.1:4580", api_key="it's", environment="dev")
 
 
@@ -192,6 +192,7 @@ def test_up_ends_with_a_summary_that_can_be_pasted(monkeypatch):
     done = CliRunner().invoke(app, ["local", "up"], env={"COLUMNS": "40"})
     assert done.exit_code == 0
     assert up.curl_line(DEPLOYMENT) in done.stdout
+    assert f"{DEPLOYMENT.api_url}/#key={DEPLOYMENT.api_key}" in done.stdout
     assert "make down" in done.stdout
 
 
