@@ -11,7 +11,11 @@ import gc
 gc.disable()
 
 import sys  # noqa: E402
+from importlib.util import find_spec  # noqa: E402
 from pathlib import Path  # noqa: E402
+
+if find_spec("aws_cdk") is None:
+    sys.exit(f"error: {sys.executable} has no aws-cdk-lib. Run `make setup`, then use .venv/bin/python.")
 
 import aws_cdk as cdk  # noqa: E402
 

@@ -12,7 +12,7 @@ import typer
 from sdxl.console import print_result, print_table, say
 from sdxl.deployment.aws import load_named_environment
 from sdxl.deployment.choose import DEFAULT_ENVIRONMENT
-from sdxl.deployment.record import read_local_deployment
+from sdxl.deployment.record import read_local_deployment, read_local_target
 from sdxl.errors import NotDeployedError
 from sdxl.local import cdk, emulator
 from sdxl.local import permissions as seen
@@ -62,19 +62,22 @@ def down() -> None:
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Tell what runs on this machine. Exit code 0 if a deployment does, 5 if not."""
+    """Report what runs on this machine. Exit code 0 if a deployment does, 5 if not."""
     running = emulator.find_running()
     deployment = read_local_deployment() if running else None
+    target = read_local_target() if running else None
+    place = {"account": target.account, "region": target.region} if target else {}
     if as_json:
         state = {
             "emulator": {"pid": running.pid, "aws_endpoint_url": running.aws_endpoint_url} if running else None,
-            "deployment": {"environment": deployment.environment, "api_url": deployment.api_url}
+            "deployment": {"environment": deployment.environment, "api_url": deployment.api_url, **place}
             if deployment
             else None,
         }
         print_result(json.dumps(state, indent=2))
     elif running and deployment:
-        print_result(f"{deployment.describe()} (emulator: process {running.pid})")
+        where = f"{target.place()}; " if target else ""
+        print_result(f"{deployment.describe()} ({where}emulator: process {running.pid})")
     if running is None:
         raise NotDeployedError("Nothing runs on this machine. `make up` starts it.")
     if deployment is None:

@@ -11,6 +11,30 @@ from sdxl.errors import NotDeployedError
 from sdxl.project import LOCAL
 
 DEPLOYMENT_FILE = LOCAL / "deployment.json"
+# Written before the first deployment to an emulator, because a deployment that was cut off has no DEPLOYMENT_FILE.
+TARGET_FILE = LOCAL / "up.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalTarget:
+    """What the emulator on this machine is for: one environment, with the account and region that its file had then."""
+
+    environment: str
+    account: str
+    region: str
+
+    def place(self) -> str:
+        """Return the account and region as a phrase."""
+        return f"account {self.account}, {self.region}"
+
+
+def read_local_target(path: Path = TARGET_FILE) -> LocalTarget | None:
+    """Return what the emulator was started for, or None where nothing says so."""
+    try:
+        content = json.loads(path.read_text())
+        return LocalTarget(**{name: str(content[name]) for name in ("environment", "account", "region")})
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from sdxl.deployment.cdk import Show, run, silent
 from sdxl.local.emulator import Emulator, aws_environment
-from sdxl.project import LOCAL, child_environment
+from sdxl.project import LOCAL, local_environment
 from stacks.environment import Environment
 
 LOG_FILE = LOCAL / "deploy.log"
@@ -18,14 +18,8 @@ def cli_environment(
     emulator: Emulator, environment: Environment, inherited: Mapping[str, str] = os.environ
 ) -> dict[str, str]:
     """Return the variables for the CLI and boto3: the emulator's address and keys, and no one else's."""
-    kept = {
-        name: value
-        for name, value in child_environment(inherited).items()
-        # Proxies are for the world outside; everything here is on this machine.
-        if not name.startswith(("AWS_", "CDK_")) and name.lower() not in {"http_proxy", "https_proxy", "all_proxy"}
-    }
     return {
-        **kept,
+        **local_environment(inherited),
         # Keeps the CLI's memory of accounts, notices and telemetry out of the home folder.
         "CDK_HOME": str(LOCAL / "cdk-home"),
         # The template validator costs 2-3 s, and the tests run it.
