@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from sdxl.commands import completion
 from sdxl.console import print_result, print_table, say
 from sdxl.deployment.aws import load_named_environment
 from sdxl.deployment.choose import DEFAULT_ENVIRONMENT
@@ -28,7 +29,12 @@ app = typer.Typer(
 @app.command()
 def up(
     env: Annotated[
-        str, typer.Option("--env", help="Environment to deploy, a file in environments/.")
+        str,
+        typer.Option(
+            "--env",
+            help="Environment to deploy, a file in environments/.",
+            autocompletion=completion.environments,
+        ),
     ] = DEFAULT_ENVIRONMENT,
 ) -> None:
     """Start the emulator, deploy an environment to it with the CDK CLI, and generate a first image.

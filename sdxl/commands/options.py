@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from sdxl.commands import completion
 from sdxl.deployment.choose import Target
 
 PANEL = "Where to"
@@ -17,6 +18,7 @@ Environment = Annotated[
         help="Environment, a file in environments/. Default: the one on this machine, otherwise dev.",
         show_default=False,
         rich_help_panel=PANEL,
+        autocompletion=completion.environments,
     ),
 ]
 Local = Annotated[
