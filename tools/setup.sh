@@ -45,7 +45,7 @@ find_python() {
 }
 
 # A virtual environment has the path of its folder in it: after a move, and in a copy, it is another folder's.
-belongs_here() { [ "$(cat .venv/made-in 2>/dev/null)" = "$(pwd -P)" ]; }
+belongs_here() { grep '^command = ' .venv/pyvenv.cfg 2>/dev/null | grep -qF " $(pwd -P)/.venv"; }
 
 set_up_python() {
   if ! was_cut_off python && [ -x .venv/bin/uv ] && is_new_enough .venv/bin/python && belongs_here &&
@@ -71,7 +71,6 @@ set_up_python() {
   sync_packages .venv requirements.txt
   # After the packages: the line above removes this project too.
   .venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps --editable .
-  pwd -P >.venv/made-in
   mark_done python requirements.txt pyproject.toml .venv/pyvenv.cfg
   finish python
 }

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import shlex
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from sdxl.commands import completion
-from sdxl.console import print_result, print_table, say
+from sdxl.console import print_result, print_table, print_wrapped, results, say
 from sdxl.deployment.aws import load_named_environment
 from sdxl.deployment.choose import DEFAULT_ENVIRONMENT
 from sdxl.deployment.record import read_local_deployment, read_local_target
@@ -50,7 +52,7 @@ def up(
         f"  API key   {deployment.api_key}",
         f"  Image     {image}  (drawn by the emulator's stand-in, not by a model)",
         '  Next      .venv/bin/sdxl generate "a red fox in snow"',
-        f"  curl      {deployment_on_this_machine.curl_line(deployment)}",
+        f"  curl      {deployment.curl_line()}",
         f"  Logs      {_shown(emulator.LOG_FILE)}, {_shown(cdk.LOG_FILE)}",
         "  Stop      make down",
     ]
@@ -92,6 +94,28 @@ def status(
         )
 
 
+@app.command("env")
+def local_env(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object: name and value.")] = False,
+) -> None:
+    """Print variables that point `aws`, `npx cdk` and boto3 at the emulator, for the environment that runs in it.
+
+    eval "$(sdxl local env)"
+    """
+    running, target = emulator.find_running(), read_local_target()
+    if running is None or target is None:
+        raise NotDeployedError("Nothing runs on this machine. `make up` starts it.")
+    variables = cdk.shell_variables(running, target)
+    if as_json:
+        print_result(json.dumps(variables, indent=2))
+        return
+    for name in cdk.OTHER_CREDENTIALS:
+        print_result(f"unset {name}")
+    for name, value in variables.items():
+        print_result(f"export {name}={shlex.quote(value)}")
+    say(f"These point at {target.environment} in the emulator on this machine, {target.place()}, not at AWS.")
+
+
 @app.command()
 def logs(
     lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many of the last lines.")] = 50,
@@ -115,10 +139,14 @@ def logs(
 @app.command()
 def permissions(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, with every resource.")] = False,
+    every_row: Annotated[
+        bool, typer.Option("--all", help="Show a line for each grant on a terminal too, as in a pipe.")
+    ] = False,
 ) -> None:
     """Show what the functions' roles used, were refused, and hold without ever using it.
 
-    What counts is what was called since the emulator started. Exit code 1 if anything was refused.
+    What counts is what was called since the emulator started. Exit code 1 if anything was refused. A terminal gets a
+    line for each role, each refusal, and the actions that nothing used.
     """
     running = emulator.find_running()
     if running is None:
@@ -126,10 +154,26 @@ def permissions(
     roles = seen.read(running)
     if as_json:
         print_result(json.dumps({"roles": roles}, indent=2))
-    else:
+    elif every_row or not results().is_terminal:
         print_table(seen.HEAD, list(seen.rows(roles)))
+    else:
+        _summarize(roles)
     if any(role["denied"] for role in roles):
         raise typer.Exit(1)
+
+
+def _summarize(roles: Sequence[dict[str, Any]]) -> None:
+    for name, used, unused, refused in seen.summary(roles):
+        print_wrapped(f"{name}: {used} actions used, {unused} unused, {refused} calls refused")
+    refused = [row for row in seen.rows(roles) if row[1] in ("refused", "unreadable")]
+    if refused:
+        print_result("")
+        print_table(seen.HEAD, refused)
+    print_result("")
+    print_result("Held and not used since the emulator started:")
+    for name, actions in seen.unused_actions(roles).items():
+        print_wrapped(f"{name}: {', '.join(actions)}", indent="  ")
+    say("Each grant with its resource and statement: --all.")
 
 
 def _shown(path: Path) -> str:

@@ -36,9 +36,9 @@ ApiKey = Annotated[
     ),
 ]
 
-_PLACES: dict[bool | None, Literal["local", "aws"] | None] = {True: "local", False: "aws", None: None}
+PLACES: dict[bool | None, Literal["local", "aws"] | None] = {True: "local", False: "aws", None: None}
 
 
 def target(environment: str | None, local: bool | None, url: str | None, api_key: str | None) -> Target:
     """Return what these options say together."""
-    return Target(environment=environment, place=_PLACES[local], url=url, api_key=api_key)
+    return Target(environment=environment, place=PLACES[local], url=url, api_key=api_key)

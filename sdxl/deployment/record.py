@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from sdxl.client import ENGINE_ID
 from sdxl.errors import NotDeployedError
 from sdxl.project import LOCAL
 
@@ -59,6 +61,14 @@ class Deployment:
     def to_json(self) -> dict[str, Any]:
         """Return what the local deployment file holds."""
         return {"api_url": self.api_url, "api_key": self.api_key, "environment": self.environment}
+
+    def curl_line(self) -> str:
+        """Return a line for a shell that generates an image through this API. It has the API key in it."""
+        url = f"{self.api_url}/v1/generation/{ENGINE_ID}/text-to-image"
+        words = ["curl", "-sS", "--fail-with-body", "-L", url, "-H", f"x-api-key: {self.api_key}"]
+        words += ["-H", "content-type: application/json", "-H", "accept: image/png"]
+        words += ["-d", '{"text_prompts": [{"text": "a red fox in snow"}]}', "-o", "fox.png"]
+        return shlex.join(words)
 
 
 def read_local_deployment(path: Path = DEPLOYMENT_FILE) -> Deployment | None:

@@ -5,13 +5,26 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
+from sdxl.deployment.aws import ENDPOINT_VARIABLE
 from sdxl.deployment.cdk import Show, run, silent
+from sdxl.deployment.record import LocalTarget
 from sdxl.local.emulator import Emulator, aws_environment
 from sdxl.project import LOCAL, local_environment
 from stacks.environment import Environment
 
 LOG_FILE = LOCAL / "deploy.log"
 OUTPUT = LOCAL / "cdk.out"
+# They would come before the emulator's dummy keys, and reach AWS.
+OTHER_CREDENTIALS = (
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_SESSION_TOKEN",
+    "AWS_SECURITY_TOKEN",
+    "AWS_ROLE_ARN",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+)
 
 
 def cli_environment(
@@ -30,6 +43,18 @@ def cli_environment(
             # boto3 takes an empty variable for a value
             if value
         },
+    }
+
+
+def shell_variables(emulator: Emulator, target: LocalTarget) -> dict[str, str]:
+    """Return the variables that point `aws`, `npx cdk`, boto3 and this project's commands at the emulator."""
+    return {
+        **aws_environment(emulator, target.account, target.region),
+        ENDPOINT_VARIABLE: emulator.gateway_url,
+        "CDK_HOME": str(LOCAL / "cdk-home"),
+        # A proxy of the shell does not reach this machine.
+        "NO_PROXY": "127.0.0.1,localhost",
+        "no_proxy": "127.0.0.1,localhost",
     }
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shlex
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ import boto3
 from boto3.session import Session
 from botocore.exceptions import ClientError
 
-from sdxl.client import ENGINE_ID, Client
+from sdxl.client import Client
 from sdxl.console import Progress, say
 from sdxl.deployment.aws import find_aws_deployment
 from sdxl.deployment.cdk import Show, check_cli, check_node
@@ -72,15 +71,6 @@ def check_takes_keys(environment: Environment) -> None:
             f"Environment {environment.name!r} has api.auth.mode {mode}; what runs on this machine is called with an "
             "API key. Leave api.auth out of a copy of the file, and start that."
         )
-
-
-def curl_line(deployment: Deployment) -> str:
-    """Return a line for a shell that generates an image through the deployed API."""
-    url = f"{deployment.api_url}/v1/generation/{ENGINE_ID}/text-to-image"
-    words = ["curl", "-sS", "--fail-with-body", url, "-H", f"x-api-key: {deployment.api_key}"]
-    words += ["-H", "content-type: application/json", "-H", "accept: image/png"]
-    words += ["-d", '{"text_prompts": [{"text": "a red fox in snow"}]}', "-o", "fox.png"]
-    return shlex.join(words)
 
 
 @contextmanager

@@ -104,7 +104,7 @@ esac
 {self.noted("python")}
 case "$*" in
   "-m venv .venv")
-    mkdir -p .venv/bin && cp "$0" .venv/bin/python && echo home >.venv/pyvenv.cfg
+    mkdir -p .venv/bin && cp "$0" .venv/bin/python && echo "command = python -m venv $(pwd -P)/.venv" >.venv/pyvenv.cfg
     if [ -e "{self.calls}.cut" ]; then rm "{self.calls}.cut"; kill -9 $PPID; exit 1; fi
     touch .venv/pip ;;
   "-m pip"*) [ -e .venv/pip ] && printf '#!/bin/sh\\n' >.venv/bin/uv && chmod +x .venv/bin/uv ;;

@@ -253,7 +253,7 @@ def test_a_missing_or_old_node_is_one_clear_error(monkeypatch, found, version, m
 
 
 def test_the_curl_line_survives_a_shell():
-    line = up.curl_line(DEPLOYMENT)
+    line = DEPLOYMENT.curl_line()
     assert "http://127.0.0.1:4580/v1/generation/stable-diffusion-xl-1024-v1-0/text-to-image" in line
     assert "'x-api-key: it'\"'\"'s'" in line
     assert "\n" not in line
@@ -264,7 +264,7 @@ def test_up_ends_with_a_summary_that_can_be_pasted(monkeypatch):
     monkeypatch.setattr(up, "up", lambda environment: (DEPLOYMENT, up.FIRST_IMAGE))
     done = CliRunner().invoke(app, ["local", "up"], env={"COLUMNS": "40"})
     assert done.exit_code == 0
-    assert up.curl_line(DEPLOYMENT) in done.stdout
+    assert DEPLOYMENT.curl_line() in done.stdout
     assert "make down" in done.stdout
 
 
