@@ -88,6 +88,10 @@ COMMANDS = {
             "Wait until a deployment is healthy, generate an image with a fixed seed, and look whether it is one.",
         ),
         LazyCommand(
+            "verify",
+            "Look at a deployed environment for what was never seen on AWS: docs/not-run-on-aws.md names the points.",
+        ),
+        LazyCommand(
             "rollout",
             "Deploy the environments of pipeline.yaml in the order of its rings: preflight, cdk deploy, smoke test.",
         ),

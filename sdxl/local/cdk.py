@@ -58,6 +58,13 @@ def shell_variables(emulator: Emulator, target: LocalTarget) -> dict[str, str]:
     }
 
 
+def point_this_process_at(emulator: Emulator, target: LocalTarget) -> None:
+    """Set this process's environment so that its sessions reach the emulator, and nothing of AWS."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+    os.environ.update(shell_variables(emulator, target))
+
+
 def bootstrap(environment: Environment, variables: Mapping[str, str]) -> None:
     """Make the buckets and roles that the CDK deploys through. `--app ""` keeps it from synthesizing."""
     arguments = ["bootstrap", f"aws://{environment.account}/{environment.region}", "--app", ""]
