@@ -22,11 +22,13 @@ from sdxl.rollout.github import workflow_text
 from stacks.catalog import partition_of
 from stacks.environment import Environment, EnvironmentFileError, load_environments
 from stacks.environment.pipeline import PIPELINE_FILE, SCHEMA_FILE_NAME, Pipeline, schema_text
+from tools.repository import folder_in_repository, repository_root
 
 app = typer.Typer(help="The rollout over several accounts: environments/pipeline.yaml.", no_args_is_help=True)
 app.command("execution-policy")(execution_policy)
 
-WORKFLOW = ROOT / ".github" / "workflows" / "rollout.yaml"
+# GitHub reads workflows at the root of the repository only.
+WORKFLOW = repository_root() / ".github" / "workflows" / "rollout.yaml"
 
 
 @app.command()
@@ -106,7 +108,9 @@ def github(
 ) -> None:
     """Print a workflow of GitHub Actions that rolls out in the same order, without stored AWS keys."""
     pipeline, _ = load_pipeline_of(directory)
-    _print_or_write(workflow_text(pipeline, _named(directory)), WORKFLOW if write else None)
+    _print_or_write(
+        workflow_text(pipeline, _named(directory), folder=folder_in_repository()), WORKFLOW if write else None
+    )
 
 
 @app.command("bootstrap-commands")
