@@ -18,6 +18,8 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
 # Without bytecode every start of the CDK compiles it anew, for three seconds. It goes to ignored folders only.
 unexport PYTHONDONTWRITEBYTECODE
+# Packages of other places would come before those of .venv.
+unexport PYTHONPATH PYTHONHOME
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -11,7 +11,11 @@ import gc
 gc.disable()
 
 import sys  # noqa: E402
+from importlib.util import find_spec  # noqa: E402
 from pathlib import Path  # noqa: E402
+
+if find_spec("aws_cdk") is None:
+    sys.exit(f"error: {sys.executable} has no aws-cdk-lib. Run `make setup`, then use .venv/bin/python.")
 
 import aws_cdk as cdk  # noqa: E402
 
@@ -20,12 +24,18 @@ from stacks.environment import EnvironmentFileError, find_environment, load_envi
 from stacks.pipeline_stack import add_pipeline  # noqa: E402
 from stacks.sdxl_stage import SdxlStage  # noqa: E402
 from tools.build_layer import layer_archive  # noqa: E402
+from tools.repository import folder_in_repository  # noqa: E402
 
 app = cdk.App(analytics_reporting=False)
 layer = Path(app.node.try_get_context("layer_archive") or layer_archive())
 directory = Path(app.node.try_get_context("environments_dir") or Path(__file__).parent / "environments")
 name, pipeline = app.node.try_get_context("environment"), app.node.try_get_context("pipeline")
 try:
+    if pipeline is not None and (folder := folder_in_repository()):
+        sys.exit(
+            f"error: CodePipeline builds at the root of the repository, and the project is in {folder}. Roll out with "
+            "GitHub Actions (`sdxl pipeline github --write`) or `sdxl rollout`, or give the project its own repository."
+        )
     if pipeline is not None:
         add_pipeline(app, pipeline, layer)
     else:

@@ -69,7 +69,9 @@ COMMANDS = {
     for command in (
         LazyCommand("generate", "Generate images from a PROMPT and save them as PNG files.", needs_clone=False),
         LazyCommand("presets", "List the sizes, styles and samplers that a deployment offers.", needs_clone=False),
-        LazyCommand("connect", "Print the link to a deployment's page for creators, with the key.", needs_clone=False),
+        LazyCommand(
+            "connect", "Print a deployment's address and API key, or the link to its page for creators: on stdout only."
+        ),
         LazyCommand(
             "preflight",
             "Check an AWS account before deploying to it: credentials, CDK bootstrap, quotas, model, names, roles.",
@@ -86,6 +88,10 @@ COMMANDS = {
         LazyCommand(
             "smoke-test",
             "Wait until a deployment is healthy, generate an image with a fixed seed, and look whether it is one.",
+        ),
+        LazyCommand(
+            "verify",
+            "Look at a deployed environment for what was never seen on AWS: docs/not-run-on-aws.md names the points.",
         ),
         LazyCommand(
             "rollout",
@@ -117,10 +123,19 @@ class _Commands(TyperGroup):
         for command in COMMANDS.values():
             self.add_command(command.listed())
 
+    def get_params(self, ctx: Any) -> Any:
+        """Return the options that stand before any command, `--help` among them."""
+        return _without_type(super().get_params(ctx))
+
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Return the name, the loaded command and its arguments. Completion comes here too."""
         name, command, rest = super().resolve_command(ctx, args)
-        return name, COMMANDS[name].load() if name else command, rest
+        if not name:
+            return name, command, rest
+        loaded = COMMANDS[name].load()
+        for one in (loaded, *getattr(loaded, "commands", {}).values()):
+            _without_type(one.get_params(ctx))
+        return name, loaded, rest
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -131,6 +146,14 @@ class _Commands(TyperGroup):
         except KeyboardInterrupt as exc:
             say("Interrupted.")
             raise typer.Exit(EXIT_INTERRUPTED) from exc
+
+
+def _without_type(parameters: Any) -> Any:
+    """Leave the type of flags out of the help: nobody writes `--json true`. `--help` is made with its command."""
+    for parameter in parameters:
+        if getattr(parameter, "is_flag", False):
+            parameter.metavar = ""
+    return parameters
 
 
 def _version(wanted: bool) -> None:

@@ -40,6 +40,18 @@ def child_environment(inherited: Mapping[str, str] = os.environ) -> dict[str, st
     return {**kept, "PATH": f"{NODE_PROGRAMS}{os.pathsep}{kept.get('PATH', os.defpath)}"}
 
 
+def local_environment(inherited: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return `child_environment` without what points at AWS, at another CDK account or at a proxy.
+
+    For processes that reach this machine only: a profile that does not exist must not end them.
+    """
+    return {
+        name: value
+        for name, value in child_environment(inherited).items()
+        if not name.startswith(("AWS_", "CDK_")) and name.lower() not in {"http_proxy", "https_proxy", "all_proxy"}
+    }
+
+
 def write_json(path: Path, value: dict[str, Any]) -> None:
     """Write `value` so that a reader sees the old file or the new one, never half; readable by its owner only."""
     path.parent.mkdir(parents=True, exist_ok=True)

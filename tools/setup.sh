@@ -3,6 +3,11 @@
 # Further arguments: `catalog` adds sagemaker-core to .venv; `console` adds what checks the creators' page, and `browser`
 # also Playwright; `checkov`, which pins other versions of the same packages, gets a virtual environment in .local.
 set -eu
+# These variables of a shell or of a machine change what is installed, or where. Those that name a registry stay.
+unset CDPATH NODE_ENV NPM_CONFIG_OMIT npm_config_omit NPM_CONFIG_PRODUCTION npm_config_production
+unset NPM_CONFIG_GLOBAL npm_config_global NPM_CONFIG_PREFIX npm_config_prefix NPM_CONFIG_IGNORE_SCRIPTS npm_config_ignore_scripts
+unset PYTHONPATH PYTHONHOME PYTHONSTARTUP PIP_USER PIP_TARGET PIP_PREFIX PIP_REQUIRE_VIRTUALENV PIP_DRY_RUN
+unset UV_PYTHON UV_TARGET UV_PREFIX UV_SYSTEM_PYTHON UV_CONSTRAINT UV_OVERRIDE UV_EXCLUDE_NEWER UV_DRY_RUN
 cd "$(dirname "$0")/.."
 mkdir -p .local
 
@@ -16,6 +21,11 @@ fail() {
 sum_of() { cat "$@" | cksum; }
 done_before() { name=$1; shift; [ "$(cat ".local/setup-$name.sum" 2>/dev/null)" = "$(sum_of "$@")" ]; }
 mark_done() { name=$1; shift; sum_of "$@" >".local/setup-$name.sum"; }
+
+# A step that a signal or a full disk ended leaves its note: what it had made so far is not used.
+begin() { : >".local/setup-$1.unfinished"; }
+was_cut_off() { [ -e ".local/setup-$1.unfinished" ]; }
+finish() { rm -f ".local/setup-$1.unfinished"; }
 
 is_new_enough() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
 
@@ -34,16 +44,22 @@ find_python() {
   fail "Python 3.11 or later is needed; python3 is $(python3 --version 2>/dev/null || echo missing). Install it, or name another: make setup PYTHON=/path/to/python3.13"
 }
 
+# A virtual environment has the path of its folder in it: after a move, and in a copy, it is another folder's.
+belongs_here() { grep '^command = ' .venv/pyvenv.cfg 2>/dev/null | grep -qF " $(pwd -P)/.venv"; }
+
 set_up_python() {
-  if [ -x .venv/bin/uv ] && is_new_enough .venv/bin/python && done_before python requirements.txt pyproject.toml .venv/pyvenv.cfg; then
+  if ! was_cut_off python && [ -x .venv/bin/uv ] && is_new_enough .venv/bin/python && belongs_here &&
+    done_before python requirements.txt pyproject.toml .venv/pyvenv.cfg; then
     return
   fi
-  if ! is_new_enough .venv/bin/python; then
+  if was_cut_off python || ! is_new_enough .venv/bin/python || ! belongs_here; then
     python=$(find_python) || exit 1
+    begin python
     echo "Creating .venv with $("$python" --version)"
     rm -rf .venv
     "$python" -m venv .venv || fail "$python cannot make virtual environments. On Debian and Ubuntu, install python3-venv."
   fi
+  begin python
   if ! [ -x .venv/bin/uv ]; then
     echo "Installing uv, the installer"
     awk '/^[^ ]/ { wanted = /^uv==/ } wanted' requirements.txt >.local/uv.txt
@@ -56,13 +72,12 @@ set_up_python() {
   # After the packages: the line above removes this project too.
   .venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps --editable .
   mark_done python requirements.txt pyproject.toml .venv/pyvenv.cfg
+  finish python
 }
 
-# sync_packages VENV LOCK: uv's progress bars where a person is looking, its list of packages nowhere.
+# sync_packages VENV LOCK: quiet, because uv without --quiet lists every package.
 sync_packages() {
-  quiet=--quiet
-  if [ -t 2 ]; then quiet=; fi
-  .venv/bin/uv pip sync $quiet --python "$1/bin/python" --require-hashes "$2"
+  .venv/bin/uv pip sync --quiet --python "$1/bin/python" --require-hashes "$2"
 }
 
 set_up_catalog() {
@@ -108,7 +123,8 @@ set_up_cdk() {
     return
   fi
   echo "Installing the CDK CLI and Node.js of package-lock.json"
-  npm ci --silent --no-progress || npm ci --no-progress
+  # The CDK CLI is a development dependency, and Node.js an optional one: a user's .npmrc may leave out both.
+  npm ci --include=dev --include=optional --silent --no-progress || npm ci --include=dev --include=optional --no-progress
   check_pinned_node
   mark_done cdk package-lock.json
 }

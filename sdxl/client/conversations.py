@@ -202,5 +202,8 @@ class Conversations:
         if isinstance(outcome, httpx2.UnsupportedProtocol | httpx2.InvalidURL):
             return InvalidRequestError(f"{call.url!r} is not an address that can be called: {reason}")
         if isinstance(outcome, httpx2.TimeoutException):
-            return ApiConnectionError(f"{answers.host(call.url)} did not answer in time ({reason}).")
-        return ApiConnectionError(f"{answers.host(call.url)} cannot be reached: {reason}.")
+            error = ApiConnectionError(f"{answers.host(call.url)} did not answer in time ({reason}).")
+        else:
+            error = ApiConnectionError(f"{answers.host(call.url)} cannot be reached: {reason}.")
+        error.__cause__ = outcome
+        return error

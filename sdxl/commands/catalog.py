@@ -26,10 +26,15 @@ _Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
 
 @app.command()
-def show(*, as_json: _Json = False) -> None:
+def show(
+    *,
+    as_json: _Json = False,
+    every_row: Annotated[bool, typer.Option("--all", help="Show the types that no model source runs on too.")] = False,
+) -> None:
     """Show the instance types: GPU, quota code, price, and which model source runs on them.
 
-    Unknown figures are shown as unknown. The price is on demand, without the Marketplace software charge.
+    Without --all, only the types that a model source runs on; JSON has all of them. Unknown figures are shown as
+    unknown. The price is on demand, without the Marketplace software charge.
     """
     catalog = _catalog()
     runs_on = {
@@ -63,8 +68,12 @@ def show(*, as_json: _Json = False) -> None:
                 ", ".join(runs_on[instance.name]) or "-",
             )
             for instance in catalog.instances.values()
+            if every_row or runs_on[instance.name]
         ],
     )
+    hidden = 0 if every_row else sum(not sources for sources in runs_on.values())
+    if hidden:
+        say(f"{hidden} more instance types, on which no model source runs: --all.")
     say(f"Prices: {prices.price_source}, {prices.price_as_of}.")
 
 

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from sdxl.commands import completion
 from sdxl.console import print_result, print_table, say
 from sdxl.cost.amounts import Amount
 from sdxl.cost.bill import EnvironmentCost, Item
@@ -28,7 +29,13 @@ ALL = "all"
 def cost(
     *,
     env: Annotated[
-        str | None, typer.Option("--env", metavar="NAME|all", help="Environment; default: all, none with --compare.")
+        str | None,
+        typer.Option(
+            "--env",
+            metavar="NAME|all",
+            help="Environment; default: all, none with --compare.",
+            autocompletion=completion.cost_environments,
+        ),
     ] = None,
     images_per_month: Annotated[
         int | None, typer.Option("--images-per-month", metavar="N", help="Monthly volume to compute with.")

@@ -11,7 +11,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from sdxl.console import Progress, print_result, say
+from sdxl.commands import completion
+from sdxl.console import Progress, print_result, print_wrapped, results, say
 from sdxl.diff.assemblies import WORKING_TREE, Templates, checked_out, default_base, read_assembly, synthesize
 from sdxl.diff.changes import changes_between
 from sdxl.diff.cost_change import cost_changes
@@ -20,6 +21,9 @@ from sdxl.diff.report import Report, headline, markdown, text_lines
 from sdxl.diff.rules import allowed, refusals
 from sdxl.errors import UsageError
 from sdxl.project import ENVIRONMENTS, ROOT
+
+# Wrapped at 80 columns, these are about 60.
+LINES_ON_A_TERMINAL = 30
 
 
 def diff(
@@ -31,7 +35,12 @@ def diff(
     after: Annotated[
         str | None, typer.Option("--to", metavar="REV", help="Revision to look at; default: the working tree.")
     ] = None,
-    env: Annotated[list[str] | None, typer.Option("--env", help="Environment; may be repeated. Default: all.")] = None,
+    env: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--env", help="Environment; may be repeated. Default: all.", autocompletion=completion.environments
+        ),
+    ] = None,
     output: Annotated[Literal["text", "markdown", "json"], typer.Option("--format", help="How to print it.")] = "text",
     allow_replacement: Annotated[
         list[str] | None,
@@ -44,6 +53,7 @@ def diff(
     fail_on_iam_widening: Annotated[
         bool, typer.Option("--fail-on-iam-widening", help="Exit with 1 if anything is granted that was not.")
     ] = False,
+    every_line: Annotated[bool, typer.Option("--all", help="Show every line on a terminal too, as in a pipe.")] = False,
     from_assembly: Annotated[
         Path | None, typer.Option("--from-assembly", metavar="DIR", help="A synthesized app in place of --from.")
     ] = None,
@@ -69,7 +79,7 @@ def diff(
         progress.show("after")
         report = _report((old_name, old, old_tree), (new_name, new, new_tree), env or [])
     report = replace(report, refused=allowed(report.refused, allow_replacement or []))
-    _print(report, output)
+    _print(report, output, every_line=every_line)
     if report.refused or (fail_on_iam_widening and report.wider):
         raise typer.Exit(1)
 
@@ -116,13 +126,22 @@ def _report(
     )
 
 
-def _print(report: Report, output: str) -> None:
+def _print_text(lines: list[str], *, every_line: bool) -> None:
+    """Print every line in a pipe. A terminal gets them wrapped between words, and a screen of them."""
+    shown = lines if every_line or not results().is_terminal else lines[:LINES_ON_A_TERMINAL]
+    for line in shown:
+        text = line.lstrip(" ")
+        print_wrapped(text, indent=line[: len(line) - len(text)])
+    if len(shown) < len(lines):
+        say(f"{len(lines) - len(shown)} more lines: --all.")
+
+
+def _print(report: Report, output: str, *, every_line: bool) -> None:
     if output == "json":
         print_result(json.dumps(report.to_json(), indent=2))
     elif output == "markdown":
         print_result(markdown(report).removesuffix("\n"))
     else:
-        for line in text_lines(report):
-            print_result(line)
+        _print_text([*text_lines(report)], every_line=every_line)
     if report.refused:
         say(f"Refused: {headline(report)}.", style="red")

@@ -1,4 +1,4 @@
-"""`sdxl environments`: checks environment files, and keeps their JSON schema and documentation in step."""
+"""`sdxl environments`: makes, lists and checks environment files, and keeps their JSON schema and table in step."""
 
 from __future__ import annotations
 
@@ -9,18 +9,22 @@ from typing import Annotated, Any
 import typer
 
 from sdxl.checks.templates import Base, CheckResult, check_templates
-from sdxl.console import Progress, print_result, say
+from sdxl.commands import completion
+from sdxl.console import Progress, print_result, print_table, say
 from sdxl.deployment.aws import load_named_environment
 from sdxl.deployment.destroy import destroy_environment
 from sdxl.errors import SdxlError, UsageError
+from sdxl.new_files import DOCUMENTATION_ACCOUNTS, environment_text
 from sdxl.project import ENVIRONMENTS, ROOT
 from stacks.environment import (
     Environment,
     EnvironmentFileError,
+    Organization,
     environment_paths,
     environment_warnings,
     find_environment,
     load_environment,
+    load_organization,
 )
 from stacks.environment.schema import SCHEMA_FILE_NAME, schema_text, settings_table
 from tools.marked_section import replace_section
@@ -32,13 +36,96 @@ TABLE_BEGIN = "<!-- settings: begin (made by `sdxl environments docs --write`) -
 TABLE_END = "<!-- settings: end -->"
 
 
+Directory = Annotated[Path, typer.Option("--dir", help="Where the files are.", show_default="environments/")]
+
+
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(help="Name of the environment, and of its file.")],
+    *,
+    account: Annotated[str, typer.Option(help="AWS account: 12 digits.")],
+    region: Annotated[str, typer.Option(help="AWS region.", autocompletion=completion.regions)],
+    source: Annotated[
+        str,
+        typer.Option(help="Model source: open, optimized or bedrock.", autocompletion=completion.sources),
+    ] = "open",
+    model_id: Annotated[
+        str | None,
+        typer.Option(
+            help="Model of Bedrock. Default: the first active one of the region that draws from text.",
+            show_default=False,
+        ),
+    ] = None,
+    tag: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="Tag; may be repeated. organization.yaml may require some."),
+    ] = None,
+    directory: Directory = ENVIRONMENTS,
+    write: Annotated[bool, typer.Option("--write", help="Write environments/NAME.yaml; it must not exist.")] = False,
+) -> None:
+    """Print a new environment file: the few settings that are required, with comments. It passes the check.
+
+    sdxl environments new dev2 --account 210987654321 --region eu-west-1 --source open --write
+    """
+    text = environment_text(
+        name=name,
+        account=account,
+        region=region,
+        source=source,
+        model_id=model_id,
+        tags=dict(_tag(one) for one in tag or ()),
+        directory=directory,
+    )
+    if account in DOCUMENTATION_ACCOUNTS:
+        say(_documentation_account(account), style="yellow")
+    if not write:
+        print_result(text.removesuffix("\n"))
+        return
+    path = directory / f"{name}.yaml"
+    write_new(path, text)
+    say(f"{path}: written. Next: sdxl preflight --env {name}")
+
+
+@app.command("list")
+def list_environments(
+    *,
+    directory: Directory = ENVIRONMENTS,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
+) -> None:
+    """List the environments: account, region, model source and instance types. Exit code 1 when a file is wrong."""
+    outcomes, _ = _checked(directory, None)
+    if as_json:
+        shown = ("environment", "account", "region", "source", "instance_types")
+        rows = [{key: outcome[key] for key in shown} for outcome in outcomes if outcome["ok"]]
+        failed = [outcome["file"] for outcome in outcomes if not outcome["ok"]]
+        print_result(json.dumps({"environments": rows, "files_with_errors": failed}, indent=2))
+    else:
+        print_table(
+            ("environment", "account", "region", "model source", "instance types"),
+            [
+                (
+                    outcome["environment"],
+                    outcome["account"],
+                    outcome["region"],
+                    outcome["source"],
+                    ", ".join(outcome["instance_types"]) or "-",
+                )
+                for outcome in outcomes
+                if outcome["ok"]
+            ],
+        )
+    if failed := [outcome["file"] for outcome in outcomes if not outcome["ok"]]:
+        raise SdxlError(f"These files have errors: {', '.join(failed)}. `sdxl environments check` shows them.")
+
+
 @app.command()
 def check(
-    names: Annotated[list[str] | None, typer.Argument(metavar="NAME...", help="Environments; default: all.")] = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="NAME...", help="Environments; default: all.", autocompletion=completion.environments),
+    ] = None,
     *,
-    directory: Annotated[
-        Path, typer.Option("--dir", help="Where the files are.", show_default="environments/")
-    ] = ENVIRONMENTS,
+    directory: Directory = ENVIRONMENTS,
     synth: Annotated[
         bool, typer.Option("--synth", help="Also check the templates: synthesis, cfn-lint in the region, cdk-nag, IAM.")
     ] = False,
@@ -57,8 +144,8 @@ def check(
     """Check environment files: every error with its line, the value, what is allowed and what to do.
 
     With --synth the templates are checked too, which is what a pipeline runs before it deploys. Needs no AWS account.
-    Exit code 1 when any file has an error, or a check has a finding. Models of Bedrock that are about to end are
-    warnings.
+    Exit code 1 when any file has an error, or a check has a finding. Models of Bedrock that are about to end, and
+    account numbers of AWS's documentation, are warnings.
 
       sdxl environments check
 
@@ -70,39 +157,7 @@ def check(
         raise UsageError("--diff-from and --allow-replacement compare templates: add --synth.")
     if allow_replacement and not diff_from:
         raise UsageError("--allow-replacement allows what a comparison refuses: add --diff-from REV.")
-    outcomes: list[dict[str, Any]] = []
-    environments: list[Environment] = []
-    try:
-        paths = environment_paths(directory)
-    except EnvironmentFileError as exc:
-        outcomes.append(_failed(str(directory), exc))
-    else:
-        for name in names or [path.stem for path in paths]:
-            path = directory / f"{name}.yaml"
-            try:
-                environment = load_environment(path) if path in paths else find_environment(directory, name)
-            except EnvironmentFileError as exc:
-                outcomes.append(_failed(str(path), exc))
-                continue
-            environments.append(environment)
-            summary = f"{environment.model.source} in {environment.account}/{environment.region}"
-            model = [environment.model.model_id] if environment.model.source == "bedrock" else []
-            warnings = environment_warnings(environment)
-            text = f"{path}: ok ({', '.join((summary, *model, *environment.instance_types))})"
-            outcomes.append(
-                {
-                    "file": str(path),
-                    "ok": True,
-                    "environment": environment.name,
-                    "account": environment.account,
-                    "region": environment.region,
-                    "source": environment.model.source,
-                    "instance_types": list(environment.instance_types),
-                    "errors": [],
-                    "warnings": list(warnings),
-                    "text": "\n".join((text, *(f"{path}: warning: {warning}" for warning in warnings))),
-                }
-            )
+    outcomes, environments = _checked(directory, names)
     results: list[CheckResult] | None = None
     if synth:
         results = []
@@ -136,11 +191,9 @@ def docs(*, write: Annotated[bool, typer.Option("--write", help="Renew docs/conf
 
 @app.command()
 def destroy(
-    name: Annotated[str, typer.Argument(help="The environment.")],
+    name: Annotated[str, typer.Argument(help="The environment.", autocompletion=completion.environments)],
     *,
-    directory: Annotated[
-        Path, typer.Option("--dir", help="Where the files are.", show_default="environments/")
-    ] = ENVIRONMENTS,
+    directory: Directory = ENVIRONMENTS,
     assembly: Annotated[
         Path | None,
         typer.Option(help="Synthesized app (cdk.out). Default: it is synthesized now.", show_default=False),
@@ -165,6 +218,74 @@ def destroy(
     if typed != name:
         raise UsageError(f"The name is {name!r}, not {typed!r}: nothing was deleted.")
     destroy_environment(environment, directory=directory, assembly=assembly, show=say)
+
+
+def write_new(path: Path, text: str) -> None:
+    """Write a file that must not exist. Raises UsageError where it does, or where its folder is not there."""
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError as exc:
+        raise UsageError(f"{path} exists already and was not changed. Edit it, or choose another name.") from exc
+    except OSError as exc:
+        raise UsageError(f"{path} cannot be written: {exc.strerror}.") from exc
+
+
+def _tag(text: str) -> tuple[str, str]:
+    key, sign, value = text.partition("=")
+    if not key or not sign:
+        raise UsageError(f"--tag {text!r} is not KEY=VALUE, as in --tag cost-center=4711.")
+    return key, value
+
+
+def _checked(directory: Path, names: list[str] | None) -> tuple[list[dict[str, Any]], list[Environment]]:
+    """Return what was found for each file, the organization's once and first if it is wrong, and what could be read."""
+    outcomes: list[dict[str, Any]] = []
+    environments: list[Environment] = []
+    try:
+        paths = environment_paths(directory)
+    except EnvironmentFileError as exc:
+        return [_failed(str(directory), exc)], []
+    organization = Organization()
+    try:
+        organization = load_organization(directory)
+    except EnvironmentFileError as exc:
+        outcomes.append(_failed(str(exc.problems[0].file), exc))
+    for name in names or [path.stem for path in paths]:
+        path = directory / f"{name}.yaml"
+        try:
+            environment = load_environment(path, organization) if path in paths else find_environment(directory, name)
+        except EnvironmentFileError as exc:
+            outcomes.append(_failed(str(path), exc))
+            continue
+        environments.append(environment)
+        outcomes.append(_right(path, environment))
+    return outcomes, environments
+
+
+def _right(path: Path, environment: Environment) -> dict[str, Any]:
+    summary = f"{environment.model.source} in {environment.account}/{environment.region}"
+    model = [environment.model.model_id] if environment.model.source == "bedrock" else []
+    warnings = [*environment_warnings(environment)]
+    if environment.account in DOCUMENTATION_ACCOUNTS:
+        warnings.append(_documentation_account(environment.account))
+    text = f"{path}: ok ({', '.join((summary, *model, *environment.instance_types))})"
+    return {
+        "file": str(path),
+        "ok": True,
+        "environment": environment.name,
+        "account": environment.account,
+        "region": environment.region,
+        "source": environment.model.source,
+        "instance_types": list(environment.instance_types),
+        "errors": [],
+        "warnings": warnings,
+        "text": "\n".join((text, *(f"{path}: warning: {warning}" for warning in warnings))),
+    }
+
+
+def _documentation_account(account: str) -> str:
+    return f"account {account} is of AWS's documentation, and nobody's: put your own in its place before you deploy"
 
 
 def _failed(file: str, error: EnvironmentFileError) -> dict[str, Any]:

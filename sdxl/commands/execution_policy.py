@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from sdxl.commands import completion
 from sdxl.console import Progress, print_result, say
 from sdxl.deployment.cdk import synthesize
 from sdxl.diff.assemblies import read_assembly
@@ -28,7 +29,10 @@ from stacks.environment import Environment, EnvironmentFileError, load_environme
 
 def execution_policy(
     *,
-    env: Annotated[str | None, typer.Option("--env", help="The account of this environment.")] = None,
+    env: Annotated[
+        str | None,
+        typer.Option("--env", help="The account of this environment.", autocompletion=completion.environments),
+    ] = None,
     every: Annotated[bool, typer.Option("--all", help="Every account of the folder.")] = False,
     directory: Annotated[
         Path, typer.Option("--dir", help="Where the environments are.", show_default="environments/")

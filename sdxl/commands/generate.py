@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +11,8 @@ import typer
 
 from sdxl.client import Client, GenerationRequest, GenerationResult, Retries, Retry, TextPrompt
 from sdxl.client.requests import MaskSource, read_image
-from sdxl.commands import options
+from sdxl.commands import completion, options
+from sdxl.commands.completion import SIZES
 from sdxl.commands.output_files import OutputPattern
 from sdxl.console import Progress, print_result, say
 from sdxl.deployment.choose import choose_deployment
@@ -21,16 +21,6 @@ from sdxl.errors import UsageError
 
 ADVANCED = "Advanced"
 CHANGE = "Change an image"
-# The API's presets: name and (width, height) in pixels.
-SIZES: Mapping[str, tuple[int, int]] = {
-    "fullscreen": (1152, 896),
-    "widescreen": (1344, 768),
-    "ultrawide": (1536, 640),
-    "mobile-landscape": (1216, 832),
-    "square": (1024, 1024),
-    "mobile-portrait": (832, 1216),
-    "tall": (768, 1344),
-}
 _WIDTH_X_HEIGHT = re.compile(r"([0-9]{1,5})x([0-9]{1,5})")
 _MASK_SOURCES: dict[str, MaskSource] = {
     "white": "MASK_IMAGE_WHITE",
@@ -47,11 +37,16 @@ def generate(  # noqa: PLR0917 - one parameter per option
             help="By use (square, widescreen, ultrawide, fullscreen, mobile-landscape, mobile-portrait, tall) or as "
             "WIDTHxHEIGHT. Default: the API's, 1024x1024.",
             show_default=False,
+            autocompletion=completion.sizes,
         ),
     ] = None,
     style: Annotated[
         str | None,
-        typer.Option(help="Style to draw in, as in photographic; `sdxl presets` lists them.", show_default=False),
+        typer.Option(
+            help="Style to draw in, as in photographic; `sdxl presets` lists them.",
+            show_default=False,
+            autocompletion=completion.styles,
+        ),
     ] = None,
     negative: Annotated[str | None, typer.Option(help="What to keep out of the image.", show_default=False)] = None,
     samples: Annotated[int, typer.Option("--samples", "-n", min=1, max=10, help="How many images.")] = 1,
@@ -109,7 +104,10 @@ def generate(  # noqa: PLR0917 - one parameter per option
         float | None, typer.Option(min=0, help="How strictly to follow the prompt; 5-15.", rich_help_panel=ADVANCED)
     ] = None,
     sampler: Annotated[
-        str | None, typer.Option(help="Sampler name, as in K_DPMPP_2M.", rich_help_panel=ADVANCED)
+        str | None,
+        typer.Option(
+            help="Sampler name, as in K_DPMPP_2M.", rich_help_panel=ADVANCED, autocompletion=completion.samplers
+        ),
     ] = None,
     env: options.Environment = None,
     local: options.Local = None,

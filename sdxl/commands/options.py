@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from sdxl.commands import completion
 from sdxl.deployment.choose import Target
 
 PANEL = "Where to"
@@ -17,6 +18,7 @@ Environment = Annotated[
         help="Environment, a file in environments/. Default: the one on this machine, otherwise dev.",
         show_default=False,
         rich_help_panel=PANEL,
+        autocompletion=completion.environments,
     ),
 ]
 Local = Annotated[
@@ -34,9 +36,9 @@ ApiKey = Annotated[
     ),
 ]
 
-_PLACES: dict[bool | None, Literal["local", "aws"] | None] = {True: "local", False: "aws", None: None}
+PLACES: dict[bool | None, Literal["local", "aws"] | None] = {True: "local", False: "aws", None: None}
 
 
 def target(environment: str | None, local: bool | None, url: str | None, api_key: str | None) -> Target:
     """Return what these options say together."""
-    return Target(environment=environment, place=_PLACES[local], url=url, api_key=api_key)
+    return Target(environment=environment, place=PLACES[local], url=url, api_key=api_key)

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
-from sdxl.console import Progress, print_result, results, say
+from sdxl.commands import completion
+from sdxl.console import Progress, print_result, print_table, print_wrapped, results, say
 from sdxl.deployment.aws import load_named_environment, make_session
 from sdxl.preflight import Account, Finding
 from sdxl.preflight import preflight as check
@@ -23,11 +22,16 @@ _STYLES = {"ok": "green", "warning": "yellow", "failed": "red", "unknown": "mage
 
 def preflight(
     *,
-    env: Annotated[str, typer.Option("--env", help="Environment, a file in environments/.")] = "dev",
+    env: Annotated[
+        str, typer.Option("--env", help="Environment, a file in environments/.", autocompletion=completion.environments)
+    ] = "dev",
     directory: Annotated[
         Path, typer.Option("--dir", help="Where the files are.", show_default="environments/")
     ] = ENVIRONMENTS,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for pipelines.")] = False,
+    every_row: Annotated[
+        bool, typer.Option("--all", help="Show what was found where all is well too, on a terminal.")
+    ] = False,
     request_quota: Annotated[
         bool,
         typer.Option(
@@ -61,7 +65,7 @@ def preflight(
     if as_json:
         print_result(json.dumps(_content(environment, findings), indent=2, default=str))
     else:
-        _print_findings(findings)
+        _print_findings(findings, every_row=every_row)
     counts = [f"{_count(findings, status)} {status}" for status in _STYLES if _count(findings, status)]
     say(f"{', '.join(counts)}.", style="red" if failed else "")
     if failed:
@@ -83,21 +87,22 @@ def _content(environment: Environment, findings: Sequence[Finding]) -> dict[str,
     }
 
 
-def _print_findings(findings: Sequence[Finding]) -> None:
-    """A table for people on a terminal; in a pipe, tab-separated lines that nothing wraps or cuts."""
-    head = ("status", "check", "found", "what to do")
-    console = results()
-    if not console.is_terminal:
-        for row in (head, *((item.status, item.name, item.found, item.remedy or "-") for item in findings)):
-            typer.echo("\t".join(" ".join(cell.split()) for cell in row))
+def _print_findings(findings: Sequence[Finding], *, every_row: bool) -> None:
+    """Print every finding in a pipe. A terminal gets the findings that need attention, and the names of the others."""
+    head = ("status", "check", "found")
+    if not results().is_terminal:
+        rows = [(item.status, item.name, item.found, item.remedy or "-") for item in findings]
+        print_table((*head, "what to do"), rows)
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in head[:2]:
-        table.add_column(title, no_wrap=title == "status", overflow="fold")
-    table.add_column("found, and what to do", overflow="fold", ratio=1)
-    for item in findings:
-        text = Text(item.found)
-        if item.remedy:
-            text.append(f"\n→ {item.remedy}", style="bold")
-        table.add_row(Text(item.status, style=_STYLES[item.status]), item.name, text)
-    console.print(table)
+    shown = findings if every_row else [item for item in findings if item.status != "ok"]
+    if shown:
+        print_table(
+            head,
+            [(item.status, item.name, item.found) for item in shown],
+            styles=[_STYLES[item.status] for item in shown],
+            notes=[f"→ {item.remedy}" if item.remedy else "" for item in shown],
+        )
+    fine = dict.fromkeys(item.name for item in findings if item.status == "ok")
+    if fine and not every_row:
+        print_wrapped(f"ok: {', '.join(fine)}", style=_STYLES["ok"])
+        say("What was found there: --all.")

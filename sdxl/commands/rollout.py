@@ -9,23 +9,28 @@ from typing import Annotated
 
 import typer
 
+from sdxl.commands import completion
+from sdxl.commands.pipeline_file import Directory, load_pipeline_of
 from sdxl.console import print_result, say
 from sdxl.deployment.cdk import synthesize
 from sdxl.errors import EXIT_INTERRUPTED, UsageError
 from sdxl.project import ENVIRONMENTS, write_json
 from sdxl.rollout.runner import Rollout
 from sdxl.rollout.steps import ASSEMBLY, FOLDER, AwsSteps
-from stacks.environment import EnvironmentFileError
-from stacks.environment.pipeline import PIPELINE_FILE, Ring, load_pipeline
+from stacks.environment.pipeline import Ring
 
 
 def rollout(
     *,
-    ring: Annotated[str | None, typer.Option(help="Only this ring.", show_default=False)] = None,
-    from_ring: Annotated[str | None, typer.Option(help="This ring and all after it.", show_default=False)] = None,
-    directory: Annotated[
-        Path, typer.Option("--dir", help="Where pipeline.yaml and the environments are.", show_default="environments/")
-    ] = ENVIRONMENTS,
+    ring: Annotated[
+        str | None,
+        typer.Option(help="Only this ring.", show_default=False, autocompletion=completion.rings),
+    ] = None,
+    from_ring: Annotated[
+        str | None,
+        typer.Option(help="This ring and all after it.", show_default=False, autocompletion=completion.rings),
+    ] = None,
+    directory: Directory = ENVIRONMENTS,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Enter rings with `approval: manual` unasked.")] = False,
     assembly: Annotated[
@@ -56,10 +61,7 @@ def rollout(
 
       sdxl rollout --from-ring prod --yes --json rollout.json
     """
-    try:
-        pipeline, environments = load_pipeline(directory / PIPELINE_FILE)
-    except EnvironmentFileError as exc:
-        raise UsageError(str(exc)) from exc
+    pipeline, environments = load_pipeline_of(directory)
     run = Rollout(pipeline, environments, ring=ring, from_ring=from_ring)
     if dry_run:
         _print_plan(run)

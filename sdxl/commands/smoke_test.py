@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from sdxl.commands import options
+from sdxl.commands import completion, options
 from sdxl.console import print_result, say
 from sdxl.deployment.aws import find_api, find_aws_deployment, load_named_environment, make_session
 from sdxl.deployment.choose import DEFAULT_ENVIRONMENT, Target, choose_deployment
@@ -22,6 +22,7 @@ def smoke_test(
         str | None,
         typer.Option(
             help="Environment, a file in environments/. Default: dev.",
+            autocompletion=completion.environments,
             show_default=False,
             rich_help_panel=options.PANEL,
         ),

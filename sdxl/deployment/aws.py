@@ -97,7 +97,7 @@ def find_aws_deployment(environment: Environment, session: Session | None = None
 
     Raises NotDeployedError if the credentials are missing or another account's, or the stack or its key is not there.
     """
-    session = session or boto3.Session(region_name=environment.region)
+    session = session or make_session(environment)
     place = f"account {environment.account}, {environment.region}"
     try:
         _check_account(session, environment)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 import zlib
 from collections.abc import Callable, Iterator
@@ -122,6 +123,14 @@ def _image_data(data: bytes) -> Iterator[bytes]:
     raise ValueError("it ends before its end chunk")
 
 
+def _is_unknown_name(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, socket.gaierror):
+            return True
+        error = error.__cause__
+    return False
+
+
 def _wait_for_health(
     api: Client,
     note: Callable[[str], None],
@@ -134,6 +143,11 @@ def _wait_for_health(
         try:
             health = api.health()
         except (ApiError, ApiConnectionError) as exc:
+            if _is_unknown_name(exc):
+                raise SdxlError(
+                    f"{exc} The name does not resolve, and waiting does not change that. Is the address right? Of a "
+                    "custom domain, is its DNS record there? A private API resolves only inside its VPC."
+                ) from exc
             state = str(exc)
         else:
             if health.is_ready:

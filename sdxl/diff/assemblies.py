@@ -15,6 +15,7 @@ from typing import Any
 from sdxl.errors import SdxlError, UsageError
 from sdxl.project import ROOT, child_environment
 from tools.build_layer import layer_archive
+from tools.repository import folder_in_repository
 
 Template = dict[str, Any]
 Templates = Mapping[str, Mapping[str, Template]]
@@ -93,7 +94,8 @@ def checked_out(revision: str, root: Path = ROOT) -> Iterator[Path]:
         done = _run_git(root, "worktree", "add", "--detach", "--quiet", str(folder / "tree"), commit)
         if done.returncode:
             raise SdxlError(f"{revision} cannot be checked out: {done.stderr.strip()}")
-        yield folder / "tree"
+        # The repository may be larger than the project.
+        yield folder / "tree" / folder_in_repository(root)
     finally:
         _run_git(root, "worktree", "remove", "--force", str(folder / "tree"))
         shutil.rmtree(folder, ignore_errors=True)
@@ -108,6 +110,8 @@ def synthesize(tree: Path, output: Path, *, name: str, environments: Path | None
     Raises:
         SdxlError: the revision does not synthesize.
     """
+    if not (tree / "cdk.json").is_file():
+        raise UsageError(f"{name} has no project at {folder_in_repository() or 'its root'}: no cdk.json is there.")
     flags = json.loads((tree / "cdk.json").read_text()).get("context", {})
     files = {} if environments is None else {"environments_dir": str(environments)}
     variables = {

@@ -19,7 +19,7 @@ import httpx2
 from sdxl.deployment.cdk import last_log_lines
 from sdxl.errors import SdxlError, UsageError
 from sdxl.local import processes
-from sdxl.project import LOCAL, ROOT, child_environment
+from sdxl.project import LOCAL, ROOT, local_environment
 
 STATE_FILE = LOCAL / "emulator.json"
 LOG_FILE = LOCAL / "emulator.log"
@@ -114,7 +114,7 @@ def start(port: int, account: str) -> Emulator:
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and arguments
             command,
             cwd=ROOT,
-            env=child_environment(),
+            env=local_environment(),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -25,13 +25,35 @@ def read(emulator: Emulator) -> list[dict[str, Any]]:
     return roles
 
 
+def summary(roles: Sequence[dict[str, Any]]) -> Iterator[tuple[str, int, int, int]]:
+    """Give a row for each role: actions used, actions held and never used, and calls refused."""
+    for role in roles:
+        used = {use["action"] for use in role["used"]}
+        refused = sum(denial["count"] for denial in role["denied"])
+        yield _name(role), len(used), len({grant["action"] for grant in role["unused"]} - used), refused
+
+
+def unused_actions(roles: Sequence[dict[str, Any]]) -> dict[str, list[str]]:
+    """Return the actions that a role holds and did not use, by role; roles without any are left out."""
+    found = {}
+    for role in roles:
+        used = {use["action"] for use in role["used"]}
+        if actions := sorted({grant["action"] for grant in role["unused"]} - used):
+            found[_name(role)] = actions
+    return found
+
+
+def _name(role: dict[str, Any]) -> str:
+    return str(role["role"].rpartition("/")[2])
+
+
 def rows(roles: Sequence[dict[str, Any]]) -> Iterator[Row]:
     """Give a row for each refusal, each grant that was never used, and each that was, role by role.
 
     Uses are counted by the resource that the policy names: every image has another key.
     """
     for role in roles:
-        name = role["role"].rpartition("/")[2]
+        name = _name(role)
         for denial in role["denied"]:
             yield name, "refused", denial["action"], denial["resource"], denial["count"], denial["because"]
         for grant in role["unused"]:

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shlex
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import boto3
 from boto3.session import Session
 from botocore.exceptions import ClientError
 
-from sdxl.client import ENGINE_ID, Client
+from sdxl.client import Client
 from sdxl.console import Progress, say
 from sdxl.deployment.aws import find_aws_deployment
 from sdxl.deployment.cdk import Show, check_cli, check_node
-from sdxl.deployment.record import DEPLOYMENT_FILE, Deployment, read_local_deployment
+from sdxl.deployment.record import DEPLOYMENT_FILE, TARGET_FILE, Deployment, LocalTarget, read_local_target
 from sdxl.errors import SdxlError
-from sdxl.local import cdk, emulator
+from sdxl.local import cdk, emulator, stand_ins
 from sdxl.project import LOCAL, write_json
 from stacks.environment import Environment
 from tools.build_layer import layer_archive
@@ -37,6 +36,7 @@ def up(environment: Environment) -> tuple[Deployment, Path]:
         check_cli()
         check_layer()
         check_takes_keys(environment)
+        stand_ins.check_can_be_rehearsed(environment)
         running = _emulator(environment)
         try:
             return _deploy(running, environment)
@@ -53,6 +53,7 @@ def down() -> bool:
     with _alone():
         stopped = emulator.stop(say)
         DEPLOYMENT_FILE.unlink(missing_ok=True)
+        TARGET_FILE.unlink(missing_ok=True)
         return stopped
 
 
@@ -70,15 +71,6 @@ def check_takes_keys(environment: Environment) -> None:
             f"Environment {environment.name!r} has api.auth.mode {mode}; what runs on this machine is called with an "
             "API key. Leave api.auth out of a copy of the file, and start that."
         )
-
-
-def curl_line(deployment: Deployment) -> str:
-    """Return a line for a shell that generates an image through the deployed API."""
-    url = f"{deployment.api_url}/v1/generation/{ENGINE_ID}/text-to-image"
-    words = ["curl", "-sS", "--fail-with-body", url, "-H", f"x-api-key: {deployment.api_key}"]
-    words += ["-H", "content-type: application/json", "-H", "accept: image/png"]
-    words += ["-d", '{"text_prompts": [{"text": "a red fox in snow"}]}', "-o", "fox.png"]
-    return shlex.join(words)
 
 
 @contextmanager
@@ -102,7 +94,7 @@ def _emulator(environment: Environment) -> emulator.Emulator:
                 f"The emulator runs at {state.gateway_url}, not on port {port}. Run `make down` first, or set "
                 f"{emulator.PORT_VARIABLE}={state.gateway_url.rsplit(':', 1)[-1]}."
             )
-        _check_same_environment(environment)
+        _check_same_target(environment, state)
         say(f"✓ Emulator runs already (process {state.pid})")
         return state
     if state is not None and emulator.is_emulator(state.pid):
@@ -110,16 +102,29 @@ def _emulator(environment: Environment) -> emulator.Emulator:
     emulator.check_ports(port)
     DEPLOYMENT_FILE.unlink(missing_ok=True)
     with _step("Starting the emulator", "Emulator started"):
-        return emulator.start(port, environment.account)
+        started = emulator.start(port, environment.account)
+    write_json(TARGET_FILE, asdict(_target(environment)))
+    return started
 
 
-def _check_same_environment(environment: Environment) -> None:
-    deployed = read_local_deployment(DEPLOYMENT_FILE)
-    if deployed is not None and deployed.environment != environment.name:
+def _target(environment: Environment) -> LocalTarget:
+    return LocalTarget(environment=environment.name, account=environment.account, region=environment.region)
+
+
+def _check_same_target(environment: Environment, running: emulator.Emulator) -> None:
+    """Refuse another environment, and the same one in another account or region: it would be a second API."""
+    before, now = read_local_target(TARGET_FILE), _target(environment)
+    if before is None or before == now:
+        return
+    if before.environment != now.environment:
         raise SdxlError(
-            f"Environment {deployed.environment!r} runs on this machine, and {deployed.api_url} can serve one only. "
-            f"Run `make down` before {environment.name!r} is started."
+            f"Environment {before.environment!r} runs on this machine, and {running.gateway_url} can serve one only. "
+            f"Run `make down` before {now.environment!r} is started."
         )
+    raise SdxlError(
+        f"Environment {now.environment!r} runs on this machine for {before.place()}, and its file now says "
+        f"{now.place()}. Run `make down`, then `make up`: it starts anew for the file's account and region."
+    )
 
 
 def _deploy(running: emulator.Emulator, environment: Environment) -> tuple[Deployment, Path]:
@@ -128,6 +133,8 @@ def _deploy(running: emulator.Emulator, environment: Environment) -> tuple[Deplo
     if not _is_bootstrapped(session):
         with _step("Bootstrapping the account for the CDK", "Account bootstrapped"):
             cdk.bootstrap(environment, variables)
+    for note in stand_ins.make(environment, session):
+        say(note)
     with _step(f"Deploying sdxl-{environment.name}", f"sdxl-{environment.name} deployed") as show:
         cdk.deploy(environment, variables, show)
     deployed = find_aws_deployment(environment, session)

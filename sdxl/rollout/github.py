@@ -23,7 +23,7 @@ on:
 
 permissions:
   contents: read
-
+{defaults}
 # One rollout at a time, and none is cut off: CloudFormation would go on without it.
 concurrency:
   group: rollout
@@ -44,7 +44,7 @@ jobs:
       - uses: {upload}
         with:
           name: cdk-out
-          path: cdk.out
+          path: {here}cdk.out
           include-hidden-files: true
           if-no-files-found: error
 """
@@ -66,7 +66,7 @@ _RING = """
       - uses: {download}
         with:
           name: cdk-out
-          path: cdk.out
+          path: {here}cdk.out
       - uses: {credentials}
         with:
           role-to-assume: arn:{partition}:iam::{account}:role/{role}
@@ -80,8 +80,8 @@ _RING = """
         with:
           name: rollout-{name}
           path: |
-            rollout.json
-            .local/rollout/*.log
+            {here}rollout.json
+            {here}.local/rollout/*.log
           include-hidden-files: true
           if-no-files-found: ignore
 """
@@ -100,26 +100,44 @@ _SETUP = f"""\
         run: make setup"""
 
 
-def workflow_text(pipeline: Pipeline, directory: str | None = None) -> str:
-    """The workflow as YAML. `directory` is where pipeline.yaml is, where that is not `environments/`."""
+_DEFAULTS = """
+# The project is in this folder of the repository.
+defaults:
+  run:
+    working-directory: {folder}
+"""
+
+
+def workflow_text(pipeline: Pipeline, directory: str | None = None, *, folder: str = "") -> str:
+    """The workflow as YAML. `directory` is where pipeline.yaml is in the project, where that is not `environments/`.
+
+    `folder` is the project's place in its repository; empty at the root.
+    """
     head = _HEAD.format(
         branch=pipeline.source.branch,
         setup=_SETUP,
         upload=_UPLOAD,
+        defaults=_DEFAULTS.format(folder=folder) if folder else "",
+        here=_here(folder),
         directory="" if directory is None else f" --dir {directory}",
         context="" if directory is None else f" --context environments_dir={directory}",
     )
     needs, jobs = "synth", []
     for ring in pipeline.rings:
-        jobs.append(_job(pipeline, ring, needs, directory))
+        jobs.append(_job(pipeline, ring, needs, directory, _here(folder)))
         needs = f"ring-{ring.name}"
     return head + "".join(jobs)
 
 
-def _job(pipeline: Pipeline, ring: Ring, needs: str, directory: str | None) -> str:
+def _here(folder: str) -> str:
+    return f"{folder}/" if folder else ""
+
+
+def _job(pipeline: Pipeline, ring: Ring, needs: str, directory: str | None, here: str) -> str:
     return _RING.format(
         name=ring.name,
         needs=needs,
+        here=here,
         setup=_SETUP,
         download=_DOWNLOAD,
         upload=_UPLOAD,

@@ -172,7 +172,9 @@ class ImageApi(Construct):
     def _stage_options(self, access_log: apigateway.LogGroupLogDestination) -> apigateway.StageOptions:
         # Where usage plans limit each caller, the stage does not limit all of them together.
         throttle = None if self._authorization.api_key_required else self._settings.throttle
-        limits = {f"/{path}/{method}": (_OPEN_RATE, _OPEN_BURST) for path in self._open_paths for method in _HTTP_METHODS}
+        limits = {
+            f"/{path}/{method}": (_OPEN_RATE, _OPEN_BURST) for path in self._open_paths for method in _HTTP_METHODS
+        }
         limits["/v1/{proxy+}/OPTIONS"] = (_PREFLIGHT_RATE, _PREFLIGHT_BURST)
         return apigateway.StageOptions(
             stage_name=API_STAGE,

@@ -36,7 +36,13 @@ from stacks.environment.endpoint import (
     Variant,
     VariantSettings,
 )
-from stacks.environment.files import environment_paths, find_environment, load_environment, load_environments
+from stacks.environment.files import (
+    environment_paths,
+    find_environment,
+    load_environment,
+    load_environments,
+    load_organization,
+)
 from stacks.environment.model import Environment, environment_warnings, guarded_update
 from stacks.environment.models import BedrockModel, EndpointModel, Model, OpenModel, OptimizedModel
 from stacks.environment.network import Network
@@ -112,5 +118,6 @@ __all__ = [
     "guarded_update",
     "load_environment",
     "load_environments",
+    "load_organization",
     "pascal",
 ]

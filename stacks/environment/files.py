@@ -28,8 +28,10 @@ _SET_ELSEWHERE = {"name", "organization"}
 _SMALLEST_FILE = """account: "111122223333", region: us-east-1 and model: {source: open} are enough"""
 
 
-def load_environment(path: Path) -> Environment:
+def load_environment(path: Path, organization: Organization | None = None) -> Environment:
     """The environment that the file at `path` describes.
+
+    `organization` is what the folder's organization.yaml demands; None reads that file.
 
     Raises:
         EnvironmentFileError: the file is missing, is not YAML, or has settings that are wrong or cannot work.
@@ -42,7 +44,7 @@ def load_environment(path: Path) -> Environment:
         elif not isinstance(document.value, dict):
             problems.append(_not_a_mapping(document))
         else:
-            return _validated(document, document.value, problems, _organization(path.parent))
+            return _validated(document, document.value, problems, organization or load_organization(path.parent))
     raise EnvironmentFileError(problems)
 
 
@@ -54,9 +56,14 @@ def load_environments(directory: Path) -> tuple[Environment, ...]:
     """
     environments: list[Environment] = []
     problems: list[Problem] = []
+    organization = Organization()
+    try:
+        organization = load_organization(directory)
+    except EnvironmentFileError as exc:
+        problems.extend(exc.problems)
     for path in sorted(environment_paths(directory), key=lambda path: path.stem):
         try:
-            environments.append(load_environment(path))
+            environments.append(load_environment(path, organization))
         except EnvironmentFileError as exc:
             problems.extend(exc.problems)
     if problems:
@@ -106,8 +113,12 @@ def environment_paths(directory: Path) -> tuple[Path, ...]:
     return tuple(paths)
 
 
-def _organization(directory: Path) -> Organization:
-    """What `organization.yaml` of the folder demands; nothing where there is no such file."""
+def load_organization(directory: Path) -> Organization:
+    """What `organization.yaml` of the folder demands; nothing where there is no such file.
+
+    Raises:
+        EnvironmentFileError: the file is wrong. The error is of this file, and of no environment's.
+    """
     path = directory / f"{ORGANIZATION_NAME}{FILE_SUFFIX}"
     if not path.is_file():
         return Organization()

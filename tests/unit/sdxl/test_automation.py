@@ -1,7 +1,9 @@
 """The ways in: `make`, set-up and continuous integration run the same steps, from pinned versions, with few rights."""
 
+import json
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,7 +22,7 @@ def test_make_alone_lists_every_target():
     assert listed == targets
 
 
-@pytest.mark.parametrize("script", ["tools/setup.sh", ".ci/run"])
+@pytest.mark.parametrize("script", ["tools/setup.sh", "tools/app.sh", ".ci/run"])
 def test_scripts_parse_and_can_be_run(script):
     subprocess.run(["sh" if script.endswith(".sh") else "bash", "-n", script], cwd=ROOT, check=True)
     assert (ROOT / script).stat().st_mode & 0o111
@@ -44,3 +46,111 @@ def test_continuous_integration_runs_what_the_makefile_offers():
     assert any("run: .ci/run" in path.read_text() for path in workflows())
     steps = re.findall(r"^make (\S+)$", (ROOT / ".ci" / "run").read_text(), re.MULTILINE)
     assert steps == ["lint", "test", "test-browser", "fuzz"]
+
+
+def clone(folder: Path, *names: str) -> Path:
+    """A folder with some of the project's files, as a new clone has them: without anything installed."""
+    for name in names:
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes((ROOT / name).read_bytes())
+        target.chmod(0o755)
+    return folder
+
+
+def test_without_set_up_the_cdks_app_is_one_line_that_says_so(tmp_path):
+    folder = clone(tmp_path / "a folder", "tools/app.sh", "app.py")
+    assert json.loads((ROOT / "cdk.json").read_text())["app"] == "sh tools/app.sh"
+    done = subprocess.run(["sh", "tools/app.sh"], cwd=folder, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "make setup" in done.stderr
+    bare = [sys.executable, "-I", "-S", "app.py"]
+    done = subprocess.run(bare, cwd=folder, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "make setup" in done.stderr
+
+
+class Machine:
+    """A clone with fakes of python, uv, node and npm, which note how they are called."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = clone(folder / "some folder", "tools/setup.sh", "requirements.txt", "pyproject.toml")
+        (self.folder / "package-lock.json").write_text("{}")
+        self.programs, self.calls = folder / "bin", folder / "calls"
+        self.programs.mkdir()
+        self.program("node", "echo v24.0.0")
+        self.program(
+            "npm",
+            f'{self.noted("npm")}; mkdir -p node_modules/.bin; printf "#!/bin/sh\\n" >node_modules/.bin/cdk; '
+            "chmod +x node_modules/.bin/cdk",
+        )
+        self.program("python3.13", self._python())
+
+    def noted(self, name: str) -> str:
+        return f'echo "{name} $* NODE_ENV=${{NODE_ENV-}} PYTHONPATH=${{PYTHONPATH-}}" >>"{self.calls}"'
+
+    def program(self, name: str, body: str) -> None:
+        path = self.programs / name
+        path.write_text(f"#!/bin/sh\n{body}\n")
+        path.chmod(0o755)
+
+    def _python(self) -> str:
+        """`-m venv` makes a folder with this very program and uv; without pip where a signal arrives meanwhile."""
+        return f"""\
+case "$*" in
+  --version) echo Python 3.13.0; exit ;;
+  "-c "*) exit 0 ;;
+esac
+{self.noted("python")}
+case "$*" in
+  "-m venv .venv")
+    mkdir -p .venv/bin && cp "$0" .venv/bin/python && echo "command = python -m venv $(pwd -P)/.venv" >.venv/pyvenv.cfg
+    if [ -e "{self.calls}.cut" ]; then rm "{self.calls}.cut"; kill -9 $PPID; exit 1; fi
+    touch .venv/pip ;;
+  "-m pip"*) [ -e .venv/pip ] && printf '#!/bin/sh\\n' >.venv/bin/uv && chmod +x .venv/bin/uv ;;
+esac"""
+
+    def set_up(self, **variables: str) -> subprocess.CompletedProcess[str]:
+        path = f"{self.programs}:/usr/bin:/bin"
+        command = ["sh", "tools/setup.sh"]
+        environment = {"PATH": path, **variables}
+        return subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
+
+    def called(self) -> str:
+        text = self.calls.read_text() if self.calls.exists() else ""
+        self.calls.unlink(missing_ok=True)
+        return text
+
+
+@pytest.fixture
+def machine(tmp_path) -> Machine:
+    return Machine(tmp_path)
+
+
+def test_set_up_that_was_cut_off_is_finished_by_the_next(machine):
+    Path(f"{machine.calls}.cut").touch()
+    assert machine.set_up().returncode != 0
+    assert (machine.folder / ".venv" / "bin" / "python").exists()
+    assert not (machine.folder / ".venv" / "pip").exists()
+    machine.called()
+    done = machine.set_up()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "python -m venv" in machine.called()
+    assert machine.set_up().returncode == 0
+    assert not re.search("venv|pip|npm", machine.called())
+
+
+def test_set_up_obeys_no_variable_that_changes_what_is_installed(machine):
+    done = machine.set_up(NODE_ENV="production", PYTHONPATH="/elsewhere", CDPATH="/tmp", NPM_CONFIG_OMIT="dev")
+    assert (done.returncode, done.stderr) == (0, "")
+    called = machine.called()
+    assert "npm ci --include=dev --include=optional" in called
+    assert {line.partition("NODE_ENV=")[2] for line in called.splitlines()} == {" PYTHONPATH="}
+
+
+def test_a_moved_folder_gets_a_new_virtual_environment(machine):
+    assert machine.set_up().returncode == 0
+    machine.called()
+    machine.folder = machine.folder.rename(machine.folder.with_name("moved"))
+    assert machine.set_up().returncode == 0
+    assert "python -m venv" in machine.called()

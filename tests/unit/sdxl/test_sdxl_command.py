@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from sdxl import cli, project
+from sdxl.commands import completion
 
 
 @pytest.mark.parametrize("command", cli.COMMANDS.values(), ids=cli.COMMANDS)
@@ -58,3 +59,51 @@ def test_without_the_extra_the_command_says_so_in_one_line():
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "needs the extra `cli`" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["", *cli.COMMANDS])
+def test_help_shows_no_type_for_a_flag(command):
+    for arguments in ([command, "--help"] if command else ["--help"],):
+        done = CliRunner().invoke(cli.app, arguments)
+        assert done.exit_code == 0
+        assert "<bool>" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    "command", [["local", "status"], ["environments", "check"], ["pipeline", "init"]], ids=" ".join
+)
+def test_help_of_a_command_below_another_shows_no_type_for_a_flag(command):
+    done = CliRunner().invoke(cli.app, [*command, "--help"])
+    assert "--help" in done.stdout
+    assert "<bool>" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        (["generate", "x", "--size", "wide"], {"widescreen"}),
+        (["generate", "x", "--style", "photo"], {"photographic"}),
+        (["generate", "x", "--sampler", "K_DPMPP_2M"], {"K_DPMPP_2M"}),
+        (["generate", "x", "--env", ""], {"dev", "prod"}),
+        (["preflight", "--env", "d"], {"dev"}),
+        (["cost", "--env", "a"], {"all"}),
+        (["local", "up", "--env", "d"], {"dev"}),
+        (["environments", "check", "p"], {"prod"}),
+        (["environments", "destroy", "d"], {"dev"}),
+        (["environments", "new", "x", "--region", "eu-w"], {"eu-west-1"}),
+        (["environments", "new", "x", "--source", "b"], {"bedrock"}),
+        (["connect", "--env", "d"], {"dev"}),
+        (["rollout", "--ring", "f"], {"first"}),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_the_shell_completes_values(monkeypatch, tmp_path, typed, offered):
+    for name in ("dev", "prod", "pipeline", "organization"):
+        (tmp_path / f"{name}.yaml").write_text("rings:\n  - name: first\n")
+    monkeypatch.setattr(completion, "ENVIRONMENTS", tmp_path)
+    words = " ".join(["sdxl", *(word or '""' for word in typed)])
+    variables = {"_SDXL_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(len(typed))}
+    done = CliRunner().invoke(cli.app, [], env=variables, prog_name="sdxl")
+    found = set(done.stdout.split())
+    assert offered <= found
+    assert not {"pipeline", "organization"} & found

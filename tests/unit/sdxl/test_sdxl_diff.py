@@ -416,3 +416,20 @@ def test_a_branch_is_compared_with_where_it_left_the_main_line(tmp_path: Path) -
         assert (tree / "a").read_text() == "1"
     assert not tree.exists()
     assert len(git("worktree", "list").splitlines()) == 1
+
+
+def test_the_project_may_be_in_a_folder_of_a_larger_repository(tmp_path: Path) -> None:
+    from sdxl.diff.assemblies import checked_out, synthesize  # noqa: PLC0415 - only here
+
+    project = tmp_path / "infra" / "sdxl"
+    project.mkdir(parents=True)
+    (project / "cdk.json").write_text("{}")
+    identity = ["-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false"]
+    for arguments in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "-m", "one"]):
+        subprocess.run(["git", *identity, "-C", str(tmp_path), *arguments], check=True, capture_output=True)
+
+    with checked_out("HEAD", project) as tree:
+        assert (tree / "cdk.json").read_text() == "{}"
+        assert tree.parts[-2:] == ("infra", "sdxl")
+    with pytest.raises(UsageError, match="HEAD has no project"):
+        synthesize(tmp_path, tmp_path / "out", name="HEAD")

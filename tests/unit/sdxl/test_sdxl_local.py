@@ -7,12 +7,13 @@ from types import SimpleNamespace
 import pytest
 from typer.testing import CliRunner
 
+from sdxl import project
 from sdxl.cli import app
 from sdxl.commands import local as commands
 from sdxl.deployment import cdk as cdk_cli
-from sdxl.deployment.record import Deployment
+from sdxl.deployment.record import Deployment, LocalTarget
 from sdxl.errors import SdxlError, UsageError
-from sdxl.local import cdk, emulator, processes, up
+from sdxl.local import cdk, emulator, processes, stand_ins, up
 from sdxl.project import ROOT
 
 STATE = {
@@ -36,6 +37,7 @@ def machine(monkeypatch, tmp_path):
     monkeypatch.setattr(emulator.read_state, "__defaults__", (machine.state_file,))
     monkeypatch.setattr(up, "LOCAL", tmp_path)
     monkeypatch.setattr(up, "DEPLOYMENT_FILE", tmp_path / "deployment.json")
+    monkeypatch.setattr(up, "TARGET_FILE", tmp_path / "up.json")
     monkeypatch.setattr(emulator, "answers", lambda _: machine.answering)
     monkeypatch.setattr(processes, "command_of", lambda pid: machine.commands.get(pid, ""))
     monkeypatch.setattr(processes, "end", lambda pid: machine.ended.append(pid) or True)
@@ -101,12 +103,83 @@ def test_up_of_an_environment_without_keys_is_refused():
         up.check_takes_keys(SimpleNamespace(name="dev", api=api))
 
 
-def test_up_of_another_environment_than_the_one_that_runs_is_refused(machine, tmp_path):
+TARGET = {"environment": "dev", "account": "111111111111", "region": "us-east-1"}
+
+
+@pytest.mark.parametrize(
+    ("before", "message"),
+    [
+        ({"environment": "staging"}, "'staging' runs on this machine.*`make down`"),
+        ({"account": "222222222222"}, "for account 222222222222, us-east-1, .*says account 111111111111.*`make down`"),
+        ({"region": "eu-west-1"}, "for account 111111111111, eu-west-1, .*says account .*us-east-1.*`make down`"),
+    ],
+)
+def test_up_of_another_environment_account_or_region_than_runs_is_refused(machine, tmp_path, before, message):
     machine.state_file.write_text(json.dumps(STATE))
     machine.answering = True
-    (tmp_path / "deployment.json").write_text(json.dumps({**DEPLOYMENT.to_json(), "environment": "staging"}))
-    with pytest.raises(SdxlError, match="'staging' runs on this machine"):
+    (tmp_path / "up.json").write_text(json.dumps({**TARGET, **before}))
+    with pytest.raises(SdxlError, match=message):
         up._emulator(DEV)
+
+
+def test_what_an_emulator_is_for_is_written_before_anything_is_deployed(machine, tmp_path, monkeypatch):
+    monkeypatch.setattr(emulator, "check_ports", lambda port: None)
+    monkeypatch.setattr(emulator, "start", lambda port, account: RUNNING)
+    assert up._emulator(DEV) == RUNNING
+    assert json.loads((tmp_path / "up.json").read_text()) == TARGET
+    machine.state_file.write_text(json.dumps(STATE))
+    machine.answering = True
+    up.down()
+    assert not (tmp_path / "up.json").exists()
+
+
+def test_the_emulator_starts_without_the_users_aws_configuration():
+    inherited = {"PATH": "/bin", "AWS_PROFILE": "gone", "AWS_DEFAULT_PROFILE": "x", "HTTPS_PROXY": "x", "HOME": "/h"}
+    variables = project.local_environment(inherited)
+    assert not {name for name in variables if name.startswith("AWS_") or name == "HTTPS_PROXY"}
+    assert variables["HOME"] == "/h"
+
+
+def environment(*, boundary=None, **sections):
+    named = {"storage": SimpleNamespace(key_arn=None), "network": None, **sections}
+    return SimpleNamespace(name="dev", organization=SimpleNamespace(permissions_boundary=boundary), **named)
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"storage": SimpleNamespace(key_arn="arn:aws:kms:us-east-1:111111111111:key/1")},
+        {"network": SimpleNamespace(vpc_id="vpc-1")},
+    ],
+)
+def test_what_exists_only_in_the_account_is_refused_with_the_way_to_rehearse_the_rest(named):
+    stand_ins.check_can_be_rehearsed(environment())
+    with pytest.raises(SdxlError, match=r"exists only in its AWS account.*make up ENV="):
+        stand_ins.check_can_be_rehearsed(environment(**named))
+
+
+@pytest.mark.parametrize(
+    ("boundary", "made"),
+    [
+        ("workload", [("/", "workload")]),
+        ("teams/a/workload", [("/teams/a/", "workload")]),
+        ("arn:aws:iam::111111111111:policy/teams/workload", [("/teams/", "workload")]),
+        ("arn:aws:iam::aws:policy/PowerUserAccess", []),
+        (None, []),
+    ],
+)
+def test_a_permissions_boundary_gets_a_stand_in_that_is_reported(boundary, made):
+    policies = []
+
+    def create_policy(**policy):
+        assert json.loads(policy["PolicyDocument"])["Statement"][0]["Effect"] == "Allow"
+        policies.append((policy["Path"], policy["PolicyName"]))
+
+    session = SimpleNamespace(client=lambda name: SimpleNamespace(create_policy=create_policy))
+    notes = [*stand_ins.make(environment(boundary=boundary), session)]
+    assert policies == made
+    assert len(notes) == len(made)
+    assert all(boundary in note for note in notes)
 
 
 def test_up_on_another_port_than_the_one_that_runs_is_refused(machine, monkeypatch):
@@ -180,7 +253,7 @@ def test_a_missing_or_old_node_is_one_clear_error(monkeypatch, found, version, m
 
 
 def test_the_curl_line_survives_a_shell():
-    line = up.curl_line(DEPLOYMENT)
+    line = DEPLOYMENT.curl_line()
     assert "http://127.0.0.1:4580/v1/generation/stable-diffusion-xl-1024-v1-0/text-to-image" in line
     assert "'x-api-key: it'\"'\"'s'" in line
     assert "\n" not in line
@@ -191,7 +264,7 @@ def test_up_ends_with_a_summary_that_can_be_pasted(monkeypatch):
     monkeypatch.setattr(up, "up", lambda environment: (DEPLOYMENT, up.FIRST_IMAGE))
     done = CliRunner().invoke(app, ["local", "up"], env={"COLUMNS": "40"})
     assert done.exit_code == 0
-    assert up.curl_line(DEPLOYMENT) in done.stdout
+    assert DEPLOYMENT.curl_line() in done.stdout
     assert f"{DEPLOYMENT.api_url}/#key={DEPLOYMENT.api_key}" in done.stdout
     assert "make down" in done.stdout
 
@@ -203,6 +276,8 @@ def test_status_tells_scripts_by_its_exit_code(monkeypatch):
     monkeypatch.setattr(commands, "read_local_deployment", lambda: None)
     assert CliRunner().invoke(app, ["local", "status"]).exit_code == 5
     monkeypatch.setattr(commands, "read_local_deployment", lambda: DEPLOYMENT)
+    monkeypatch.setattr(commands, "read_local_target", lambda: LocalTarget(**TARGET))
+    assert "account 111111111111, us-east-1" in CliRunner().invoke(app, ["local", "status"]).stdout
     done = CliRunner().invoke(app, ["local", "status", "--json"])
     assert (done.exit_code, json.loads(done.stdout)["deployment"]["environment"]) == (0, "dev")
 

@@ -25,6 +25,7 @@ from sdxl.rollout.github import workflow_text
 from sdxl.rollout.runner import Rollout
 from sdxl.rollout.steps import wait_until_at_rest
 from stacks.environment.pipeline import load_pipeline
+from tools.repository import folder_in_repository, repository_root
 
 pytestmark = pytest.mark.disable_socket
 
@@ -288,3 +289,27 @@ def test_stacks_that_cannot_be_seen_end_the_rollout() -> None:
 
     with pytest.raises(SdxlError, match=r"The stacks sdxl-prod-\* cannot be looked at: .*AccessDenied"):
         wait_until_at_rest(FakeSession(error), "sdxl-prod-", note=print)
+
+
+def test_in_a_folder_of_a_larger_repository_the_workflow_runs_there():
+    pipeline, _ = load_pipeline(EXAMPLE / "pipeline.yaml")
+    workflow = yaml.safe_load(workflow_text(pipeline, folder="infra/sdxl"))
+    assert workflow["defaults"]["run"]["working-directory"] == "infra/sdxl"
+    paths = [
+        line
+        for job in workflow["jobs"].values()
+        for step in job["steps"]
+        for line in str(step.get("with", {}).get("path", "")).split()
+    ]
+    assert paths
+    assert all(path.startswith("infra/sdxl/") for path in paths)
+    assert "defaults" not in yaml.safe_load(workflow_text(pipeline))
+
+
+def test_the_projects_folder_in_its_repository(tmp_path):
+    project = tmp_path / "infra" / "sdxl"
+    project.mkdir(parents=True)
+    assert folder_in_repository(project) == ""
+    (tmp_path / ".git").mkdir()
+    assert (folder_in_repository(project), repository_root(project)) == ("infra/sdxl", tmp_path)
+    assert folder_in_repository(tmp_path) == ""

@@ -1,0 +1,1 @@
+"""Points that documentation alone has settled so far, looked at in a deployed environment."""
