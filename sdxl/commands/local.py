@@ -164,8 +164,8 @@ def permissions(
 
 
 def _summarize(roles: Sequence[dict[str, Any]]) -> None:
-    for name, used, unused, refused in seen.summary(roles):
-        print_wrapped(f"{name}: {used} actions used, {unused} unused, {refused} calls refused")
+    for name, used, unused, count in seen.summary(roles):
+        print_wrapped(f"{name}: {used} actions used, {unused} unused, {count} calls refused")
     refused = [row for row in seen.rows(roles) if row[1] in ("refused", "unreadable")]
     if refused:
         print_result("")

@@ -33,7 +33,7 @@ def test_page_names_files_that_are_there(api: ApplicationUnderTest) -> None:
     assert page.headers["cache-control"] == "no-cache"
     named = re.findall(r'(?:src|href)="console/([^"]+)"', page.text)
     assert sorted(named) == FILES
-    assert [path.rpartition(".")[2] for path in FILES] == ["css", "js"]
+    assert sorted(path.rpartition(".")[2] for path in FILES) == ["css", "js"]
 
 
 def test_page_has_no_script_or_style_of_its_own(api: ApplicationUnderTest) -> None:
