@@ -44,30 +44,24 @@ def load_environment(path: Path, organization: Organization | None = None) -> En
         elif not isinstance(document.value, dict):
             problems.append(_not_a_mapping(document))
         else:
-            return _validated(
-                document, document.value, problems, organization or load_organization(path.parent)
-            )
+            return _validated(document, document.value, problems, organization or load_organization(path.parent))
     raise EnvironmentFileError(problems)
 
 
-def load_environments(directory: Path, part: tuple[int, int] = (0, 1)) -> tuple[Environment, ...]:
+def load_environments(directory: Path) -> tuple[Environment, ...]:
     """The environments of every file in `directory`, sorted by name.
-
-    `part` (i, n) is the i-th, from 0, of n parts of them, which may be empty.
 
     Raises:
         EnvironmentFileError: there is no environment, or any file has an error; all files' errors are reported.
     """
     environments: list[Environment] = []
     problems: list[Problem] = []
-    number, count = part
-    paths = sorted(environment_paths(directory), key=lambda path: path.stem)
     organization = Organization()
     try:
         organization = load_organization(directory)
     except EnvironmentFileError as exc:
         problems.extend(exc.problems)
-    for path in paths[number * len(paths) // count : (number + 1) * len(paths) // count]:
+    for path in sorted(environment_paths(directory), key=lambda path: path.stem):
         try:
             environments.append(load_environment(path, organization))
         except EnvironmentFileError as exc:
