@@ -164,12 +164,12 @@ def permissions(
 
 
 def _summarize(roles: Sequence[dict[str, Any]]) -> None:
-    for name, used, unused, count in seen.summary(roles):
-        print_wrapped(f"{name}: {used} actions used, {unused} unused, {count} calls refused")
-    refused = [row for row in seen.rows(roles) if row[1] in ("refused", "unreadable")]
-    if refused:
+    for name, used, unused, refused in seen.summary(roles):
+        print_wrapped(f"{name}: {used} actions used, {unused} unused, {refused} calls refused")
+    trouble = [row for row in seen.rows(roles) if row[1] in ("refused", "unreadable")]
+    if trouble:
         print_result("")
-        print_table(seen.HEAD, refused)
+        print_table(seen.HEAD, trouble)
     print_result("")
     print_result("Held and not used since the emulator started:")
     for name, actions in seen.unused_actions(roles).items():
