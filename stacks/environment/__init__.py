@@ -36,7 +36,7 @@ from stacks.environment.endpoint import (
     VariantSettings,
 )
 from stacks.environment.files import environment_paths, find_environment, load_environment, load_environments
-from stacks.environment.model import Environment, environment_warnings, guarded_update
+from stacks.environment.model import Environment, guarded_update
 from stacks.environment.models import BedrockModel, EndpointModel, Model, OpenModel, OptimizedModel
 from stacks.environment.network import Network
 from stacks.environment.operations import Alarms, Budget, BudgetAction, Operations, Slack
@@ -52,6 +52,7 @@ from stacks.environment.scaling import (
 )
 from stacks.environment.storage import Storage
 from stacks.environment.values import ENVIRONMENT_TAG, EnvironmentFileError, Problem, pascal
+from stacks.environment.warnings import environment_warnings
 
 __all__ = [
     "API_STAGE",
