@@ -266,9 +266,7 @@ class PipelineStack(cdk.Stack):
         aliases (AWS KMS Developer Guide, "kms:ResourceAliases").
         """
         aliases = {
-            region: [
-                cast(str, one.alias_name) for one in support.stack.node.find_all() if isinstance(one, kms.CfnAlias)
-            ]
+            region: [one.alias_name for one in support.stack.node.find_all() if isinstance(one, kms.CfnAlias)]
             for region, support in self.pipeline.pipeline.cross_region_support.items()
         }
         if not aliases:
