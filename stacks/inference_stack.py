@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
@@ -26,6 +27,7 @@ class InferenceStack(cdk.Stack):
         *,
         environment: Environment,
         key: kms.IKey,
+        execution_role: iam.IRole,
         vpc_config: VpcConfig | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> None:
@@ -49,6 +51,7 @@ class InferenceStack(cdk.Stack):
             variants=variants,
             settings=environment.endpoint,
             log_group=log_group,
+            execution_role=execution_role,
             update=guarded_update(environment),
             # A Marketplace package runs in a network of SageMaker's own, isolated from any other ("Run Training and
             # Inference Containers in Internet-Free Mode"), and its seller's artifacts are in no bucket to name.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import aws_cdk as cdk
 from aws_cdk import aws_codebuild as codebuild
@@ -15,7 +16,8 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import pipelines
 from constructs import Construct
 
-from stacks.catalog import partition_of
+from stacks.bootstrap import bootstrap_of
+from stacks.catalog import dns_suffix_of, partition_of
 from stacks.constructs.template_metadata import acknowledge, skip_checkov
 from stacks.environment import Environment
 from stacks.environment.pipeline import PIPELINE_FILE, Pipeline, Ring, load_pipeline
@@ -25,9 +27,16 @@ from stacks.sdxl_stage import SdxlStage, permissions_boundary
 _IMAGE = codebuild.LinuxBuildImage.STANDARD_7_0
 _RUNTIMES = {"python": "3.13", "nodejs": "22"}
 _NODE_VARIABLES = {"NODE_NO_WARNINGS": "1"}
+# The builds that the CDK writes install these tools with npm and have roles that deploy. The CDK's default is whatever
+# npm has newest.
+_PACKAGES: dict[str, str] = json.loads(
+    (Path(__file__).resolve().parents[1] / "package.json").read_text(encoding="utf-8")
+)["devDependencies"]
 STACK_NAME = "sdxl-pipeline"
+_ARTIFACT_DAYS = 90
 
 _ARTIFACTS = "The CDK grants a build its pipeline's artifacts and key with these actions; both hold nothing else."
+_REPLICA_KEYS = "Keys of one alias each, which is that of the artifacts' copies in another region."
 _BUILDS = "The name of a build project is generated: the CDK grants it its own logs and reports by prefix."
 _ANY = (
     "Publishing assets and reading the bootstrap's version need roles of accounts that the CDK names by tag or "
@@ -92,6 +101,8 @@ class PipelineStack(cdk.Stack):
             "Pipeline",
             pipeline_name=STACK_NAME,
             synth=self._synth(),
+            cli_version=_PACKAGES["aws-cdk"],
+            cdk_assets_cli_version=_PACKAGES["cdk-assets"],
             cross_account_keys=True,
             enable_key_rotation=True,
             self_mutation=True,
@@ -111,6 +122,10 @@ class PipelineStack(cdk.Stack):
         for ring in pipeline.rings:
             self._add_ring(ring, layer_archive)
         self.pipeline.build_pipeline()
+        self._grant_connection(pipeline)
+        self._limit_to_this_account()
+        self._expire_replicas()
+        self._name_replica_keys()
         self._acknowledge()
 
     def _add_ring(self, ring: Ring, layer_archive: Path) -> None:
@@ -135,7 +150,7 @@ class PipelineStack(cdk.Stack):
 
     def _step(self, step_id: str, environment: Environment, command: str) -> pipelines.CodeBuildStep:
         """A build that looks at the environment's account with the CDK's lookup role, and can do nothing else."""
-        role = lookup_role_arn(environment)
+        role = bootstrap_of(self).lookup_role_arn(environment.account, environment.region)
         return pipelines.CodeBuildStep(
             step_id,
             input=self._source,
@@ -161,15 +176,23 @@ class PipelineStack(cdk.Stack):
         )
 
     def _encryption_key(self) -> kms.Key:
-        return kms.Key(self, "Key", description="Artifacts and logs of the rollout", enable_key_rotation=True)
+        return kms.Key(
+            self,
+            "Key",
+            description="Artifacts and logs of the rollout",
+            enable_key_rotation=True,
+            removal_policy=cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
+        )
 
     def _build_logs(self, pipeline: Pipeline) -> codebuild.LoggingOptions:
-        self._key.grant_encrypt_decrypt(iam.ServicePrincipal(f"logs.{pipeline.region}.amazonaws.com"))
+        self._key.grant_encrypt_decrypt(
+            iam.ServicePrincipal(f"logs.{pipeline.region}.{dns_suffix_of(pipeline.region)}")
+        )
         group = logs.LogGroup(
             self,
             "BuildLogs",
             encryption_key=self._key,
-            removal_policy=cdk.RemovalPolicy.RETAIN,
+            removal_policy=cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
         )
         # The construct takes names for these numbers.
         cast(logs.CfnLogGroup, group.node.default_child).retention_in_days = pipeline.log_retention_days
@@ -187,10 +210,86 @@ class PipelineStack(cdk.Stack):
             versioned=True,
             object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
             lifecycle_rules=[
-                s3.LifecycleRule(expiration=cdk.Duration.days(90), noncurrent_version_expiration=cdk.Duration.days(30))
+                s3.LifecycleRule(
+                    expiration=cdk.Duration.days(_ARTIFACT_DAYS),
+                    noncurrent_version_expiration=cdk.Duration.days(30),
+                    abort_incomplete_multipart_upload_after=cdk.Duration.days(1),
+                )
             ],
-            removal_policy=cdk.RemovalPolicy.RETAIN,
+            removal_policy=cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
         )
+
+    def _grant_connection(self, pipeline: Pipeline) -> None:
+        """Allow the source action to use the connection under the service's own prefix.
+
+        The CDK grants `codestar-connections:UseConnection`, the older name of the service, which does not apply to the
+        ARN of a `codeconnections` connection (Developer Tools console User Guide, "AWS CodeStar Connections rename").
+        """
+        arn = pipeline.source.connection_arn
+        for role in self.pipeline.pipeline.node.find_all():
+            if isinstance(role, iam.Role) and "/Pipeline/Source/" in role.node.path:
+                service = arn.split(":")[2]
+                role.add_to_policy(iam.PolicyStatement(actions=[f"{service}:UseConnection"], resources=[arn]))
+
+    def _limit_to_this_account(self) -> None:
+        """Let the services assume the roles of pipeline and builds for this account's resources alone.
+
+        CodePipeline User Guide and CodeBuild User Guide, "Cross-service confused deputy prevention".
+        """
+        condition = {"StringEquals": {"aws:SourceAccount": self.account}}
+        for role in self.pipeline.node.find_all():
+            if isinstance(role, iam.CfnRole):
+                (statement,) = self.resolve(role.assume_role_policy_document)["Statement"]
+                if "Service" in statement["Principal"]:
+                    role.add_property_override("AssumeRolePolicyDocument.Statement.0.Condition", condition)
+
+    def _expire_replicas(self) -> None:
+        """Delete the copies of artifacts in other regions as the artifacts themselves."""
+        for support in self.pipeline.pipeline.cross_region_support.values():
+            bucket = cast(s3.CfnBucket, support.replication_bucket.node.default_child)
+            bucket.lifecycle_configuration = s3.CfnBucket.LifecycleConfigurationProperty(
+                rules=[
+                    s3.CfnBucket.RuleProperty(
+                        status="Enabled",
+                        expiration_in_days=_ARTIFACT_DAYS,
+                        abort_incomplete_multipart_upload=s3.CfnBucket.AbortIncompleteMultipartUploadProperty(
+                            days_after_initiation=1
+                        ),
+                    )
+                ]
+            )
+
+    def _name_replica_keys(self) -> None:
+        """Narrow the pipeline role's use of keys from `*` to the artifacts' key and those of the copies.
+
+        The CDK knows the keys of other regions by their aliases, for which it grants `*`. The condition names the
+        aliases (AWS KMS Developer Guide, "kms:ResourceAliases").
+        """
+        aliases = {
+            region: [one.alias_name for one in support.stack.node.find_all() if isinstance(one, kms.CfnAlias)]
+            for region, support in self.pipeline.pipeline.cross_region_support.items()
+        }
+        if not aliases:
+            return
+        policy = cast(iam.CfnPolicy, self.pipeline.pipeline.role.node.find_child("DefaultPolicy").node.default_child)
+        document: dict[str, Any] = self.resolve(policy.policy_document)
+        for statement in [one for one in document["Statement"] if "kms:Decrypt" in one["Action"]]:
+            statement["Resource"] = [one for one in statement["Resource"] if one != "*"]
+            document["Statement"].append(
+                {
+                    **statement,
+                    "Resource": [self._replica_keys(region) for region in aliases],
+                    "Condition": {
+                        "ForAnyValue:StringEquals": {
+                            "kms:ResourceAliases": [name for one in aliases.values() for name in one]
+                        }
+                    },
+                }
+            )
+        policy.policy_document = document
+
+    def _replica_keys(self, region: str) -> str:
+        return self.format_arn(service="kms", region=region, resource="key", resource_name="*")
 
     def _acknowledge(self) -> None:
         """What the CDK's own modules write, and no argument changes."""
@@ -212,6 +311,8 @@ class PipelineStack(cdk.Stack):
             bucket = stack.replication_bucket
             reasons[f"Resource::{_text(self.resolve(bucket.bucket_arn))}/*"] = _ARTIFACTS
             acknowledge(bucket, {**_BUCKET, "NIST.800.53.R5-S3BucketVersioningEnabled": _REPLICA})
+        for region in self.pipeline.pipeline.cross_region_support:
+            reasons[f"Resource::{self._replica_keys(region)}"] = _REPLICA_KEYS
         acknowledge(
             self.pipeline,
             {
@@ -255,9 +356,3 @@ def _boundary(environments: Mapping[str, Environment]) -> cdk.PermissionsBoundar
 def _text(value: object) -> str:
     """A resolved ARN as cdk-nag writes it."""
     return value if isinstance(value, str) else "".join(cast(dict[str, list[list[str]]], value)["Fn::Join"][1])
-
-
-def lookup_role_arn(environment: Environment) -> str:
-    """ARN of the role for reading that `cdk bootstrap` makes in the environment's account."""
-    account, region = environment.account, environment.region
-    return f"arn:{partition_of(region)}:iam::{account}:role/cdk-hnb659fds-lookup-role-{account}-{region}"

@@ -11,7 +11,7 @@ from constructs import Construct
 from stacks.api_stack import ApiStack
 from stacks.constructs.model_access import BedrockModelAccess, ModelAccess
 from stacks.constructs.vpc import VpcConfig
-from stacks.environment import BedrockModel, Environment, Organization
+from stacks.environment import BedrockModel, Environment, OpenModel, Organization
 from stacks.inference_stack import InferenceStack
 from stacks.network_stack import NetworkStack, existing_vpc_config, network_stack_is_needed
 from stacks.operations_stack import OperationsStack
@@ -30,7 +30,12 @@ class SdxlStage(cdk.Stage):
         )
         tags = environment.all_tags
         self.storage = StorageStack(
-            self, "Storage", storage=environment.storage, has_alarms=environment.operations is not None, tags=tags
+            self,
+            "Storage",
+            storage=environment.storage,
+            has_alarms=environment.operations is not None,
+            models_in_vpc=environment.network is not None and isinstance(environment.model, OpenModel),
+            tags=tags,
         )
         self.network: NetworkStack | None = None
         functions, models = self._add_network(environment, tags)
@@ -41,7 +46,13 @@ class SdxlStage(cdk.Stage):
             model = BedrockModelAccess(model=environment.model, account=environment.account, region=environment.region)
         else:
             self.inference = InferenceStack(
-                self, "Inference", environment=environment, key=self.storage.key, vpc_config=models, tags=tags
+                self,
+                "Inference",
+                environment=environment,
+                key=self.storage.key,
+                execution_role=self.storage.execution_role,
+                vpc_config=models,
+                tags=tags,
             )
             model = self.inference.endpoint
         self.api = ApiStack(
@@ -89,6 +100,7 @@ class SdxlStage(cdk.Stage):
         self.network = NetworkStack(
             self, "Network", environment=environment, network=settings, storage=self.storage, tags=tags
         )
+        self.network.add_stack_dependency(self.storage, "the role removes the interfaces that are in the groups")
         return self.network.functions, self.network.model
 
 

@@ -12,7 +12,10 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from stacks.catalog import dns_suffix_of
+from stacks.constructs.service_role import managed_policy, service_principal
 from stacks.constructs.template_metadata import acknowledge, keep_logical_id, skip_checkov
+from stacks.constructs.vpc import acknowledge_interfaces, interface_removal
 from stacks.environment import Storage
 
 # Images too large for an answer are kept under this prefix, and the function reaches nothing else in the bucket.
@@ -30,6 +33,11 @@ class StorageStack(cdk.Stack):
     All are kept when the stack is deleted, unless `storage.on_destroy` is `delete`. The table is always deleted: its
     items live for a day. With `has_alarms` the key also encrypts the topic to which alarms publish. Where `storage`
     names a key, the stack makes none.
+
+    The endpoint's execution role is here, too: SageMaker needs it after the stack with the endpoint is deleted. An
+    environment on Bedrock has it as well, without a permission, so that the model source can be changed: CloudFormation
+    deletes nothing of this stack that the stack of an earlier endpoint still imports. `models_in_vpc` lets it remove
+    network interfaces.
     """
 
     def __init__(
@@ -39,10 +47,14 @@ class StorageStack(cdk.Stack):
         *,
         storage: Storage,
         has_alarms: bool = False,
+        models_in_vpc: bool = False,
         tags: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(scope, construct_id, description="SDXL: images and encryption key", tags=tags)
-        removal_policy = cdk.RemovalPolicy.RETAIN if storage.on_destroy == "keep" else cdk.RemovalPolicy.DESTROY
+        removal_policy = (
+            # A first deployment that fails deletes them: nothing is in them yet, and the next one makes others.
+            cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE if storage.on_destroy == "keep" else cdk.RemovalPolicy.DESTROY
+        )
         self.key: kms.IKey = (
             self._add_key(removal_policy, has_alarms=has_alarms)
             if storage.key_arn is None
@@ -60,6 +72,7 @@ class StorageStack(cdk.Stack):
         )
         _acknowledge_buckets(images=self.images, access_log=access_log)
         self.idempotency = self._add_idempotency_table()
+        self.execution_role = self._add_execution_role(models_in_vpc=models_in_vpc)
         cdk.CfnOutput(
             self, "ImagesBucketName", value=self.images.bucket_name, description="Bucket of the generated images"
         )
@@ -91,11 +104,16 @@ class StorageStack(cdk.Stack):
 
     def _grant_key(self, grantee: iam.IGrantable, service: str, actions: list[str]) -> None:
         """Allow the key's use through one service alone."""
+        # AWS documents the names for its commercial partition only. China's domain names have another suffix.
+        services = [
+            f"{service}.{self.region}.{suffix}"
+            for suffix in dict.fromkeys(("amazonaws.com", dns_suffix_of(self.region)))
+        ]
         iam.Grant.add_to_principal(
             grantee=grantee,
             actions=actions,
             resource_arns=[self.key.key_arn],
-            conditions={"StringEquals": {"kms:ViaService": f"{service}.{self.region}.amazonaws.com"}},
+            conditions={"StringEquals": {"kms:ViaService": services[0] if len(services) == 1 else services}},
         )
 
     def _add_bucket(
@@ -159,6 +177,30 @@ class StorageStack(cdk.Stack):
         acknowledge(table, {"NIST.800.53.R5-DynamoDBInBackupPlan": no_backup})
         return table
 
+    def _add_execution_role(self, *, models_in_vpc: bool) -> iam.Role:
+        policies = []
+        if models_in_vpc:
+            removal = managed_policy(
+                self,
+                "InterfaceRemoval",
+                description="What SageMaker does after an endpoint in a VPC is deleted",
+                statements=interface_removal(self),
+            )
+            acknowledge_interfaces(removal)
+            acknowledge(removal, {"AwsSolutions-IAM5[Resource::*]": "Descriptions of networks have no resource level"})
+            policies.append(removal)
+        role = iam.Role(
+            self,
+            "EndpointExecutionRole",
+            assumed_by=service_principal(self, "sagemaker.amazonaws.com"),
+            description="SageMaker execution role of the SDXL endpoint",
+            managed_policies=policies,
+        )
+        # The stack of the endpoint imports both, or imported them until the model source was changed.
+        self.export_value(role.role_arn)
+        self.export_value(role.role_name)
+        return role
+
     def _add_key(self, removal_policy: cdk.RemovalPolicy, *, has_alarms: bool) -> kms.Key:
         log_groups = self.format_arn(
             service="logs", resource="log-group", resource_name="*", arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME
@@ -170,7 +212,7 @@ class StorageStack(cdk.Stack):
             ),
             iam.PolicyStatement(
                 sid="CloudWatchLogs",
-                principals=[iam.ServicePrincipal(f"logs.{self.region}.amazonaws.com")],
+                principals=[iam.ServicePrincipal(f"logs.{self.region}.{dns_suffix_of(self.region)}")],
                 actions=["kms:Decrypt*", "kms:Describe*", "kms:Encrypt*", "kms:GenerateDataKey*", "kms:ReEncrypt*"],
                 resources=["*"],
                 conditions={"ArnLike": {"kms:EncryptionContext:aws:logs:arn": log_groups}},

@@ -48,7 +48,7 @@ class EndpointConfig(ResourceType):
     name = "AWS::SageMaker::EndpointConfig"
     carried = words(
         "AsyncInferenceConfig DataCaptureConfig EnableNetworkIsolation EndpointConfigName ExecutionRoleArn "
-        "ExplainerConfig KmsKeyId ProductionVariants ShadowProductionVariants Tags VpcConfig"
+        "ExplainerConfig KmsKeyId MetricsConfig ProductionVariants ShadowProductionVariants Tags VpcConfig"
     )
     more_attributes: ClassVar[dict[str, str]] = {"EndpointConfigName": DOCUMENTED}
     name_property = "EndpointConfigName"

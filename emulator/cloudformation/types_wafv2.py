@@ -17,7 +17,7 @@ LOG_PREFIX = "aws-waf-logs-"
 
 
 class WebACL(ResourceType):
-    """A web ACL. The gateway honours its rate rules by address; what else it has is kept and has no effect."""
+    """A web ACL. emulator/gateway/firewall.py has the rules that the gateway honours; others have no effect."""
 
     name = "AWS::WAFv2::WebACL"
     carried = words(

@@ -109,6 +109,8 @@ class Gateway:
 
     def _serve(self, context: RequestContext) -> Response:
         request, api = context.request, context.api
+        if (request.content_length or 0) <= MAX_BODY_BYTES:
+            context.body = request.get_data()
         self._firewall.admit(context)
         context.match = find_method(api.definition.methods, request.method, context.raw_path)
         if context.match is None:
@@ -116,7 +118,6 @@ class Gateway:
         method = context.match.method
         if (request.content_length or 0) > MAX_BODY_BYTES:
             raise errors.request_too_large()
-        context.body = request.get_data()
         # The length of a chunked body is known only at its end.
         if len(context.body) > MAX_BODY_BYTES:
             raise errors.request_too_large()

@@ -99,7 +99,7 @@ class RequestContext:
             "extendedRequestId": self.extended_request_id,
             "httpMethod": self.request.method,
             "identity": self.identity,
-            "path": self._path_as_called(),
+            "path": self.path_as_called(),
             "protocol": self.request.environ.get("SERVER_PROTOCOL", "HTTP/1.1"),
             "requestId": self.request_id,
             "requestTime": self.request_time,
@@ -109,7 +109,7 @@ class RequestContext:
             "stage": self.api.stage.name,
         }
 
-    def _path_as_called(self) -> str:
+    def path_as_called(self) -> str:
         """The path with the stage in front, or as it is where a domain or the root of the emulator stands for one."""
         sent = raw_path(self.request)
         return f"/{self.api.stage.name}{self.raw_path}" if sent.startswith("/_aws/") else sent

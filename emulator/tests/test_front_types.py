@@ -104,6 +104,69 @@ def test_a_rate_rule_blocks_an_address_until_its_window_has_passed(stack: Stack,
     assert not wafv2_backends[account][OWN_REGION].wacls
 
 
+COUNTED = ["CrossSiteScripting_BODY", "GenericLFI_BODY", "SizeRestrictions_BODY"]
+LABELS = "awswaf:managed:aws:core-rule-set:"
+
+
+def content_rules(counted: list[str], *, blocked_by_label: bool) -> list[dict[str, Any]]:
+    overrides = [{"Name": name, "ActionToUse": {"Count": {}}} for name in counted]
+    group = {"VendorName": "AWS", "Name": "AWSManagedRulesCommonRuleSet", "RuleActionOverrides": overrides}
+    labels = [
+        {"LabelMatchStatement": {"Scope": "LABEL", "Key": f"{LABELS}{name}"}}
+        for name in ("CrossSiteScripting_Body", "GenericLFI_Body")
+    ]
+    path = {
+        "RegexString": "^/api/v1/images$",
+        "FieldToMatch": {"UriPath": {}},
+        "TextTransformations": [{"Priority": 0, "Type": "NONE"}],
+    }
+    elsewhere = {"NotStatement": {"Statement": {"RegexMatchStatement": path}}}
+    rules: list[dict[str, Any]] = [
+        {"Name": "managed", "OverrideAction": {"None": {}}, "Statement": {"ManagedRuleGroupStatement": group}}
+    ]
+    if blocked_by_label:
+        statement = {"AndStatement": {"Statements": [{"OrStatement": {"Statements": labels}}, elsewhere]}}
+        rules.append({"Name": "content", "Action": {"Block": {}}, "Statement": statement})
+    return [{**rule, "Priority": number, "VisibilityConfig": VISIBILITY} for number, rule in enumerate(rules)]
+
+
+@pytest.mark.parametrize(
+    ("counted", "blocked_by_label", "path", "body", "status"),
+    [
+        ([], False, "v1/images", b"\x89PNG <?xpacket begin", 403),
+        ([], False, "v1/images", b"../../etc", 403),
+        ([], False, "v1/images", b"x" * 8193, 403),
+        ([], False, "v1/images", b"a lighthouse", 200),
+        (COUNTED, False, "v1/images", b"\x89PNG <?xpacket begin" + b"x" * 8193, 200),
+        (COUNTED, True, "v1/images", b"\x89PNG <?xpacket begin ../", 200),
+        (COUNTED, True, "v1/texts", b"<script>", 403),
+        (COUNTED, True, "v1/texts", b"../", 403),
+        (COUNTED, True, "v1/texts", b"x" * 8193, 200),
+        # Beyond what WAF inspects.
+        (COUNTED, True, "v1/texts", b"x" * 16384 + b"<script>", 200),
+    ],
+)
+def test_content_rules_block_what_they_do_not_only_count(
+    stack: Stack, counted: list[str], *, blocked_by_label: bool, path: str, body: bytes, status: int
+) -> None:
+    resources = protected_api(1000)
+    resources["Acl"]["Properties"]["Rules"] = content_rules(counted, blocked_by_label=blocked_by_label)
+    where = {"RestApiId": {"Ref": "Api"}, "ResourceId": {"Ref": "Path"}}
+    parent = {"Fn::GetAtt": ["Api", "RootResourceId"]}
+    resources["Path"] = resource(
+        "AWS::ApiGateway::Resource", RestApiId={"Ref": "Api"}, ParentId=parent, PathPart="{proxy+}"
+    )
+    integration = resources["Get"]["Properties"]["Integration"]
+    resources["Post"] = resource("AWS::ApiGateway::Method", HttpMethod="POST", **where, Integration=integration)
+    resources["Deployment"]["DependsOn"] = ["Get", "Post"]
+    made = stack.deploy(resources)
+
+    answer = HttpClient(create_gateway_app(Clock())).post(f"/_aws/execute-api/{made['Api']}/api/{path}", data=body)
+
+    assert answer.status_code == status
+    stack.delete()
+
+
 def test_a_log_group_of_another_name_is_refused(stack: Stack) -> None:
     resources = protected_api(10)
     resources["Logging"]["Properties"]["LogDestinationConfigs"] = ["arn:aws:logs:r:1:log-group:/other"]

@@ -19,6 +19,7 @@ from sdxl.errors import UsageError
 from sdxl.new_files import UNKNOWN_CONNECTION, UNKNOWN_REPOSITORY, pipeline_text
 from sdxl.project import ENVIRONMENTS, ROOT
 from sdxl.rollout.github import workflow_text
+from stacks.bootstrap import read_bootstrap
 from stacks.catalog import partition_of
 from stacks.environment import Environment, EnvironmentFileError, load_environments
 from stacks.environment.pipeline import PIPELINE_FILE, SCHEMA_FILE_NAME, Pipeline, schema_text
@@ -123,11 +124,11 @@ def bootstrap_commands(*, directory: Directory = ENVIRONMENTS) -> None:
 
 def bootstrap_lines(pipeline: Pipeline, environments: Mapping[str, Environment]) -> Iterator[str]:
     """Yield shell lines, the tooling account's first: one for each account and region, with its credentials."""
-    partition = partition_of(pipeline.region)
+    partition, options = partition_of(pipeline.region), read_bootstrap().options
     tooling = (pipeline.account, pipeline.region)
     yield f"# Tooling account {pipeline.account}, with credentials of it (self-mutation deploys the pipeline itself):"
     yield (
-        f"npx cdk bootstrap aws://{pipeline.account}/{pipeline.region} "
+        f"npx cdk bootstrap aws://{pipeline.account}/{pipeline.region}{options} "
         f"--cloudformation-execution-policies arn:{partition}:iam::aws:policy/AdministratorAccess --app ''"
     )
     done = {tooling}
@@ -139,7 +140,7 @@ def bootstrap_lines(pipeline: Pipeline, environments: Mapping[str, Environment])
             done.add((account, region))
             yield f"# {name}, with credentials of account {account}, after its policies (execution-policy --write DIR):"
             yield (
-                f"npx cdk bootstrap aws://{account}/{region} --trust {pipeline.account} "
+                f"npx cdk bootstrap aws://{account}/{region}{options} --trust {pipeline.account} "
                 f"--trust-for-lookup {pipeline.account} --cloudformation-execution-policies "
                 f"\"$(.venv/bin/sdxl pipeline execution-policy --env {name} --arns)\" --app ''"
             )

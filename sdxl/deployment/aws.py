@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from sdxl.deployment.record import Deployment
 from sdxl.errors import NotDeployedError, SdxlError, UsageError
 from sdxl.project import ENVIRONMENTS
-from stacks.catalog import partition_of
+from stacks.bootstrap import read_bootstrap
 from stacks.environment import Environment, EnvironmentFileError, find_environment
 
 ENDPOINT_VARIABLE = "AWS_ENDPOINT_URL_EXECUTE_API"
@@ -61,8 +61,7 @@ def make_session(environment: Environment, role_arn: str | None = None) -> Sessi
 
 def lookup_role_arn(environment: Environment) -> str:
     """Return the ARN of the CDK's role for reading the environment's account, which `cdk bootstrap` makes."""
-    account, region = environment.account, environment.region
-    return f"arn:{partition_of(region)}:iam::{account}:role/cdk-hnb659fds-lookup-role-{account}-{region}"
+    return read_bootstrap().lookup_role_arn(environment.account, environment.region)
 
 
 def session_for(environment: Environment, role_arn_template: str | None = None) -> Session:

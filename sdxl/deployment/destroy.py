@@ -11,6 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from sdxl.deployment import cdk
 from sdxl.deployment.aws import make_session
+from sdxl.deployment.log_role import delete_unused_log_role, log_role_of
 from sdxl.errors import NotDeployedError, SdxlError
 from sdxl.project import LOCAL
 from stacks.environment import Environment
@@ -38,6 +39,7 @@ def destroy_environment(
     if assembly is None:
         assembly = cdk.synthesize(directory, FOLDER / "cdk.out", log_file=FOLDER / "synth.log")
     others = [f"sdxl-{environment.name}/{stack}" for stack in _present(assembly, environment.name)]
+    log_role = log_role_of(session.client("cloudformation"), environment.name)
     show(f"Deleting {', '.join(others)}")
     _cdk_destroy(assembly, others, environment.name)
     for attempt in range(1, _ATTEMPTS + 1):
@@ -51,6 +53,8 @@ def destroy_environment(
                 raise
         else:
             break
+    if log_role is not None:
+        show(delete_unused_log_role(session, log_role))
     show(f"{environment.name} is deleted. Its key goes after the 30 days that KMS waits.")
 
 

@@ -22,6 +22,7 @@ from sdxl.deployment.record import DEPLOYMENT_FILE, TARGET_FILE, Deployment, Loc
 from sdxl.errors import SdxlError
 from sdxl.local import cdk, emulator, stand_ins
 from sdxl.project import LOCAL, write_json
+from stacks.bootstrap import read_bootstrap
 from stacks.environment import Environment
 from tools.build_layer import layer_archive
 
@@ -159,7 +160,7 @@ def _session(variables: Mapping[str, str]) -> Session:
 
 def _is_bootstrapped(session: Session) -> bool:
     try:
-        stack = session.client("cloudformation").describe_stacks(StackName="CDKToolkit")["Stacks"][0]
+        stack = session.client("cloudformation").describe_stacks(StackName=read_bootstrap().stack_name)["Stacks"][0]
     except ClientError:
         return False
     return str(stack["StackStatus"]) in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}

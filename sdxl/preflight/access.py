@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sdxl.preflight.account import Account, AwsError, Finding
+from stacks.bootstrap import Bootstrap, read_bootstrap
 
-BOOTSTRAP_STACK = "CDKToolkit"
-BOOTSTRAP_PARAMETER = "/cdk-bootstrap/hnb659fds/version"
 # What the assemblies of the installed aws-cdk-lib require (`requiresBootstrapStackVersion`).
 BOOTSTRAP_REQUIRED = 6
 # From here on the roles publish only to buckets of their own account, so that nobody can sit on the bucket's name.
@@ -47,28 +46,28 @@ def check_credentials(account: Account) -> Finding:
 
 def check_bootstrap(account: Account) -> Iterator[Finding]:
     """The CDK is bootstrapped, recently enough for the templates of this repository."""
-    environment = account.environment
-    command = f"npx cdk bootstrap aws://{environment.account}/{environment.region}"
+    environment, bootstrap = account.environment, read_bootstrap()
+    command = f"npx cdk bootstrap aws://{environment.account}/{environment.region}{bootstrap.options}"
     try:
-        status = account.stack_status(BOOTSTRAP_STACK)
+        status = account.stack_status(bootstrap.stack_name)
     except AwsError as exc:
         status = ""
         yield exc.unknown(f"{BOOTSTRAP}: stack")
     if status is None:
         # A bootstrap under another stack name is as good: the version parameter decides.
-        missing = f"there is no stack {BOOTSTRAP_STACK}"
+        missing = f"there is no stack {bootstrap.stack_name}"
     else:
-        missing = f"the stack {BOOTSTRAP_STACK} is there, but"
+        missing = f"the stack {bootstrap.stack_name} is there, but"
         if status.endswith("_FAILED") or status in ("ROLLBACK_COMPLETE", "DELETE_IN_PROGRESS"):
             yield Finding(
                 name=f"{BOOTSTRAP}: stack",
                 status="failed",
-                found=f"{BOOTSTRAP_STACK} is in {status}",
+                found=f"{bootstrap.stack_name} is in {status}",
                 remedy=f"Look at the stack's events, repair or delete it, then: {command}",
                 details={"stack_status": status},
             )
     try:
-        value = account.call("ssm:GetParameter", Name=BOOTSTRAP_PARAMETER)["Parameter"]["Value"]
+        value = account.call("ssm:GetParameter", Name=bootstrap.version_parameter)["Parameter"]["Value"]
     except AwsError as exc:
         if exc.code != "ParameterNotFound":
             yield exc.unknown(BOOTSTRAP)
@@ -76,19 +75,20 @@ def check_bootstrap(account: Account) -> Iterator[Finding]:
         yield Finding(
             name=BOOTSTRAP,
             status="failed",
-            found=f"not bootstrapped: {missing}{' and' if status is None else ''} no parameter {BOOTSTRAP_PARAMETER}",
+            found=f"not bootstrapped: {missing}{' and' if status is None else ''} no parameter "
+            f"{bootstrap.version_parameter}",
             remedy=command,
             details={"stack_status": status, "version": None, "required": BOOTSTRAP_REQUIRED},
         )
         return
-    yield _bootstrap_version(value, command)
+    yield _bootstrap_version(bootstrap, value, command)
 
 
-def _bootstrap_version(value: str, command: str) -> Finding:
+def _bootstrap_version(bootstrap: Bootstrap, value: str, command: str) -> Finding:
     version = int(value) if value.isascii() and value.isdigit() else None
     details = {"version": version, "required": BOOTSTRAP_REQUIRED, "recent": BOOTSTRAP_RECENT}
     if version is None:
-        found = f"{BOOTSTRAP_PARAMETER} holds {value!r}, which is no version"
+        found = f"{bootstrap.version_parameter} holds {value!r}, which is no version"
         return Finding(name=BOOTSTRAP, status="failed", found=found, remedy=f"Renew it: {command}", details=details)
     if version < BOOTSTRAP_REQUIRED:
         return Finding(

@@ -46,6 +46,7 @@ READ_ACTIONS: Mapping[str, tuple[str, str, str]] = {
     "sts:GetCallerIdentity": ("sts", "get_caller_identity", "whose credentials these are (needs no permission)"),
     "cloudformation:DescribeStacks": ("cloudformation", "describe_stacks", "the CDK's bootstrap, and our own stacks"),
     "ssm:GetParameter": ("ssm", "get_parameter", "the version of the CDK's bootstrap"),
+    "apigateway:GET": ("apigateway", "get_account", "the account's role for API Gateway's logs"),
     "servicequotas:GetServiceQuota": ("service-quotas", "get_service_quota", "quotas as they apply to the account"),
     "servicequotas:GetAWSDefaultServiceQuota": (
         "service-quotas",

@@ -9,6 +9,7 @@ from sdxl.preflight.access import check_bootstrap, check_credentials
 from sdxl.preflight.account import Account, Finding
 from sdxl.preflight.deployed import check_deployed_instance_types, check_scaling_role, check_stacks_and_names
 from sdxl.preflight.instances import check_endpoint_quotas
+from sdxl.preflight.log_role import check_log_role
 from sdxl.preflight.model import check_model
 from sdxl.preflight.quotas import check_api_gateway, request_increase
 from sdxl.preflight.referenced import check_boundary, check_key, check_network
@@ -41,6 +42,7 @@ CHECKS: tuple[Callable[[Account], Iterator[Finding]], ...] = (
     check_offerings,
     check_model,
     check_api_gateway,
+    check_log_role,
     check_snapstart,
     check_network,
     check_key,

@@ -34,6 +34,7 @@ from sdxl.rollout.execution_scopes import (
     Condition,
     Scope,
 )
+from stacks.bootstrap import read_bootstrap
 
 POLICY_NAME = "cloudformation-execution-sdxl"
 """Names begin so, with a number after it. They lie outside `sdxl-*`, which the policies themselves may change."""
@@ -43,8 +44,6 @@ POLICY_CHARACTERS = 6144
 """Characters of a managed policy, without white space. Source: IAM User Guide, "IAM and AWS STS quotas"."""
 ATTACHED_POLICIES = 10
 """Managed policies that a role may have. Source: as above."""
-QUALIFIER = "hnb659fds"
-"""The qualifier of `cdk bootstrap`, which is in the names of its roles and its bucket."""
 
 Document = dict[str, Any]
 Statement = dict[str, Any]
@@ -228,7 +227,7 @@ class _Maker:
             "partition": where.partition,
             "region": where.region,
             "account": where.account,
-            "qualifier": QUALIFIER,
+            "qualifier": read_bootstrap().qualifier,
         }
         found = {resource.format(**fields) for resource in scope.resources}
         return sorted(found | {arn for kind in scope.types for arn in self._arns(kind)})

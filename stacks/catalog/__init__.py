@@ -6,6 +6,7 @@ from stacks.catalog.model import (
     InstanceType,
     OpenContainer,
     Provenance,
+    dns_suffix_of,
     partition_of,
 )
 from stacks.catalog.reader import load_catalog, read_catalog
@@ -16,6 +17,7 @@ __all__ = [
     "InstanceType",
     "OpenContainer",
     "Provenance",
+    "dns_suffix_of",
     "load_catalog",
     "partition_of",
     "read_catalog",

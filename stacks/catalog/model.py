@@ -149,3 +149,8 @@ def partition_of(region: str) -> str:
     if region.startswith("cn-"):
         return "aws-cn"
     return "aws-us-gov" if region.startswith("us-gov-") else "aws"
+
+
+def dns_suffix_of(region: str) -> str:
+    """Suffix of AWS's domain names in a region's partition, which the names of some service principals have."""
+    return "amazonaws.com.cn" if partition_of(region) == "aws-cn" else "amazonaws.com"

@@ -19,7 +19,7 @@ class ServiceRegions:
 
     Exactly one of the two lists has entries: `offered` where the source lists the regions with the service,
     `not_offered` where it lists those without. `resource_types` are the CloudFormation types that the second list is
-    of, in the regions of the commercial and the GovCloud partition.
+    of, in the regions of the commercial, the GovCloud and the China partition.
     """
 
     name: str

@@ -15,8 +15,8 @@ from stacks.alarms.metrics import CRASH_TERMS, AlarmSpec, crash_metric
 from stacks.alarms.rollback import rollback_alarms
 from stacks.constructs.alarms import Alarm
 from stacks.constructs.model_container import ModelContainer, model_container
-from stacks.constructs.service_role import ServiceRole
-from stacks.constructs.template_metadata import acknowledge, keep_logical_id
+from stacks.constructs.service_role import managed_policy
+from stacks.constructs.template_metadata import acknowledge, keep_logical_id, path_in_stack
 from stacks.constructs.vpc import VpcConfig
 from stacks.environment import CanaryUpdate, Endpoint, GuardedUpdate, LinearUpdate, Variant, pascal
 
@@ -28,7 +28,10 @@ _WEIGHT = sagemaker.CfnEndpoint.VariantPropertyProperty(variant_property_type="D
 
 
 class SdxlEndpoint(Construct):
-    """Models, endpoint configuration and endpoint, with the execution role that they need.
+    """Models, endpoint configuration and endpoint, with what SageMaker may do for them as `execution_role`.
+
+    The role comes from a stack that is deleted later: SageMaker needs it for minutes after the endpoint is deleted, to
+    remove network interfaces and grants (API reference, DeleteEndpoint).
 
     The production variants of `variants` share the traffic by weight, and the shadow variant gets copies of requests.
     Where scaling decides the instance counts, updates leave them; otherwise updates set them. `update` says how a new
@@ -47,6 +50,7 @@ class SdxlEndpoint(Construct):
         variants: Sequence[Variant],
         settings: Endpoint,
         log_group: logs.LogGroup,
+        execution_role: iam.IRole,
         update: GuardedUpdate | None = None,
         volume_key: kms.IKey | None = None,
         vpc_config: VpcConfig | None = None,
@@ -63,7 +67,8 @@ class SdxlEndpoint(Construct):
         self.variant_name = production[0].name
         containers = [model_container(variant.model, cdk.Stack.of(self).region) for variant in variants]
         specs = rollback_alarms(endpoint_name, [one.name for one in production], update.rollback) if update else []
-        self.execution_role = self._add_execution_role(containers, specs)
+        self.execution_role = execution_role
+        self.permissions = self._add_permissions(containers, specs)
         ids = ["Model", *(f"{pascal(variant.name)}Model" for variant in variants[1:])]
         models = [self._add_model(*one) for one in zip(ids, containers, strict=True)]
         names = {variant.name: model.attr_model_name for variant, model in zip(variants, models, strict=True)}
@@ -72,6 +77,10 @@ class SdxlEndpoint(Construct):
             "EndpointConfig",
             production_variants=[_production_variant(names[one.name], one, settings) for one in production],
             shadow_production_variants=[_production_variant(names[one.name], one, settings) for one in shadows] or None,
+            # Said also where it is off: left out, SageMaker switches it on for a new endpoint configuration.
+            metrics_config=sagemaker.CfnEndpointConfig.MetricsConfigProperty(
+                enable_detailed_observability=settings.detailed_metrics
+            ),
             kms_key_id=None if volume_key is None else volume_key.key_arn,
         )
         if volume_key is None:
@@ -109,35 +118,30 @@ class SdxlEndpoint(Construct):
             resource_arns=[self.endpoint_arn],
         )
 
-    def _add_execution_role(self, containers: Sequence[ModelContainer], alarms: Sequence[AlarmSpec]) -> ServiceRole:
-        """Add the role with which SageMaker fetches the model, and writes the endpoint's log and metrics.
+    def _add_permissions(self, containers: Sequence[ModelContainer], alarms: Sequence[AlarmSpec]) -> iam.ManagedPolicy:
+        """Let SageMaker fetch the model, and write the endpoint's log and metrics.
 
         Actions are those that SageMaker's guide lists for the CreateModel call; resources are narrowed to what is
-        deployed.
+        deployed. `logs:CreateLogGroup` is left out: the stack makes the group. With it, SageMaker would make a deleted
+        group again, without key and retention, and the next deployment would fail on the group's name.
         """
-        role = ServiceRole(
-            self,
-            "ExecutionRole",
-            service="sagemaker.amazonaws.com",
-            description="SageMaker execution role of the SDXL endpoint",
+        policy = managed_policy(
+            self, "ExecutionRolePermissions", description="SageMaker execution role of the SDXL endpoint", statements=[]
         )
+        keep_logical_id(policy, f"{path_in_stack(self)}/ExecutionRole/Permissions")
+        policy.attach_to_role(self.execution_role)
         log_group, log_streams = (
             self._arn("logs", "log-group", self._log_group.log_group_name),
             self._log_group.log_group_arn,
         )
-        role.add_to_principal_policy(
+        policy.add_statements(
             iam.PolicyStatement(
-                actions=[
-                    "logs:CreateLogGroup",
-                    "logs:CreateLogStream",
-                    "logs:DescribeLogStreams",
-                    "logs:PutLogEvents",
-                ],
+                actions=["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
                 resources=[log_group, log_streams],
             )
         )
         # Metrics have no resource to name: the condition is the limit.
-        role.add_to_principal_policy(
+        policy.add_statements(
             iam.PolicyStatement(
                 actions=["cloudwatch:PutMetricData"],
                 resources=["*"],
@@ -148,14 +152,13 @@ class SdxlEndpoint(Construct):
             # "Auto-Rollback Configuration and Monitoring" demands it of the execution role. By their names: the alarms
             # do not exist yet.
             arns = [self._arn("cloudwatch", "alarm", f"{self.endpoint_name}-{spec.name}") for spec in alarms]
-            role.add_to_principal_policy(iam.PolicyStatement(actions=["cloudwatch:DescribeAlarms"], resources=arns))
+            policy.add_statements(iam.PolicyStatement(actions=["cloudwatch:DescribeAlarms"], resources=arns))
         if self._vpc_config is not None:
-            self._vpc_config.grant_to_model(role)
-            self._vpc_config.acknowledge_interfaces(role.permissions)
+            self._vpc_config.grant_to_model(policy)
         for container in dict.fromkeys(containers):
-            container.grant_read(role)
+            container.grant_read(policy)
         acknowledge(
-            role.permissions,
+            policy,
             {
                 "AwsSolutions-IAM5[Resource::*]": (
                     "What is allowed on * has no resource level; "
@@ -163,7 +166,7 @@ class SdxlEndpoint(Construct):
                 )
             },
         )
-        return role
+        return policy
 
     def _arn(self, service: str, resource: str, name: str) -> str:
         return cdk.Stack.of(self).format_arn(
@@ -187,8 +190,8 @@ class SdxlEndpoint(Construct):
             enable_network_isolation=True,
             vpc_config=vpc_config,
         )
-        # The role's ARN implies its permissions. Said again, because a race here shows on AWS only, as "access denied".
-        model.node.add_dependency(self.execution_role, self.execution_role.permissions, self._log_group)
+        # The role is of another stack, and its ARN does not imply the permissions that it gets here.
+        model.node.add_dependency(self.permissions, self._log_group)
         return model
 
     def _add_crash_filter(self) -> None:

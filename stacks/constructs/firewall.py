@@ -10,14 +10,29 @@ from constructs import Construct
 
 from stacks.constructs.log_group import encrypted_log_group
 from stacks.constructs.template_metadata import keep_logical_id
-from stacks.environment import Waf
+from stacks.environment import API_STAGE, Waf
 
 # Prefix that AWS WAF demands of a log group's name.
 _LOG_GROUP_PREFIX = "aws-waf-logs-"
 _SECRET_HEADERS = ("authorization", "x-api-key")
-_MANAGED_RULES = ("AWSManagedRulesCommonRuleSet", "AWSManagedRulesKnownBadInputsRuleSet")
+_COMMON_RULES = "AWSManagedRulesCommonRuleSet"
 # The common rules refuse bodies above 8 KB; an init image takes megabytes. API Gateway's own limit of 10 MB holds.
-_COUNTED_RULES = {"AWSManagedRulesCommonRuleSet": ("SizeRestrictions_BODY",)}
+_SIZE_RULE = "SizeRestrictions_BODY"
+# Rules that find scripts, paths and addresses in the bytes of a picture, such as the XML of its XMP metadata, by the
+# label that they put on a request when they only count. AWS WAF Developer Guide, "Core rule set (CRS) managed rule
+# group".
+_CONTENT_RULES = {
+    "CrossSiteScripting_BODY": "CrossSiteScripting_Body",
+    "EC2MetaDataSSRF_BODY": "EC2MetaDataSSRF_Body",
+    "GenericLFI_BODY": "GenericLFI_Body",
+    "GenericRFI_BODY": "GenericRFI_Body",
+}
+_BAD_INPUT_RULES = "AWSManagedRulesKnownBadInputsRuleSet"
+_LABELS = "awswaf:managed:aws:core-rule-set:"
+_COUNTED_RULES = {_COMMON_RULES: (_SIZE_RULE, *_CONTENT_RULES)}
+# Paths whose bodies have pictures, below the stage and at a domain of the API's own. A test compares them with the
+# OpenAPI document.
+PICTURE_PATHS = rf"^(/{API_STAGE})?/v1/(generation/[^/]+/image-to-image(/masking)?|images/(edits|variations))/?$"
 
 
 class Firewall(Construct):
@@ -46,7 +61,7 @@ class Firewall(Construct):
             scope="REGIONAL",
             default_action=wafv2.CfnWebACL.DefaultActionProperty(allow={}),
             visibility_config=_visibility(name),
-            rules=[_rate_rule(settings), *(_managed(group, 1 + index) for index, group in enumerate(_MANAGED_RULES))],
+            rules=[_rate_rule(settings), _managed(_COMMON_RULES, 1), _managed(_BAD_INPUT_RULES, 2), _content_rule(3)],
         )
         wafv2.CfnLoggingConfiguration(
             self,
@@ -103,6 +118,38 @@ def _managed(group: str, priority: int) -> wafv2.CfnWebACL.RuleProperty:
             )
         ),
         visibility_config=_visibility(group),
+    )
+
+
+def _content_rule(priority: int) -> wafv2.CfnWebACL.RuleProperty:
+    """Block what the content rules have counted, on every path that takes no pictures."""
+    statement = wafv2.CfnWebACL.StatementProperty
+    labels = [
+        statement(
+            label_match_statement=wafv2.CfnWebACL.LabelMatchStatementProperty(scope="LABEL", key=f"{_LABELS}{label}")
+        )
+        for label in _CONTENT_RULES.values()
+    ]
+    takes_pictures = statement(
+        regex_match_statement=wafv2.CfnWebACL.RegexMatchStatementProperty(
+            regex_string=PICTURE_PATHS,
+            field_to_match=wafv2.CfnWebACL.FieldToMatchProperty(uri_path={}),
+            text_transformations=[wafv2.CfnWebACL.TextTransformationProperty(priority=0, type="NONE")],
+        )
+    )
+    return wafv2.CfnWebACL.RuleProperty(
+        name="ContentWithoutPictures",
+        priority=priority,
+        action=wafv2.CfnWebACL.RuleActionProperty(block={}),
+        statement=statement(
+            and_statement=wafv2.CfnWebACL.AndStatementProperty(
+                statements=[
+                    statement(or_statement=wafv2.CfnWebACL.OrStatementProperty(statements=labels)),
+                    statement(not_statement=wafv2.CfnWebACL.NotStatementProperty(statement=takes_pictures)),
+                ]
+            )
+        ),
+        visibility_config=_visibility("ContentWithoutPictures"),
     )
 
 

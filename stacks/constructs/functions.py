@@ -11,6 +11,8 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from stacks.catalog import partition_of
+from stacks.catalog.snapstart import load_snapstart_catalog
 from stacks.constructs.service_role import ServiceRole
 from stacks.constructs.template_metadata import acknowledge, keep_logical_id, skip_checkov
 from stacks.constructs.vpc import VpcConfig
@@ -39,6 +41,8 @@ class FunctionVariablesError(ValueError):
 
 class ImageFunction(Construct):
     """Function that answers the image API, started from a snapshot of its published version (SnapStart).
+
+    Where Lambda has no SnapStart, by the catalog, it starts without: its first answer takes some seconds longer.
 
     `live` is the alias that callers invoke. It moves to a new version whenever code, layer or configuration changes.
     `timeout_seconds` is Lambda's own, after which it stops the function. `layer_archive` is the zip archive that
@@ -83,7 +87,7 @@ class ImageFunction(Construct):
             memory_size=memory_mb,
             timeout=cdk.Duration.seconds(timeout_seconds),
             environment=dict(variables),
-            snap_start=lambda_.SnapStartConf.ON_PUBLISHED_VERSIONS,
+            snap_start=_snapstart(cdk.Stack.of(self).region),
             tracing=lambda_.Tracing.ACTIVE,
             logging_format=lambda_.LoggingFormat.JSON,
             log_group=log_group,
@@ -163,6 +167,12 @@ def check_variables(variables: Mapping[str, str]) -> None:
             f"The largest are {' and '.join(f'{name} ({sizes[name]} bytes)' for name in largest)}: shorten the team's "
             "styles (styles.yaml), or the environment's api.moderation.refused_terms and api.cors.allow_origins."
         )
+
+
+def _snapstart(region: str) -> lambda_.SnapStartConf | None:
+    """SnapStart where Lambda is known to have it. Elsewhere Lambda refuses a function that asks for it."""
+    is_offered = load_snapstart_catalog().offers(region, partition_of(region))
+    return lambda_.SnapStartConf.ON_PUBLISHED_VERSIONS if is_offered else None
 
 
 def _code() -> lambda_.Code:

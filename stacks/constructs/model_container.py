@@ -29,7 +29,7 @@ class ModelPackage:
         """Return the container definition of the SageMaker model."""
         return sagemaker.CfnModel.ContainerDefinitionProperty(model_package_name=self.arn)
 
-    def grant_read(self, role: iam.IRole) -> None:
+    def grant_read(self, policy: iam.ManagedPolicy) -> None:
         """Grant nothing: image and artifacts of a package are the seller's, out of reach of the buyer's roles."""
 
 
@@ -57,14 +57,14 @@ class InferenceContainer:
             image=self.image_uri, model_data_url=self.model_data_url, environment=dict(self.environment)
         )
 
-    def grant_read(self, role: iam.IRole) -> None:
-        """Allow the pull of exactly this repository and the read of exactly this artifact."""
-        partition = cdk.Stack.of(role).partition
+    def grant_read(self, policy: iam.ManagedPolicy) -> None:
+        """Allow in `policy` the pull of exactly this repository and the read of exactly this artifact."""
+        partition = cdk.Stack.of(policy).partition
         image = _IMAGE_URI.fullmatch(self.image_uri)
         assert image is not None  # noqa: S101 - checked when created
         repository = f"arn:{partition}:ecr:{image['region']}:{image['account']}:repository/{image['repository']}"
         pull = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
-        for statement in (
+        policy.add_statements(
             iam.PolicyStatement(actions=pull, resources=[repository]),
             # The registry's login has no resource to name.
             iam.PolicyStatement(actions=["ecr:GetAuthorizationToken"], resources=["*"]),
@@ -72,8 +72,7 @@ class InferenceContainer:
                 iam.PolicyStatement(actions=[action], resources=[resource])
                 for action, resource in self.artifact_permissions(partition)
             ),
-        ):
-            role.add_to_principal_policy(statement)
+        )
 
     def artifact_permissions(self, partition: str) -> list[tuple[str, str]]:
         """Return action and resource of each permission that reading the artifact needs."""

@@ -79,6 +79,7 @@ class ImageApi(Construct):
         super().__init__(scope, construct_id)
         self._settings, self._authorization = settings, authorization
         self._open_paths = (*OPEN_PATHS, *CONSOLE_PATHS) if has_console else OPEN_PATHS
+        self._makes_log_role = settings.gateway_log_role == "create"
         access_log = encrypted_log_group(
             self, "AccessLog", name=f"/aws/apigateway/{name}", key=key, retention_days=log_retention_days
         )
@@ -92,9 +93,12 @@ class ImageApi(Construct):
             api_key_source_type=authorization.api_key_source,
             endpoint_configuration=self._endpoint_configuration(),
             policy=self._resource_policy(),
-            # One for the whole account and region: other APIs use it, so it is kept.
-            cloud_watch_role=True,
-            cloud_watch_role_removal_policy=cdk.RemovalPolicy.RETAIN,
+            cloud_watch_role=self._makes_log_role,
+            # One for the whole account and region: other APIs use it, so it is kept. A first deployment that fails
+            # deletes it.
+            cloud_watch_role_removal_policy=cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
+            if self._makes_log_role
+            else None,
             deploy_options=self._stage_options(apigateway.LogGroupLogDestination(access_log)),
         )
         # The stack has another output for the address.
@@ -112,8 +116,9 @@ class ImageApi(Construct):
         self.stage.node.add_dependency(execution_log)
         keep_logical_id(api)
         keep_logical_id(self.stage, "ApiStage/Stage")
-        keep_logical_id(api.node.find_child("CloudWatchRole"), "ApiStage/Logging/Role")
-        keep_logical_id(api.node.find_child("Account"), "ApiStage/Logging/Account")
+        if self._makes_log_role:
+            keep_logical_id(api.node.find_child("CloudWatchRole"), "ApiStage/Logging/Role")
+            keep_logical_id(api.node.find_child("Account"), "ApiStage/Logging/Account")
         self._add_routes(function)
         self._add_gateway_responses()
         self._acknowledge()
@@ -264,14 +269,15 @@ class ImageApi(Construct):
         )
         push_to_logs = "service-role/AmazonAPIGatewayPushToCloudWatchLogs"
         acknowledge(self, {"AwsSolutions-COG4": known, "AwsSolutions-APIG2": no_validation})
-        acknowledge(
-            self.api.node.find_child("CloudWatchRole"),
-            {
-                f"AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/{push_to_logs}]": (
-                    "API Gateway checks the account's role for the permissions of this policy before accepting it"
-                )
-            },
-        )
+        if self._makes_log_role:
+            acknowledge(
+                self.api.node.find_child("CloudWatchRole"),
+                {
+                    f"AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/{push_to_logs}]": (
+                        "API Gateway checks the account's role for the permissions of this policy before accepting it"
+                    )
+                },
+            )
         acknowledge(
             self.stage,
             {

@@ -5,10 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
+import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from stacks.constructs.template_metadata import keep_logical_id, path_in_stack
+
+# Services that document `aws:SourceAccount` in the trust policy of a role that they assume: SageMaker AI Developer
+# Guide and Billing and Cost Management User Guide, "Cross-service confused deputy prevention". Lambda, API Gateway and
+# Amazon Q Developer document no such key for these roles: with the condition they might not be able to assume them.
+_SERVICES_WITH_SOURCE_ACCOUNT = frozenset({"budgets.amazonaws.com", "sagemaker.amazonaws.com"})
+
+
+def service_principal(scope: Construct, service: str) -> iam.IPrincipal:
+    """Return the principal of `service`, limited to work for resources of this account where the service says whose."""
+    principal = iam.ServicePrincipal(service)
+    if service not in _SERVICES_WITH_SOURCE_ACCOUNT:
+        return principal
+    return principal.with_conditions({"StringEquals": {"aws:SourceAccount": cdk.Stack.of(scope).account}})
 
 
 class ServiceRole(iam.Role):
@@ -33,7 +47,7 @@ class ServiceRole(iam.Role):
         super().__init__(
             scope,
             construct_id,
-            assumed_by=iam.ServicePrincipal(service),
+            assumed_by=service_principal(scope, service),
             description=description,
             managed_policies=[self.permissions],
         )

@@ -98,7 +98,7 @@ class SignIn(Construct):
             account_recovery=cognito.AccountRecovery.EMAIL_ONLY,
             deletion_protection=True,
             feature_plan=cognito.FeaturePlan.ESSENTIALS,
-            removal_policy=cdk.RemovalPolicy.RETAIN,
+            removal_policy=cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
         )
         keep_logical_id(pool)
         no_threat_protection = (

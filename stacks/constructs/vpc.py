@@ -45,50 +45,24 @@ class VpcConfig:
         ):
             role.add_to_principal_policy(statement)
 
-    def grant_to_model(self, role: iam.IRole) -> None:
-        """Allow SageMaker to keep a model's interfaces with its execution role.
+    def grant_to_model(self, policy: iam.ManagedPolicy) -> None:
+        """Allow SageMaker in `policy`, which its execution role has, to make a model's interfaces.
 
         SageMaker Developer Guide, "How to use SageMaker AI execution roles", section "CreateModel API: Execution Role
-        Permissions", for a model in a private VPC.
+        Permissions", for a model in a private VPC. The rest of that section is in `interface_removal`.
         """
-        for statement in (
-            self._creation(role),
+        policy.add_statements(
+            self._creation(policy),
             iam.PolicyStatement(
-                actions=[
-                    "ec2:CreateNetworkInterfacePermission",
-                    "ec2:DeleteNetworkInterface",
-                    "ec2:DeleteNetworkInterfacePermission",
-                ],
-                resources=[_arn(role, "ec2", "network-interface", "*")],
+                actions=["ec2:CreateNetworkInterfacePermission"],
+                resources=[_arn(policy, "ec2", "network-interface", "*")],
             ),
-            iam.PolicyStatement(
-                actions=[
-                    "ec2:DescribeDhcpOptions",
-                    "ec2:DescribeNetworkInterfaces",
-                    "ec2:DescribeSecurityGroups",
-                    "ec2:DescribeSubnets",
-                    "ec2:DescribeVpcs",
-                ],
-                resources=["*"],
-            ),
-        ):
-            role.add_to_principal_policy(statement)
-
-    def acknowledge_interfaces(self, permissions: iam.ManagedPolicy) -> None:
-        """Say why the interfaces of both have wildcards. Descriptions of networks are the caller's to acknowledge."""
-        acknowledge(
-            permissions,
-            {
-                f"AwsSolutions-IAM5[Resource::{_arn(permissions, 'ec2', 'network-interface', '*')}]": (
-                    "The service names the network interfaces that it creates; subnets and security groups are named "
-                    "exactly"
-                )
-            },
         )
+        acknowledge_interfaces(policy)
 
     def acknowledge_function(self, permissions: iam.ManagedPolicy) -> None:
         """Say why the permissions of `grant_to_function` have wildcards."""
-        self.acknowledge_interfaces(permissions)
+        acknowledge_interfaces(permissions)
         acknowledge(
             permissions,
             {
@@ -98,7 +72,7 @@ class VpcConfig:
             },
         )
 
-    def _creation(self, scope: iam.IRole) -> iam.PolicyStatement:
+    def _creation(self, scope: Construct | iam.IRole) -> iam.PolicyStatement:
         return iam.PolicyStatement(
             actions=["ec2:CreateNetworkInterface"],
             resources=[
@@ -107,6 +81,39 @@ class VpcConfig:
                 _arn(scope, "ec2", "network-interface", "*"),
             ],
         )
+
+
+def interface_removal(scope: Construct) -> list[iam.PolicyStatement]:
+    """Return what SageMaker needs to find and remove a model's interfaces, also after the endpoint is deleted."""
+    return [
+        iam.PolicyStatement(
+            actions=["ec2:DeleteNetworkInterface", "ec2:DeleteNetworkInterfacePermission"],
+            resources=[_arn(scope, "ec2", "network-interface", "*")],
+        ),
+        iam.PolicyStatement(
+            actions=[
+                "ec2:DescribeDhcpOptions",
+                "ec2:DescribeNetworkInterfaces",
+                "ec2:DescribeSecurityGroups",
+                "ec2:DescribeSubnets",
+                "ec2:DescribeVpcs",
+            ],
+            resources=["*"],
+        ),
+    ]
+
+
+def acknowledge_interfaces(permissions: iam.ManagedPolicy) -> None:
+    """Say why the interfaces of both have wildcards. Descriptions of networks are the caller's to acknowledge."""
+    acknowledge(
+        permissions,
+        {
+            f"AwsSolutions-IAM5[Resource::{_arn(permissions, 'ec2', 'network-interface', '*')}]": (
+                "The service names the network interfaces that it creates; subnets and security groups are named "
+                "exactly"
+            )
+        },
+    )
 
 
 class VpcEndpoints(Construct):
@@ -140,7 +147,7 @@ class VpcEndpoints(Construct):
             self,
             pascal(service),
             vpc_id=self._vpc_id,
-            service_name=self._service_name(service),
+            service_name=f"com.amazonaws.{cdk.Stack.of(self).region}.{service}",
             vpc_endpoint_type="Gateway",
             route_table_ids=list(route_table_ids),
             policy_document=iam.PolicyDocument(statements=list(statements)),
@@ -154,7 +161,8 @@ class VpcEndpoints(Construct):
             self,
             pascal(service),
             vpc_id=self._vpc_id,
-            service_name=self._service_name(service),
+            # In China some names begin with `cn.`, which the CDK knows.
+            service_name=ec2.InterfaceVpcEndpointAwsService(service).name,
             vpc_endpoint_type="Interface",
             subnet_ids=list(subnet_ids),
             security_group_ids=[self.group.attr_group_id],
@@ -178,9 +186,6 @@ class VpcEndpoints(Construct):
             from_port=443,
             to_port=443,
         )
-
-    def _service_name(self, service: str) -> str:
-        return f"com.amazonaws.{cdk.Stack.of(self).region}.{service}"
 
 
 def _arn(

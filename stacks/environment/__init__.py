@@ -43,7 +43,7 @@ from stacks.environment.files import (
     load_environments,
     load_organization,
 )
-from stacks.environment.model import Environment, environment_warnings, guarded_update
+from stacks.environment.model import Environment, guarded_update
 from stacks.environment.models import BedrockModel, EndpointModel, Model, OpenModel, OptimizedModel
 from stacks.environment.network import Network
 from stacks.environment.operations import Alarms, Budget, BudgetAction, Operations, Slack
@@ -59,6 +59,7 @@ from stacks.environment.scaling import (
 )
 from stacks.environment.storage import Storage
 from stacks.environment.values import ENVIRONMENT_TAG, EnvironmentFileError, Problem, pascal
+from stacks.environment.warnings import environment_warnings
 
 __all__ = [
     "API_STAGE",

@@ -323,6 +323,12 @@ class Api(Section):
     function_memory_mb: Int = Field(
         default=1769, ge=512, le=10_240, description="Memory of the function in MB. 1769 MB is one full vCPU."
     )
+    gateway_log_role: Literal["create", "existing"] = Field(
+        default="create",
+        description="The role with which API Gateway writes logs, one for the account and region. `create`: the "
+        "environment makes it and sets it for the account. `existing`: the account has one already, of a platform team "
+        "or another environment. docs/organization.md says when to choose which.",
+    )
     image_link_ttl_seconds: Int = Field(
         default=3600,
         ge=60,

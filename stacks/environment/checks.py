@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from stacks.catalog import CatalogError, load_catalog, partition_of
 from stacks.environment.api import Api, default_domain_prefix_problem
 from stacks.environment.bedrock import bedrock_problems
 from stacks.environment.console import Console
@@ -16,6 +14,7 @@ from stacks.environment.models import BedrockModel, EndpointModel
 from stacks.environment.network import Network
 from stacks.environment.operations import Operations
 from stacks.environment.organization import AllowedValues, Organization
+from stacks.environment.regions import model_problems, service_problems
 from stacks.environment.scaling import Scaling
 from stacks.environment.storage import Storage
 from stacks.environment.values import ENVIRONMENT_TAG, Location, SettingProblem
@@ -49,6 +48,7 @@ def environment_problems(sections: Mapping[str, Any]) -> Iterator[SettingProblem
     yield from _network_problems(file)
     yield from _organization_problems(file)
     yield from _storage_problems(file)
+    yield from service_problems(file.region, file.model, file.endpoint, file.api, file.operations)
     if isinstance(file.model, BedrockModel):
         yield from bedrock_problems(file.region, file.model)
         yield from _settings_without_endpoint(file)
@@ -231,7 +231,7 @@ def _settings_without_endpoint(file: Sections) -> Iterator[SettingProblem]:
 def _endpoint_problems(file: Sections, model: EndpointModel | None) -> Iterator[SettingProblem]:
     region, endpoint, scaling = file.region, file.endpoint, file.scaling
     if region is not None and model is not None:
-        yield from _region_problems(region, model)
+        yield from model_problems(region, model)
     if endpoint is None:
         return
     if model is not None:
@@ -249,7 +249,7 @@ def _variant_problems(region: str | None, endpoint: Endpoint, scaling: Scaling |
     for index, variant in enumerate(endpoint.variants):
         location: Location = ("endpoint", "variants", index)
         if region is not None:
-            yield from _region_problems(region, variant.model, location)
+            yield from model_problems(region, variant.model, location)
         if (variant.scaling is None) != (scaling is None):
             # RetainAllVariantProperties and its exclusions are of the whole endpoint.
             have, lack = ("the first variant", "this one") if scaling else ("this variant", "the first one")
@@ -277,7 +277,7 @@ def _shadow_problems(region: str | None, model: EndpointModel, endpoint: Endpoin
             remedy="compare model sources with endpoint.variants, where each gets requests in its own form",
         )
     elif region is not None and shadow.model is not None:
-        yield from _region_problems(region, shadow.model, location)
+        yield from model_problems(region, shadow.model, location)
     yield from instance_type_problems(source, shadow.instance_types, location)
 
 
@@ -311,41 +311,3 @@ def _update_problems(
             remedy="use all_at_once, which watches the same alarms, or keep 2 instances "
             "(scaling.min_capacity, endpoint.instance_count, also of every variant)",
         )
-
-
-def _region_problems(region: str, model: EndpointModel, location: Location = ()) -> Iterator[SettingProblem]:
-    if model.source == "optimized" and model.model_package_arn is not None:
-        yield from _model_package_problems(region, model.model_package_arn, location)
-        return
-    lookup = load_catalog().open_container if model.source == "open" else load_catalog().optimized_package_arn
-    try:
-        lookup(region)
-    except CatalogError as exc:
-        remedy = "use one of these regions"
-        others = [source for source in load_catalog().sources if region in load_catalog().regions(source)]
-        if others:
-            remedy += f", or model.source: {' or '.join(others)}, which {region} has"
-        nearby = [name for name in exc.allowed if name.partition("-")[0] == region.partition("-")[0]]
-        close = difflib.get_close_matches(region, nearby, n=2, cutoff=0.8)
-        if close and not others:
-            remedy = f"did you mean {' or '.join(close)}?"
-        yield SettingProblem(
-            location=(*location, "model", "source") if location else ("region",),
-            text=f"{region!r} does not have the model source {model.source!r}",
-            received=model.source if location else region,
-            allowed=", ".join(exc.allowed),
-            remedy=remedy,
-        )
-
-
-def _model_package_problems(region: str, arn: str, location: Location) -> Iterator[SettingProblem]:
-    _, partition, _, arn_region, _ = arn.split(":", 4)
-    for what, found, wanted in (("region", arn_region, region), ("partition", partition, partition_of(region))):
-        if found != wanted:
-            yield SettingProblem(
-                location=(*location, "model", "model_package_arn"),
-                text=f"{arn!r} is of the {what} {found}, the environment of {wanted}",
-                received=arn,
-                allowed=f"a model package of {region} (arn:{partition_of(region)}:sagemaker:{region}:...)",
-                remedy="use the region's own model package, or leave the setting out for the catalog's",
-            )

@@ -240,6 +240,13 @@ class Endpoint(Section):
         le=3600,
         description="Seconds that the container may take from its start until it answers the health check.",
     )
+    detailed_metrics: bool = Field(
+        default=False,
+        strict=True,
+        description="Whether SageMaker also publishes metrics of the container, of each GPU and of each instance "
+        "(detailed observability), which CloudWatch charges as custom metrics. No alarm and no graph uses them. "
+        "SageMaker's own default for a new endpoint is on.",
+    )
     update: Update = Field(
         default=AllAtOnceUpdate(traffic="all_at_once"),
         description="How a new model takes over. Not for the Marketplace's model packages (`optimized`): SageMaker "

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, model_validator
 
 from stacks.environment.api import Api
-from stacks.environment.bedrock import bedrock_warnings
 from stacks.environment.checks import environment_problems
 from stacks.environment.console import Console
 from stacks.environment.endpoint import Endpoint, GuardedUpdate, UnguardedUpdate, Variant, resolve_variants
@@ -159,9 +158,3 @@ def guarded_update(environment: Environment) -> GuardedUpdate | None:
     update, variants = environment.endpoint.update, environment.all_variants
     has_package = any(isinstance(variant.model, OptimizedModel) for variant in variants)
     return None if isinstance(update, UnguardedUpdate) or has_package or not variants else update
-
-
-def environment_warnings(environment: Environment) -> tuple[str, ...]:
-    """What works today and needs attention: models whose end of life Bedrock has announced."""
-    model = environment.model
-    return tuple(bedrock_warnings(model)) if isinstance(model, BedrockModel) else ()

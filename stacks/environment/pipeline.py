@@ -14,6 +14,7 @@ from pydantic import Field
 from stacks.environment.documents import located, read_settings
 from stacks.environment.files import FILE_SUFFIX, PIPELINE_NAME, load_environments
 from stacks.environment.model import Environment
+from stacks.environment.regions import region_problems
 from stacks.environment.values import (
     ACCOUNT_PATTERN,
     NAME_PATTERN,
@@ -140,7 +141,9 @@ def load_pipeline(path: Path) -> tuple[Pipeline, Mapping[str, Environment]]:
 
 
 def _pipeline_problems(pipeline: Pipeline, environments: Mapping[str, Environment]) -> Iterator[SettingProblem]:
-    """What in the rings contradicts itself or the environments there are."""
+    """What in the file contradicts itself, the regions' services or the environments there are."""
+    for service in ("codebuild", "codeconnections"):
+        yield from region_problems(pipeline.region, service, ("region",))
     seen: dict[str, str] = {}
     names: set[str] = set()
     for index, ring in enumerate(pipeline.rings):

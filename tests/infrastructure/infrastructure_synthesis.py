@@ -163,8 +163,9 @@ class OneStack(Mapping[str, Template]):
         stage = cdk.Stage(app, f"sdxl-{environment.name}", env=place)
         has_alarms = environment.operations is not None
         storage = StorageStack(stage, "Storage", storage=environment.storage, has_alarms=has_alarms)
+        role = storage.execution_role
         if environment.all_variants:
-            InferenceStack(stage, "Inference", environment=environment, key=storage.key)
+            InferenceStack(stage, "Inference", environment=environment, key=storage.key, execution_role=role)
         with no_network():
             app.synth()
         return read_templates(directory, environment.name)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from infrastructure_synthesis import Synthesis, Template, logical_id, resources, the, with_names
+from infrastructure_synthesis import ROOT, Synthesis, Template, logical_id, resources, the, with_names
 from test_api_stack import OPEN_ROUTES, ROUTES, function_with, gateway_responses, permissions_of, routes
 
 from stacks.constructs.functions import FunctionVariablesError
@@ -170,7 +171,7 @@ def test_user_pool_is_kept_closed_and_strict(api_of: ApiOf) -> None:
     template = api_of("cognito")
     pool = template["Resources"][logical_id(template, "AWS::Cognito::UserPool")]
 
-    assert pool["DeletionPolicy"] == pool["UpdateReplacePolicy"] == "Retain"
+    assert (pool["DeletionPolicy"], pool["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
     assert pool["Properties"]["DeletionProtection"] == "ACTIVE"
     assert pool["Properties"]["AdminCreateUserConfig"] == {"AllowAdminCreateUserOnly": True}
     assert pool["Properties"]["MfaConfiguration"] == "ON"
@@ -224,7 +225,7 @@ def test_firewall_stands_before_the_stage_and_logs_no_secret(api_of: ApiOf) -> N
 
 
 def test_firewalls_rules_let_init_images_through(api_of: ApiOf) -> None:
-    rate, common, inputs = the(api_of("waf"), "AWS::WAFv2::WebACL")["Rules"]
+    rate, common, inputs, content = the(api_of("waf"), "AWS::WAFv2::WebACL")["Rules"]
 
     assert rate["Action"] == {"Block": {}}
     assert rate["Statement"]["RateBasedStatement"] == {
@@ -235,11 +236,52 @@ def test_firewalls_rules_let_init_images_through(api_of: ApiOf) -> None:
     assert common["Statement"]["ManagedRuleGroupStatement"] == {
         "Name": "AWSManagedRulesCommonRuleSet",
         "VendorName": "AWS",
-        "RuleActionOverrides": [{"Name": "SizeRestrictions_BODY", "ActionToUse": {"Count": {}}}],
+        "RuleActionOverrides": [
+            {"Name": name, "ActionToUse": {"Count": {}}}
+            for name in (
+                "SizeRestrictions_BODY",
+                "CrossSiteScripting_BODY",
+                "EC2MetaDataSSRF_BODY",
+                "GenericLFI_BODY",
+                "GenericRFI_BODY",
+            )
+        ],
     }
     assert inputs["Statement"]["ManagedRuleGroupStatement"]["Name"] == "AWSManagedRulesKnownBadInputsRuleSet"
-    assert [rule["Priority"] for rule in (rate, common, inputs)] == [0, 1, 2]
+    assert [rule["Priority"] for rule in (rate, common, inputs, content)] == [0, 1, 2, 3]
     assert "WAF_FILTERED" in gateway_responses(api_of("waf"))
+
+
+def test_firewall_blocks_what_it_counts_on_paths_without_pictures(api_of: ApiOf) -> None:
+    content = the(api_of("waf"), "AWS::WAFv2::WebACL")["Rules"][3]
+    counted, elsewhere = content["Statement"]["AndStatement"]["Statements"]
+    labels = [one["LabelMatchStatement"] for one in counted["OrStatement"]["Statements"]]
+
+    assert content["Action"] == {"Block": {}}
+    assert {label["Key"].removeprefix("awswaf:managed:aws:core-rule-set:") for label in labels} == {
+        "CrossSiteScripting_Body",
+        "EC2MetaDataSSRF_Body",
+        "GenericLFI_Body",
+        "GenericRFI_Body",
+    }
+    assert elsewhere["NotStatement"]["Statement"]["RegexMatchStatement"]["FieldToMatch"] == {"UriPath": {}}
+
+
+@pytest.mark.parametrize("prefix", ["/api", ""])
+def test_firewall_knows_every_path_that_takes_pictures(api_of: ApiOf, prefix: str) -> None:
+    content = the(api_of("waf"), "AWS::WAFv2::WebACL")["Rules"][3]
+    statement = content["Statement"]["AndStatement"]["Statements"][1]["NotStatement"]["Statement"]
+    pattern = re.compile(statement["RegexMatchStatement"]["RegexString"])
+    document = json.loads((ROOT / "lambda" / "image_api" / "openapi.json").read_text())
+    takes_pictures = {
+        path: any("multipart/form-data" in str(operation) for operation in methods.values())
+        for path, methods in document["paths"].items()
+    }
+
+    assert sum(takes_pictures.values()) >= 4
+    for path, expected in takes_pictures.items():
+        filled = prefix + re.sub(r"\{\w+\}", "stable-diffusion-xl-1024-v1-0", path)
+        assert bool(pattern.search(filled)) is expected, filled
 
 
 def test_private_api_refuses_what_comes_another_way(api_of: ApiOf) -> None:

@@ -438,7 +438,7 @@ def test_log_setting_of_the_account_stays_when_the_stack_goes(dev: dict[str, Tem
     account = template["Resources"][logical_id(template, "AWS::ApiGateway::Account")]
     role = template["Resources"][account["Properties"]["CloudWatchRoleArn"]["Fn::GetAtt"][0]]
 
-    assert account["DeletionPolicy"] == role["DeletionPolicy"] == "Retain"
+    assert account["DeletionPolicy"] == role["DeletionPolicy"] == "RetainExceptOnCreate"
 
 
 def test_deployment_holds_everything_and_is_made_anew_when_any_of_it_changes(

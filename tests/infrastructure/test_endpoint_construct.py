@@ -34,6 +34,7 @@ def endpoint() -> SdxlEndpoint:
         ],
         settings=Endpoint(),
         log_group=logs.LogGroup(stack, "Log"),
+        execution_role=iam.Role(stack, "Role", assumed_by=iam.ServicePrincipal("sagemaker.amazonaws.com")),
     )
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import aws_cdk as cdk
 import pytest
 from aws_cdk import assertions
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
-from infrastructure_synthesis import Synthesis, Template, logical_id, make_app, the, with_names
+from infrastructure_synthesis import Synthesis, Template, logical_id, make_app, resources, the, with_names
 
 from stacks.catalog import load_catalog
 from stacks.constructs.endpoint import SdxlEndpoint
@@ -95,8 +98,15 @@ def test_variant_has_the_environments_count_and_timeouts(synth: Callable[..., di
                 "ModelDataDownloadTimeoutInSeconds": 3600,
                 "ContainerStartupHealthCheckTimeoutInSeconds": 60,
             }
-        ]
+        ],
+        "MetricsConfig": {"EnableDetailedObservability": False},
     }
+
+
+def test_detailed_metrics_are_on_where_the_file_says_so(synth: Callable[..., dict[str, Template]]) -> None:
+    template = synth(endpoint={"detailed_metrics": True})["Inference"]
+
+    assert the(template, ENDPOINT_CONFIG)["MetricsConfig"] == {"EnableDetailedObservability": True}
 
 
 def test_several_instance_types_become_pools_in_order_of_preference(examples: Synthesis) -> None:
@@ -112,11 +122,46 @@ def test_several_instance_types_become_pools_in_order_of_preference(examples: Sy
 def test_role_and_its_permissions_exist_before_the_model(dev: dict[str, Template]) -> None:
     template = dev["Inference"]
     found = template["Resources"]
-    policy, role, model = (logical_id(template, kind) for kind in (POLICY, ROLE, MODEL))
+    policy, model = (logical_id(template, kind) for kind in (POLICY, MODEL))
 
-    assert found[role]["Properties"]["ManagedPolicyArns"] == [{"Ref": policy}]
-    assert {policy, role} < set(found[model]["DependsOn"])
-    assert found[model]["Properties"]["ExecutionRoleArn"] == {"Fn::GetAtt": [role, "Arn"]}
+    assert policy in found[model]["DependsOn"]
+    assert imported_role(found[policy]["Properties"]["Roles"][0]) == logical_id(dev["Storage"], ROLE)
+    assert imported_role(found[model]["Properties"]["ExecutionRoleArn"]) == logical_id(dev["Storage"], ROLE)
+
+
+def imported_role(value: dict[str, str]) -> str:
+    """Logical id of the role of the storage stack that `value` imports."""
+    found = re.fullmatch(
+        r"sdxl-dev-Storage:ExportsOutput(?:Ref|FnGetAtt)(EndpointExecutionRole.{8}).*", value["Fn::ImportValue"]
+    )
+    assert found is not None, value
+    return found[1]
+
+
+def test_execution_role_outlives_the_endpoint(dev: dict[str, Template]) -> None:
+    assert resources(dev["Inference"], ROLE) == {}
+    # The stack that has it is deleted last: all others use its key.
+    assert resources(dev["Storage"], ROLE)[logical_id(dev["Storage"], ROLE)].get("DeletionPolicy", "Delete") == "Delete"
+
+
+def test_role_of_models_in_a_vpc_keeps_what_removes_their_interfaces(access: Synthesis) -> None:
+    stacks = access.templates["vpc"]
+    role = the(stacks["Storage"], ROLE)
+    removal = {
+        action
+        for statement in the(stacks["Storage"], POLICY)["PolicyDocument"]["Statement"]
+        for action in statement["Action"]
+    }
+    creation = json.dumps(the(stacks["Inference"], POLICY)["PolicyDocument"])
+
+    assert role["ManagedPolicyArns"] == [{"Ref": logical_id(stacks["Storage"], POLICY)}]
+    assert {"ec2:DeleteNetworkInterface", "ec2:DeleteNetworkInterfacePermission"} < removal
+    assert '"ec2:CreateNetworkInterface"' in creation
+    assert "ec2:Delete" not in creation
+
+
+def test_log_group_that_somebody_deletes_is_not_made_again_by_the_endpoint(dev: dict[str, Template]) -> None:
+    assert "logs:CreateLogGroup" not in json.dumps(dev)
 
 
 def statements(template: Template) -> list[tuple[list[str], list[str], object]]:
@@ -140,7 +185,7 @@ def as_list(value: Any) -> list[Any]:
 
 LOG_GROUP = "arn:aws:logs:{}:{}:log-group:{}"
 METRICS_ONLY = {"StringEquals": {"cloudwatch:namespace": ["AWS/SageMaker", "/aws/sagemaker/Endpoints"]}}
-LOG_ACTIONS = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"]
+LOG_ACTIONS = ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"]
 
 
 def test_execution_role_of_the_open_model_is_exact(dev: dict[str, Template]) -> None:
@@ -173,9 +218,10 @@ def test_execution_role_of_a_model_package_reads_nothing(prod: dict[str, Templat
 
 
 def test_only_sagemaker_assumes_the_execution_role(dev: dict[str, Template]) -> None:
-    (statement,) = the(dev["Inference"], ROLE)["AssumeRolePolicyDocument"]["Statement"]
+    (statement,) = the(dev["Storage"], ROLE)["AssumeRolePolicyDocument"]["Statement"]
 
     assert statement["Principal"] == {"Service": "sagemaker.amazonaws.com"}
+    assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": "111122223333"}}
 
 
 def test_log_group_of_the_endpoint_is_encrypted_and_expires(prod: dict[str, Template]) -> None:
@@ -214,6 +260,7 @@ def endpoint_template(
         ],
         settings=Endpoint(),
         log_group=logs.LogGroup(stack, "Log"),
+        execution_role=iam.Role(stack, "Role", assumed_by=iam.ServicePrincipal("sagemaker.amazonaws.com")),
         volume_key=None if volume_key is None else kms.Key.from_key_arn(stack, "Key", volume_key),
     )
     return assertions.Template.from_stack(stack)

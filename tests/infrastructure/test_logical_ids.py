@@ -13,6 +13,7 @@ from infrastructure_synthesis import Synthesis
 KEPT: dict[tuple[str, str], dict[str, str]] = {
     ("dev", "Storage"): {
         "IdempotencyTable97E7303A": "AWS::DynamoDB::Table",
+        "EndpointExecutionRole1819D26F": "AWS::IAM::Role",
         "Key": "AWS::KMS::Key",
         "AccessLogBucket07987235": "AWS::S3::Bucket",
         "ImagesBucket297917F6": "AWS::S3::Bucket",
@@ -24,7 +25,6 @@ KEPT: dict[tuple[str, str], dict[str, str]] = {
         "SdxlEndpointRollbackAlarmsErrors668728D9": "AWS::CloudWatch::Alarm",
         "SdxlEndpointRollbackAlarmsLatency441EFA09": "AWS::CloudWatch::Alarm",
         "SdxlEndpointExecutionRolePermissions80BF0AC2": "AWS::IAM::ManagedPolicy",
-        "SdxlEndpointExecutionRole2618BF24": "AWS::IAM::Role",
         "EndpointLog": "AWS::Logs::LogGroup",
         "SdxlEndpointCrashFilter1109390F": "AWS::Logs::MetricFilter",
         "SdxlEndpoint853EAF39": "AWS::SageMaker::Endpoint",
@@ -163,6 +163,8 @@ KEPT: dict[tuple[str, str], dict[str, str]] = {
 # What other stacks import. CloudFormation removes no export that a deployed stack imports.
 EXPORTS = {
     ("dev", "Storage"): {
+        "ExportsOutputFnGetAttEndpointExecutionRole1819D26FArn44513511",
+        "ExportsOutputRefEndpointExecutionRole1819D26F4246F2C5",
         "ExportsOutputFnGetAttIdempotencyTable97E7303AArnE5024D72",
         "ExportsOutputFnGetAttImagesBucket297917F6ArnEEACF4E0",
         "ExportsOutputFnGetAttKeyArn66D44B37",

@@ -82,9 +82,36 @@ def test_destroyed_with_delete_nothing_is_kept_but_what_others_use(synth: Callab
         item["Type"]
         for template in templates.values()
         for item in template["Resources"].values()
-        if "Retain" in (item.get("DeletionPolicy"), item.get("UpdateReplacePolicy"))
+        if {"Retain", "RetainExceptOnCreate"} & {item.get("DeletionPolicy"), item.get("UpdateReplacePolicy")}
     }
     # API Gateway has one role for logs in an account and region; other APIs may use it.
     assert kept == {"AWS::ApiGateway::Account", "AWS::IAM::Role"}
     for item in templates["Storage"]["Resources"].values():
-        assert item["DeletionPolicy"] == item["UpdateReplacePolicy"] == "Delete"
+        if item["Type"] != "AWS::IAM::Role":
+            assert item["DeletionPolicy"] == item["UpdateReplacePolicy"] == "Delete"
+
+
+def test_existing_role_for_logs_is_left_alone(synth: Callable[..., dict[str, Template]]) -> None:
+    api = synth(api={"gateway_log_role": "existing"})["Api"]
+
+    assert resources(api, "AWS::ApiGateway::Account") == {}
+    trusted = [
+        statement["Principal"]["Service"]
+        for role in resources(api, "AWS::IAM::Role").values()
+        for statement in role["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+    ]
+    assert trusted == ["lambda.amazonaws.com"] * 2
+    (stage,) = resources(api, "AWS::ApiGateway::Stage").values()
+    assert stage["Properties"]["AccessLogSetting"]
+    assert {setting["LoggingLevel"] for setting in stage["Properties"]["MethodSettings"]} == {"ERROR"}
+
+
+def test_failed_first_deployment_deletes_what_a_later_deletion_keeps(dev: dict[str, Template]) -> None:
+    kept = {
+        resource["DeletionPolicy"]
+        for template in dev.values()
+        for resource in template["Resources"].values()
+        if resource.get("DeletionPolicy", "Delete") != "Delete"
+    }
+
+    assert kept == {"RetainExceptOnCreate"}

@@ -63,7 +63,7 @@ def test_aws_managed_policies_are_attached_to_the_gateways_own_role_only(
         for template in stacks.values()
         for resource in template["Resources"].values()
         if resource["Type"] == "AWS::IAM::Role"
-        for arn in resource["Properties"]["ManagedPolicyArns"]
+        for arn in resource["Properties"].get("ManagedPolicyArns", [])
         # Managed policies of the stack are references; AWS's have the partition in front.
         if "Ref" not in arn
     }

@@ -126,6 +126,95 @@ def test_builds_assume_only_the_lookup_role_of_their_own_account(template: dict[
     }
 
 
+def test_builds_assume_the_lookup_role_of_the_contexts_bootstrap(tmp_path: Path) -> None:
+    app = make_app(tmp_path / "cdk.out")
+    app.node.set_context("@aws-cdk/core:bootstrapQualifier", "platform")
+    layer = make_layer(tmp_path)
+    PipelineStack(app, "sdxl-pipeline", pipeline=PIPELINE, environments=ENVIRONMENTS, layer_archive=layer)
+    with no_network():
+        app.synth()
+
+    text = (tmp_path / "cdk.out" / "sdxl-pipeline.template.json").read_text()
+    assert "cdk-platform-lookup-role" in text
+    assert "hnb659fds" not in text
+
+
+def test_source_may_use_the_connection_under_the_prefix_of_its_arn(template: dict[str, Any]) -> None:
+    arn = PIPELINE.source.connection_arn
+    statements = [
+        statement
+        for policy in resources(template, "AWS::IAM::Policy").values()
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+        if statement["Resource"] == arn
+    ]
+
+    assert arn.split(":")[2] == "codeconnections"
+    assert "codeconnections:UseConnection" in {action for one in statements for action in one["Action"]}
+
+
+def test_tools_that_builds_install_are_those_of_package_json(template: dict[str, Any]) -> None:
+    packages = json.loads((ROOT / "package.json").read_text())["devDependencies"]
+    installed = {
+        command.removeprefix("npm install -g ")
+        for project in resources(template, "AWS::CodeBuild::Project").values()
+        for command in json.loads(project["Properties"]["Source"]["BuildSpec"])["phases"]["install"]["commands"]
+        if command.startswith("npm")
+    }
+
+    assert installed == {f"{name}@{packages[name]}" for name in ("aws-cdk", "cdk-assets")}
+
+
+def test_services_assume_roles_for_this_account_alone(template: dict[str, Any]) -> None:
+    trusts = [
+        statement
+        for role in resources(template, "AWS::IAM::Role").values()
+        for statement in role["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+        if "Service" in statement["Principal"]
+    ]
+
+    assert len(trusts) > 5
+    assert {json.dumps(one.get("Condition")) for one in trusts} == {
+        json.dumps({"StringEquals": {"aws:SourceAccount": PIPELINE.account}})
+    }
+
+
+def test_no_role_may_use_every_key(template: dict[str, Any], assembly: Path) -> None:
+    statements = [
+        statement
+        for policy in resources(template, "AWS::IAM::Policy").values()
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+        if "kms:Decrypt" in statement["Action"]
+    ]
+    replica = json.loads((assembly / "cross-region-stack-100000000001_us-west-2.template.json").read_text())
+
+    assert [one for one in statements if "*" in one["Resource"]] == []
+    (conditioned,) = [one for one in statements if "Condition" in one]
+    assert conditioned["Resource"] == [f"arn:aws:kms:us-west-2:{PIPELINE.account}:key/*"]
+    assert conditioned["Condition"] == {
+        "ForAnyValue:StringEquals": {"kms:ResourceAliases": [the(replica, "AWS::KMS::Alias")["AliasName"]]}
+    }
+
+
+def test_artifacts_expire_in_every_region(template: dict[str, Any], assembly: Path) -> None:
+    replica = json.loads((assembly / "cross-region-stack-100000000001_us-west-2.template.json").read_text())
+
+    for found in (template, replica):
+        (rule,) = the(found, "AWS::S3::Bucket")["LifecycleConfiguration"]["Rules"]
+        assert (rule["Status"], rule["ExpirationInDays"]) == ("Enabled", 90)
+        assert rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}
+
+
+def test_failed_first_deployment_leaves_nothing_behind(template: dict[str, Any]) -> None:
+    kept = {
+        resource["Type"]: resource["DeletionPolicy"]
+        for resource in template["Resources"].values()
+        if resource.get("DeletionPolicy", "Delete") != "Delete"
+    }
+
+    kinds = ("AWS::KMS::Key", "AWS::Logs::LogGroup", "AWS::S3::Bucket")
+    assert kept == dict.fromkeys(kinds, "RetainExceptOnCreate")
+
+
 def test_every_gate_runs_before_the_synthesis(template: dict[str, Any]) -> None:
     (synth,) = (
         project["Properties"]["Source"]["BuildSpec"]

@@ -18,11 +18,11 @@ STATEFUL = {
 
 
 def test_logical_ids_of_stateful_resources_are_pinned_and_all_are_retained(dev: dict[str, Template]) -> None:
-    table = "AWS::DynamoDB::Table"
-    found = {name: item for name, item in dev["Storage"]["Resources"].items() if item["Type"] != table}
+    deleted = ("AWS::DynamoDB::Table", "AWS::IAM::Role")
+    found = {name: item for name, item in dev["Storage"]["Resources"].items() if item["Type"] not in deleted}
 
     assert {name: resource["Type"] for name, resource in found.items()} == STATEFUL
-    assert {resource["DeletionPolicy"] for resource in found.values()} == {"Retain"}
+    assert {resource["DeletionPolicy"] for resource in found.values()} == {"RetainExceptOnCreate"}
     assert {resource["UpdateReplacePolicy"] for resource in found.values()} == {"Retain"}
 
 

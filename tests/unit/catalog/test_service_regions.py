@@ -22,12 +22,12 @@ GROUP: dict[str, Any] = {
 
 
 def registry() -> dict[str, set[str]]:
-    """The resource types of each region of the commercial and the GovCloud partition, as cfn-lint ships them."""
+    """The resource types of each region, without those of isolated partitions, as cfn-lint ships them."""
     spec = find_spec("cfnlint")
     assert spec is not None
     assert spec.submodule_search_locations
     providers = Path(spec.submodule_search_locations[0]) / "data" / "schemas" / "providers"
-    others = ("cn-", "us-iso", "eu-iso", "eusc-", "sam")
+    others = ("us-iso", "eu-iso", "eusc-", "sam")
     return {
         path.stem: set(json.loads(path.read_text()))
         for path in providers.glob("*.json")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -33,12 +34,16 @@ def load(tmp_path: Path, content: str) -> Environment:
     return load_environment(path)
 
 
+# Within a year of every fact of the catalog.
+TODAY = date(2026, 10, 1)
+
+
 def test_example_file_loads() -> None:
     environment = load_environment(EXAMPLE)
 
     assert environment.model == BedrockModel(source="bedrock", model_id=SD35, inpaint_model_id=INPAINT)
     assert environment.instance_types == ()
-    assert environment_warnings(environment) == ()
+    assert environment_warnings(environment, TODAY) == ()
 
 
 GOOD = {
@@ -173,7 +178,7 @@ def test_legacy_model_is_allowed_with_a_warning(tmp_path: Path, monkeypatch: pyt
     changed = dataclasses.replace(catalog, models={**catalog.models, CORE: legacy})
     monkeypatch.setattr(environment_bedrock, "load_bedrock_catalog", lambda: changed)
 
-    (warning,) = environment_warnings(load(tmp_path, model(model_id=CORE)))
+    (warning,) = environment_warnings(load(tmp_path, model(model_id=CORE)), TODAY)
 
     assert warning == (
         f"model.model_id: {CORE} (Stable Image Core) is legacy since 2026-01-01 and ends on 2026-12-01; "
@@ -184,4 +189,4 @@ def test_legacy_model_is_allowed_with_a_warning(tmp_path: Path, monkeypatch: pyt
 def test_other_sources_have_no_warnings(tmp_path: Path) -> None:
     content = 'account: "111122223333"\nregion: us-east-1\nmodel: {source: optimized}\n'
 
-    assert environment_warnings(load(tmp_path, content)) == ()
+    assert environment_warnings(load(tmp_path, content), TODAY) == ()

@@ -77,7 +77,11 @@ WRONG = {
     ),
     "region without the open variant": (
         BASE.replace("us-east-1", "cn-north-1"),
-        ["'cn-north-1' does not have the model source 'open'", "ap-northeast-1", "use one of these regions"],
+        [
+            "'cn-north-1' does not have the model source 'open'",
+            "ap-northeast-1",
+            "the partition aws-cn has none of them: name a model package of the region",
+        ],
     ),
     "description that is a number": (f"{BASE}description: 7\n", ["description: received 7", 'write it in quotes: "7"']),
     "description that is a boolean": (f"{BASE}description: true\n", ["received true", 'write it in quotes: "true"']),

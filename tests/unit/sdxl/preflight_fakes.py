@@ -121,6 +121,9 @@ class FakeAws:
     def GetParameter(self, Name):  # noqa: N802, N803
         return {"Parameter": {"Name": Name, "Value": "33"}}
 
+    def GetAccount(self):  # noqa: N802
+        return {}
+
     def GetServiceQuota(self, ServiceCode, QuotaCode):  # noqa: N802, N803
         if QuotaCode not in self.quotas:
             return refused("NoSuchResourceException")

@@ -58,4 +58,6 @@ def test_the_actions_that_only_read_only_read():
         "Describe",
         "Search",
         "Batch",
+        # API Gateway names its actions after HTTP methods.
+        "GET",
     }

@@ -66,10 +66,20 @@ FAULTS = {
         environment(),
         ("failed", "stacks", "UPDATE_IN_PROGRESS", "wait"),
     ),
+    "existing role for logs that is not there": (
+        lambda aws: None,
+        environment(api={"gateway_log_role": "existing"}),
+        ("failed", "API Gateway's role for logs", "the account uses none in us-east-1", "docs/organization.md"),
+    ),
+    "another role for logs than the environment would set": (
+        answer("GetAccount", {"cloudwatchRoleArn": f"arn:aws:iam::{ACCOUNT}:role/platform-logs"}),
+        environment(),
+        ("warning", "API Gateway's role for logs", "role/platform-logs: the first deployment", "to existing"),
+    ),
     "region without SnapStart": (
         lambda aws: None,
         bedrock(region="us-west-2").model_copy(update={"region": "ap-east-2"}),
-        ("failed", "SnapStart", "had none in ap-east-2", "another region"),
+        ("warning", "SnapStart", "knows of none in ap-east-2", "Nothing to do"),
     ),
     "types changed under a scaled variant": (
         changed_types,
