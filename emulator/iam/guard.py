@@ -42,10 +42,10 @@ class Guard:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
         if "HTTP_AUTHORIZATION" in environ and _is_presigned(environ.get("QUERY_STRING", "")):
-            refusal = refusals.answer(
+            answer = refusals.answer(
                 refusals.signed_twice(), protocol="rest-xml", method=environ["REQUEST_METHOD"], query_mode=False
             )
-            return refusal(environ, start_response)
+            return answer(environ, start_response)
         key = access_key_of(environ)
         session = key and SESSIONS.find(key)
         refusal = _refusal(environ, session) if session else None
