@@ -7,7 +7,7 @@ import { createOpenAI } from "@ai-sdk/openai";
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
 import { APICallError, generateImage } from "ai";
 import OpenAI from "openai";
-import StabilityAI from "stability-ai";
+import stabilityAI from "stability-ai";
 
 const [imagePath, clearMaskPath, whiteMaskPath] = process.argv.slice(2);
 const url = process.env.SDXL_API_URL;
@@ -22,7 +22,8 @@ const compatible = createOpenAICompatible({ name: "sdxl", baseURL, apiKey });
 // stability-ai has no setting for its address: axios, which it calls, is given another.
 const axios = createRequire(createRequire(import.meta.url).resolve("stability-ai"))("axios");
 axios.interceptors.request.use((config) => ({ ...config, url: config.url.replace("https://api.stability.ai", url) }));
-const stability = new StabilityAI(apiKey);
+// It is written in CommonJS, whose default export lies one level deeper here.
+const stability = new stabilityAI.default(apiKey);
 const engine = "stable-diffusion-v1-6";
 const prompts = [{ text: "a fox", weight: 1 }];
 

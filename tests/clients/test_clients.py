@@ -112,7 +112,7 @@ def test_every_image_of_a_compatible_provider_comes(javascript: dict[str, Any]) 
         ("openai wrong", {"is": "BadRequestError", "status": 400, "param": "n", "code": "invalid_value"}),
         ("openai two images", {"is": "BadRequestError", "status": 400, "param": "image"}),
         ("openai model", {"is": "NotFoundError", "status": 404, "code": "model_not_found"}),
-        ("openai key", {"is": "PermissionDeniedError", "status": 403}),
+        ("openai key", {"is": "AuthenticationError", "status": 401}),
         ("vercel wrong", {"is": "AI_APICallError", "status": 400}),
         ("compatible wrong", {"is": "AI_APICallError", "status": 404}),
         ("stability wrong", {"name": "StabilityAIInvalidRequestError"}),
@@ -145,7 +145,7 @@ def test_litellm_gets_what_it_asked_for(litellm: dict[str, Any], scenario: str, 
 
 @pytest.mark.parametrize(
     ("scenario", "is_", "status"),
-    [("wrong", "BadRequestError", 400), ("model", "NotFoundError", 404), ("key", "PermissionDeniedError", 403)],
+    [("wrong", "BadRequestError", 400), ("model", "NotFoundError", 404), ("key", "AuthenticationError", 401)],
 )
 def test_litellm_raises_its_own_error(litellm: dict[str, Any], scenario: str, is_: str, status: int) -> None:
     error = _error(litellm, scenario)
