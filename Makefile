@@ -1,6 +1,6 @@
 # What people type. Each target is a line or two; the work is in tools/ and in the `sdxl` command.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-catalog setup-checkov up down test test-browser screenshots fuzz lint snapshots bench lock layer clean
+.PHONY: help setup setup-catalog setup-checkov up down test test-browser test-clients screenshots fuzz lint snapshots bench lock layer clean
 
 BIN := .venv/bin
 ENV ?= dev
@@ -41,12 +41,16 @@ down: ## Stop what `make up` started
 
 test: ## Run all tests but those in a browser and the fuzzing
 	@sh tools/setup.sh catalog checkov
-	@$(BIN)/pytest tests emulator/tests --ignore=tests/deploy --ignore=tests/fuzz --ignore=tests/browser --numprocesses=auto --dist=loadfile $(ARGS) || [ $$? -eq 5 ]
+	@$(BIN)/pytest tests emulator/tests --ignore=tests/browser --ignore=tests/clients --ignore=tests/deploy --ignore=tests/fuzz --numprocesses=auto --dist=loadfile $(ARGS) || [ $$? -eq 5 ]
 	@$(BIN)/pytest tests/deploy --numprocesses=auto --dist=loadgroup --no-loadscope-reorder $(ARGS) || [ $$? -eq 5 ]
 
 test-browser: ## Test the creators' page in Chromium, which has to be installed
 	@sh tools/setup.sh browser
 	@$(BIN)/pytest tests/browser $(ARGS)
+
+test-clients: ## Call an API in the emulator with published clients: openai, ai, stability-ai, LiteLLM (a minute)
+	@sh tools/setup.sh clients
+	@$(BIN)/pytest tests/clients $(ARGS)
 
 screenshots: ## Renew the pictures of the creators' page in docs/images
 	@sh tools/setup.sh browser
@@ -71,12 +75,14 @@ lock: setup ## Renew the lock files from pyproject.toml and package.json: the ne
 	@$(LOCK) $(EVERYWHERE) --constraint requirements.txt --group catalog --output-file requirements/catalog.txt >/dev/null
 	@$(LOCK) $(EVERYWHERE) --constraint requirements.txt --group browser --output-file requirements/browser.txt >/dev/null
 	@$(LOCK) $(EVERYWHERE) --group checkov --output-file requirements/checkov.txt >/dev/null
+	@$(LOCK) $(EVERYWHERE) --group clients --output-file requirements/clients.txt >/dev/null
 	@$(LOCK) $(LAMBDA) --constraint requirements.txt --group function --output-file lambda/requirements.txt >/dev/null
 	@npm update --package-lock-only --silent
 	@npm --prefix console update --package-lock-only --silent
+	@npm --prefix tests/clients update --package-lock-only --silent
 
 layer: setup ## Build the functions' Lambda layer (part of setup)
 	@$(BIN)/python -m tools.build_layer
 
 clean: down ## Stop what runs and remove everything installed and built; images in out/ stay
-	@rm -rf .venv node_modules console/node_modules lambda/image_api/console .local cdk.out .pytest_cache .ruff_cache .mypy_cache *.egg-info
+	@rm -rf .venv node_modules console/node_modules tests/clients/node_modules lambda/image_api/console .local cdk.out .pytest_cache .ruff_cache .mypy_cache *.egg-info

@@ -18,7 +18,7 @@ from stacks.constructs.rest_api import ApiDomain, ImageApi
 from stacks.constructs.template_metadata import acknowledge, resource_of
 from stacks.constructs.user_pool import SignIn
 from stacks.constructs.vpc import VpcConfig
-from stacks.environment import API_STAGE, CognitoAuth, Environment, IamAuth
+from stacks.environment import API_STAGE, CognitoAuth, Environment, IamAuth, OpenModel
 from stacks.environment.styles import TeamStyles, load_styles
 from stacks.image_prices import price_variable
 from stacks.storage_stack import IMAGES_PREFIX, StorageStack
@@ -188,6 +188,7 @@ def _variables(environment: Environment, model: ModelAccess, storage: StorageSta
     api = environment.api
     refused, prices = api.moderation.refused_terms, price_variable(environment)
     optional = {
+        "SDXL_MASKS": environment.model.masks if isinstance(environment.model, OpenModel) else "",
         "SDXL_STYLES": _team_styles().function_variable(),
         "SDXL_REFUSED_TERMS": _compact(refused) if refused else "",
         "SDXL_VARIANTS": _variants(environment),

@@ -109,7 +109,11 @@ def document(routes: Iterable[Route] = ROUTES) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "securitySchemes": {
-                "bearer": {"type": "http", "scheme": "bearer", "description": "Authorization: Bearer KEY."},
+                "bearer": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "Authorization: Bearer KEY, or the key alone.",
+                },
                 "apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"},
             },
             "parameters": {**parameters, "IdempotencyKey": _IDEMPOTENCY_KEY},
@@ -241,7 +245,7 @@ def _name(kind: Any) -> str:
 
 def _body_name(body: type[msgspec.Struct], media_type: str, route: Route) -> str:
     """A body that is taken both as JSON and as a form has two schemas."""
-    return f"{_name(body)}Form" if media_type == FORM and JSON in route.bodies else _name(body)
+    return f"{_name(body)}Form" if media_type == FORM and route.bodies.get(JSON) is body else _name(body)
 
 
 def _body_schemas(routes: Iterable[Route]) -> JsonSchema:
@@ -251,11 +255,10 @@ def _body_schemas(routes: Iterable[Route]) -> JsonSchema:
             name = _body_name(body, media_type, route)
             schema = _body(body) if name == _name(body) else _form(body)
             found[name] = {**schema, "title": name}
-            # What a form leaves out is not there: it has no null.
             if media_type == FORM:
-                found[name]["properties"] = {
-                    name: _without_null(field) for name, field in found[name]["properties"].items()
-                }
+                found[name]["properties"] = _form_fields(found[name])
+            else:
+                found[name] = _with_null(found[name])
     return found
 
 
@@ -295,6 +298,38 @@ def _form(body: type[msgspec.Struct]) -> JsonSchema:
         "required": ["text_prompts[0][text]", *required],
         "additionalProperties": False,
     }
+
+
+def _with_null(schema: JsonSchema) -> JsonSchema:
+    """A JSON schema whose optional fields may be null, at every depth: null means left out."""
+    result = {**schema}
+    if "items" in schema:
+        result["items"] = _with_null(schema["items"])
+    if "properties" in schema:
+        required = schema.get("required", ())
+        result["properties"] = {
+            name: _with_null(field) if name in required else _or_null(_with_null(field))
+            for name, field in schema["properties"].items()
+        }
+    return result
+
+
+def _or_null(schema: JsonSchema) -> JsonSchema:
+    if isinstance(schema["type"], list):
+        return schema
+    enum = {"enum": [*schema["enum"], None]} if "enum" in schema else {}
+    return {**schema, "type": [schema["type"], "null"], **enum}
+
+
+def _form_fields(schema: JsonSchema) -> JsonSchema:
+    """The fields of a form. It has no null: an optional field that is blank is left out."""
+    fields: JsonSchema = {}
+    for name, field in schema["properties"].items():
+        fields[name] = _without_null(field)
+        if name not in schema.get("required", ()) and field.get("format") != "binary":
+            description = {"description": field["description"]} if "description" in field else {}
+            fields[name] = {**description, "anyOf": [fields[name], {"const": ""}]}
+    return fields
 
 
 def _without_null(schema: JsonSchema) -> JsonSchema:

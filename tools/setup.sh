@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs what the project needs into .venv, node_modules and .local, from lock files; does nothing for what is there.
 # Further arguments: `catalog` adds sagemaker-core to .venv; `console` adds what checks the creators' page, and `browser`
-# also Playwright; `checkov`, which pins other versions of the same packages, gets a virtual environment in .local.
+# also Playwright; `checkov`, which pins other versions of the same packages, gets a virtual environment in .local;
+# `clients`, the published clients that the API is tried with, get one there as well, and a node_modules with their tests.
 set -eu
 # These variables of a shell or of a machine change what is installed, or where. Those that name a registry stay.
 unset CDPATH NODE_ENV NPM_CONFIG_OMIT npm_config_omit NPM_CONFIG_PRODUCTION npm_config_production
@@ -100,6 +101,19 @@ set_up_checkov() {
   mark_done checkov requirements/checkov.txt .venv/pyvenv.cfg
 }
 
+set_up_clients() {
+  if [ -x .local/clients/bin/python ] && [ -d tests/clients/node_modules ] &&
+    done_before clients requirements/clients.txt tests/clients/package-lock.json .venv/pyvenv.cfg; then
+    return
+  fi
+  echo "Installing the published clients"
+  rm -rf .local/clients
+  .venv/bin/uv venv --quiet --python .venv/bin/python .local/clients
+  sync_packages .local/clients requirements/clients.txt
+  npm --prefix tests/clients ci --silent --no-progress || npm --prefix tests/clients ci --no-progress
+  mark_done clients requirements/clients.txt tests/clients/package-lock.json .venv/pyvenv.cfg
+}
+
 # Before anything slow: what is missing should be known at once. npm needs Node.js to install the pinned Node.js.
 check_node() {
   command -v node >/dev/null || fail "Node.js is not on the PATH. Install version 20 or later: https://nodejs.org"
@@ -171,6 +185,7 @@ for extra in "$@"; do
     checkov) set_up_checkov ;;
     console) install_console --include=dev ;;
     browser) set_up_browser ;;
-    *) fail "there is nothing named $extra to set up: catalog, checkov, console or browser." ;;
+    clients) set_up_clients ;;
+    *) fail "there is nothing named $extra to set up: catalog, checkov, clients, console or browser." ;;
   esac
 done

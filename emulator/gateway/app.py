@@ -117,10 +117,10 @@ class Gateway:
             raise errors.missing_authentication_token()
         method = context.match.method
         if (request.content_length or 0) > MAX_BODY_BYTES:
-            raise errors.request_too_large()
+            raise errors.body_too_long(MAX_BODY_BYTES)
         # The length of a chunked body is known only at its end.
         if len(context.body) > MAX_BODY_BYTES:
-            raise errors.request_too_large()
+            raise errors.body_too_long(MAX_BODY_BYTES)
         self._authorization.admit(context, method)
         if method.api_key_required:
             from_authorizer = api.definition.api_key_source == "AUTHORIZER"

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 
 class GatewayError(Exception):
-    """A request that the gateway answers without, or in spite of, its integration."""
+    """A request that the gateway answers without, or in spite of, its integration.
 
-    def __init__(self, response_type: str, status: int, error_type: str, message: str) -> None:
+    No gateway response words it where it is not `is_customizable`.
+    """
+
+    def __init__(
+        self, response_type: str, status: int, error_type: str, message: str, *, is_customizable: bool = True
+    ) -> None:
         super().__init__(message)
         self.response_type = response_type
         self.status = status
         self.error_type = error_type
         self.message = message
+        self.is_customizable = is_customizable
 
     @property
     def default_type(self) -> str:
@@ -89,8 +95,14 @@ def quota_exceeded() -> GatewayError:
 
 
 def request_too_large() -> GatewayError:
-    """The body is larger than API Gateway or the function accepts."""
+    """The body is larger than the function accepts."""
     return GatewayError("REQUEST_TOO_LARGE", 413, "RequestTooLargeException", "Request Too Long")
+
+
+def body_too_long(most_bytes: int) -> GatewayError:
+    """The body is larger than API Gateway reads: it answers so before it knows the API."""
+    message = f"HTTP content length exceeded {most_bytes} bytes."
+    return GatewayError("REQUEST_TOO_LARGE", 413, "RequestTooLargeException", message, is_customizable=False)
 
 
 def integration_timeout() -> GatewayError:

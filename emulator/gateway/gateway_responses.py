@@ -15,7 +15,7 @@ _DEFAULT = GatewayResponse(None, {}, {"application/json": '{"message":$context.e
 def error_response(context: RequestContext, error: GatewayError) -> Response:
     """The answer to a request that failed with a gateway error."""
     context.error = error
-    defined = context.api.definition.gateway_responses
+    defined = context.api.definition.gateway_responses if error.is_customizable else {}
     wording = defined.get(error.response_type) or defined.get(error.default_type) or _DEFAULT
     templates = wording.templates or _DEFAULT.templates
     accept = context.request.headers.get("Accept", "").split(",")[0].split(";")[0].strip()

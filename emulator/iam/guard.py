@@ -32,7 +32,8 @@ _logger = logging.getLogger(__name__)
 class Guard:
     """WSGI application that answers refused calls itself and hands all others on.
 
-    Only the sessions of functions are looked at. Everyone else's keys may do everything.
+    Only the sessions of functions are looked at. Everyone else's keys may do everything, but nobody may sign a request
+    in two ways.
     """
 
     def __init__(self, application: WSGIApplication) -> None:
@@ -40,10 +41,20 @@ class Guard:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
+        if "HTTP_AUTHORIZATION" in environ and _is_presigned(environ.get("QUERY_STRING", "")):
+            answer = refusals.answer(
+                refusals.signed_twice(), protocol="rest-xml", method=environ["REQUEST_METHOD"], query_mode=False
+            )
+            return answer(environ, start_response)
         key = access_key_of(environ)
         session = key and SESSIONS.find(key)
         refusal = _refusal(environ, session) if session else None
         return (refusal or self._application)(environ, start_response)
+
+
+def _is_presigned(query: str) -> bool:
+    names = {part.partition("=")[0].lower() for part in query.split("&")}
+    return bool(names & {"x-amz-signature", "x-amz-algorithm"}) or {"signature", "awsaccesskeyid"} <= names
 
 
 def _refusal(environ: WSGIEnvironment, session: FunctionSession) -> Response | None:

@@ -49,6 +49,15 @@ def unrecognized(service: str) -> Refusal:
     return Refusal("InvalidClientTokenId", "UnrecognizedClientException", TOKEN_INVALID)
 
 
+def signed_twice() -> Refusal:
+    """A presigned address is called with an Authorization header, whatever it holds, as S3 refuses it."""
+    message = (
+        "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter "
+        "or the Authorization header should be specified"
+    )
+    return Refusal("InvalidArgument", "InvalidArgument", message, 400)
+
+
 def not_emulated(message: str) -> Refusal:
     """The request cannot be decided here. A status that no client of AWS tries again."""
     return Refusal("NotEmulated", "NotEmulated", f"The emulator refuses this call: {message}", 501)

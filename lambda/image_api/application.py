@@ -16,14 +16,15 @@ from image_api.deadline import STORE_MARGIN_SECONDS, Deadline, answer_deadline
 from image_api.dialects import stability_v1
 from image_api.dialects.http import HttpReply, HttpRequest, http_request
 from image_api.dialects.route import Convention, Deployment, ImagesRoute, ParsedRequest, PlainRoute
-from image_api.dialects.routes import find_path
+from image_api.dialects.routes import convention_of, find_path
+from image_api.encoding import encode
 from image_api.endpoint_health import ModelHealth
 from image_api.errors import ImageApiError, InternalError, WrongMethodError
 from image_api.idempotency import HEADER as IDEMPOTENCY_HEADER
 from image_api.idempotency import Call, Idempotency, caller_of
-from image_api.image_store import ImageStore
+from image_api.image_store import ANSWER_BYTES, ImageStore
 from image_api.measurements import Measurements, result_of, result_of_images
-from image_api.presets import size_warning
+from image_api.presets import sdxl_warnings
 from image_api.prompt_layer import PromptLayer
 from image_api.request import GenerationRequest, GenerationResult
 from image_api.settings import Settings
@@ -45,6 +46,7 @@ _ALLOWED_HEADERS = (
     "Authorization",
     "Content-Type",
     "Idempotency-Key",
+    "Prefer",
     "X-Api-Key",
     "X-Amz-Content-Sha256",
     "X-Amz-Date",
@@ -116,8 +118,7 @@ class Application:
         try:
             found = find_path(event["path"])
         except ImageApiError as exc:
-            # Only the path says in which convention to answer, and this one is in none.
-            return self._error_reply(exc, invocation, stability_v1.CONVENTION)
+            return self._error_reply(exc, invocation, convention_of(event["path"]))
         if method == "OPTIONS":
             return self._options_reply(found.methods)
         route = found.routes.get("GET" if method == "HEAD" else method)
@@ -156,6 +157,7 @@ class Application:
         parsed = route.read(http, self._deployment)
         parsed = msgspec.structs.replace(parsed, request=self._prompt_layer.apply(parsed.request))
         result = self._images(route, http, parsed, invocation, deadline)
+        result = msgspec.structs.replace(result, warnings=(*parsed.warnings, *result.warnings))
         reply = route.reply(result, parsed)
         headers = {"x-sdxl-variant": result.variant} if self._settings.variants and result.variant else {}
         if result.warnings:
@@ -190,6 +192,9 @@ class Application:
             )
             result = self._idempotency.once(call, draw)
         with subsegment("answer", namespace="local"):
+            if parsed.encoding is not None:
+                budget = None if parsed.as_links else ANSWER_BYTES
+                result = encode(result, parsed.encoding, budget_bytes=budget, overhead_bytes=route.overhead_bytes)
             return self._image_store.fit(
                 result,
                 request_id=folder,
@@ -203,8 +208,8 @@ class Application:
         result = self._backend.generate(request, deadline.earlier_by(STORE_MARGIN_SECONDS))
         self._record(request, result, time.perf_counter() - started, request_id)
         is_sdxl = self._settings.bedrock_model_family in ("", "sdxl-v1")
-        if is_sdxl and (warning := size_warning(request.width, request.height)):
-            result = msgspec.structs.replace(result, warnings=(warning, *result.warnings))
+        if is_sdxl and (warnings := sdxl_warnings(request)):
+            result = msgspec.structs.replace(result, warnings=(*warnings, *result.warnings))
         return result
 
     def _options_reply(self, methods: tuple[str, ...]) -> HttpReply:

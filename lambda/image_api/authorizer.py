@@ -1,9 +1,9 @@
 """The entry point of the authorizer's function: finds the API key of a request in its headers.
 
-Clients of Stability AI's and of the OpenAI API send their key as `Authorization: Bearer KEY`, API Gateway's own as
-`x-api-key: KEY`. What is returned here as `usageIdentifierKey` is what API Gateway looks up, throttles and counts; a
-key that it does not know is refused there. So this function knows no key, calls nothing, and imports nothing that takes
-time: it stands before every request.
+Clients of Stability AI's and of the OpenAI API send their key as `Authorization: Bearer KEY`, some of the former as
+`Authorization: KEY`, and API Gateway's own as `x-api-key: KEY`. What is returned here as `usageIdentifierKey` is what
+API Gateway looks up, throttles and counts; a key that it does not know is refused there. So this function knows no key,
+calls nothing, and imports nothing that takes time: it stands before every request.
 
 Source: Amazon API Gateway developer guide, "Use API Gateway Lambda authorizers" and "Choose an API key source".
 """
@@ -44,6 +44,8 @@ def _key_of(headers: dict[str, str]) -> str | None:
     by_name = {name.lower(): value for name, value in headers.items()}
     key = (by_name.get("x-api-key") or "").strip()
     if not key:
-        scheme, _, token = (by_name.get("authorization") or "").strip().partition(" ")
-        key = token.strip() if scheme.lower() == "bearer" else ""
+        value = (by_name.get("authorization") or "").strip()
+        scheme, _, token = value.partition(" ")
+        # Stability AI's specification has the key alone in this header, and its generated clients send it so.
+        key = token.strip() if scheme.lower() == "bearer" else value
     return key if _KEY.fullmatch(key) else None

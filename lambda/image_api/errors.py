@@ -5,6 +5,7 @@
     ImageApiError
     ├── InvalidRequestError ........ 400  bad_request, or named by the field: invalid_prompts, invalid_samples, ...
     │   ├── RefusedPromptError ..... 400  invalid_prompts: a prompt holds a term that this deployment refuses
+    │   ├── ModelRefusalError ...... 400  the model refused the request, in its own words
     │   └── UnsupportedByModelError  400  the deployed model source cannot do this; the message names one that can
     ├── UnknownRouteError .......... 404  not_found
     ├── UnknownEngineError ......... 404  not_found
@@ -138,6 +139,10 @@ class RefusedPromptError(InvalidRequestError):
     name = "invalid_prompts"
 
 
+class ModelRefusalError(InvalidRequestError):
+    """The model refused the request, in its own words; its name says at most which field is at fault."""
+
+
 class UnsupportedByModelError(InvalidRequestError):
     """Valid in this API, but the deployed model source cannot do it. The message names a source that can."""
 
@@ -180,10 +185,14 @@ class NotAcceptableError(ImageApiError):
 
 
 class RequestTooLargeError(ImageApiError):
-    """The body is larger than the model takes."""
+    """The body is larger than the model takes. `field` is what makes it so, where one does."""
 
     status = 413
     name = "request_too_large"
+
+    def __init__(self, message: str, *, field: str = "") -> None:
+        super().__init__(message)
+        self.problems = (Problem(field, message),) if field else ()
 
 
 class UnsupportedMediaTypeError(ImageApiError):

@@ -1,9 +1,8 @@
 """The images bucket: where images go that do not fit into an answer, and the links to them.
 
 Lambda lets 6,291,456 bytes of answer through (Lambda quotas, synchronous response payload), and an image counts there
-as base64 in a JSON answer and in a binary one alike. Images stay in the answer, in order, as long as they fit; each one
-that does not is stored and answered as a presigned link in its place. So nothing fails for size, and a client that
-knows no links gets what it can get.
+as base64 in a JSON answer and in a binary one alike. For a caller who asked for links every image is stored; for one
+who takes links, each that does not fit; for all others `encoding.py` makes the images fit.
 
 A link ends with its time to live, or with the credentials of the function that signed it if those end sooner.
 """
@@ -27,6 +26,8 @@ from image_api.request import MAX_SAMPLES, Artifact, GenerationResult, LinkedArt
 LAMBDA_RESPONSE_BYTES = 6_291_456
 # For the headers and the envelope of the proxy answer: API Gateway allows 10,240 bytes of headers.
 ENVELOPE_BYTES = 16_384
+# What is left for the images.
+ANSWER_BYTES = LAMBDA_RESPONSE_BYTES - ENVELOPE_BYTES
 KEY_PREFIX = "generated"
 
 _NOT_STORED = (
@@ -95,7 +96,7 @@ class ImageStore:
         Raises:
             StorageError: an image could not be stored, or not in time.
         """
-        budget = 0 if as_links else LAMBDA_RESPONSE_BYTES - ENVELOPE_BYTES
+        budget = 0 if as_links else ANSWER_BYTES
         too_large: list[tuple[int, Artifact]] = []
         for index, artifact in enumerate(result.artifacts):
             if isinstance(artifact, LinkedArtifact):
@@ -111,7 +112,8 @@ class ImageStore:
         client = self.client
 
         def store(item: tuple[int, Artifact]) -> LinkedArtifact:
-            return self._store(client, f"{folder}/{item[0]}.png", item[1])
+            index, artifact = item
+            return self._store(client, f"{folder}/{index}.{artifact.format.lower()}", artifact)
 
         try:
             links = self._workers.do_all(store, too_large, deadline)
@@ -123,7 +125,8 @@ class ImageStore:
 
     def _store(self, client: Any, key: str, artifact: Artifact) -> LinkedArtifact:
         try:
-            client.put_object(Bucket=self._bucket, Key=key, Body=artifact.image, ContentType="image/png")
+            content_type = f"image/{artifact.format.lower()}"
+            client.put_object(Bucket=self._bucket, Key=key, Body=artifact.image, ContentType=content_type)
             url: str = client.generate_presigned_url(
                 "get_object", Params={"Bucket": self._bucket, "Key": key}, ExpiresIn=self._link_ttl_seconds
             )

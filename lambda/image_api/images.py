@@ -1,7 +1,8 @@
 """Image files: what one is by its first bytes, whether a model's is complete, and which ones a request may carry.
 
-Nothing is decoded here. A header of a few bytes is enough to refuse what the model would refuse. Sources: W3C PNG
-specification, 5.2 and 11.2.2; ITU-T T.81 (JPEG), B.1 and B.2.2; RFC 9649 (WebP), 2.3 to 2.7.
+Nothing is decoded here: `pictures.py` does that, with Pillow, for the few images that need it. A header of a few bytes
+is enough to refuse what the model would refuse. Sources: W3C PNG specification, 5.2, 11.2.2 and 11.3; ITU-T T.81
+(JPEG), B.1 and B.2.2; ICC.1 (profiles in JPEG), B.4; RFC 9649 (WebP), 2.3 to 2.7.
 
 A model's image stays in base64. Decoding 4 MB costs 5 ms, more than everything else that the function does with an
 image; the checks of `png_base64_problem` cost 1 ms and find what goes wrong with a model's answer: text that is not
@@ -21,15 +22,22 @@ from msgspec import UNSET
 
 from image_api.errors import Problem
 from image_api.explain import shown
-from image_api.request import MAX_PIXELS, MIN_SIDE, SIZE_STEP, Mask
-
-ImageFormat = Literal["PNG", "JPEG", "WebP"]
+from image_api.request import MAX_PIXELS, MIN_SIDE, SIZE_STEP, ImageFormat, Mask
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _JPEG_SIGNATURE = b"\xff\xd8\xff"
 _WEBP_CHUNKS_START = 12
 # PNG colour types with an alpha channel.
 _PNG_ALPHA_TYPES = frozenset({4, 6})
+_PNG_MAX_PLAIN_BITS = 8
+# Chunks of a PNG that change what its pixels show: a colour profile, and Exif with the side that is up. ImageMagick
+# writes Exif as text under the third name.
+_PNG_PROFILE, _PNG_EXIF, _PNG_EXIF_TEXT = b"iCCP", b"eXIf", b"Raw profile type exif"
+# The same in a JPEG: application segments 1 (Exif) and 2 (colour profile); and four components are CMYK.
+_JPEG_EXIF, _JPEG_PROFILE = (0xE1, b"Exif\0"), (0xE2, b"ICC_PROFILE\0")
+_JPEG_MAX_PLAIN_COMPONENTS = 3
+# And in the flags of a WebP: a colour profile, Exif.
+_WEBP_PROFILE, _WEBP_EXIF, _WEBP_ALPHA = 0x20, 0x08, 0x10
 # JPEG frame headers: all of SOF0 to SOF15 but DHT, JPG and DAC, which lie between them.
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 # JPEG markers without a length: TEM and RST0 to RST7.
@@ -47,12 +55,19 @@ _BLOCK_CHARACTERS = 65_536
 
 
 class ImageInfo(msgspec.Struct, frozen=True):
-    """Format and size of an image; `has_alpha` where its pixels can be transparent."""
+    """Format and size of an image, as its file stores it; `has_alpha` where its pixels can be transparent.
+
+    `is_deep` where a sample has more than 8 bits. `is_plain` where the pixels show what they hold: up to 8 bits of grey
+    or RGB, the first row on top, no colour profile. Others may show something else than a reader of the bare pixels
+    sees.
+    """
 
     format: ImageFormat
     width: int
     height: int
     has_alpha: bool
+    is_plain: bool = True
+    is_deep: bool = False
 
 
 class UnknownFormatError(ValueError):
@@ -114,43 +129,67 @@ def withheld_png_base64(width: int, height: int) -> str:
     return base64.b64encode(image).decode()
 
 
-def init_image_size(image: bytes) -> ImageInfo | Problem:
-    """Format and size of the init image; a problem if it is empty, of another format, or of a size SDXL cannot draw."""
-    info = _read("init_image", image)
-    if isinstance(info, Problem):
-        return info
-    width, height = info.width, info.height
-    if width % SIZE_STEP or height % SIZE_STEP or min(width, height) < MIN_SIDE or width * height > MAX_PIXELS:
-        words = f"sides of at least {MIN_SIDE}, multiples of {SIZE_STEP}, and at most {MAX_PIXELS} pixels together"
+def read_image_field(field: str, image: bytes) -> ImageInfo | Problem:
+    """What the image in a field is; a problem if it is empty, of another format, or without a size."""
+    allowed = "a PNG, JPEG or WebP"
+    if not image:
+        return Problem(field, f"{field} is empty. Send {allowed}.", shown(image), allowed, name="invalid_file_size")
+    try:
+        return read_image_info(image)
+    except UnknownFormatError:
         return Problem(
-            "init_image",
-            f"init_image is {width}x{height} pixels; allowed are {words}. Resize it, for instance to {_nearest(info)}.",
-            f"{width}x{height} pixels",
-            words,
+            field,
+            f"{field} begins with {image[:8].hex(' ')}, which is no PNG, JPEG or WebP. Send one of these.",
+            shown(image),
+            allowed,
+            name="invalid_mime_type",
+        )
+    except BrokenHeaderError:
+        return Problem(
+            field,
+            f"{field} is cut short or broken: its {len(image)} bytes do not give its size. Send the whole file.",
+            shown(image),
+            allowed,
             name="invalid_image_dimensions",
         )
-    return info
 
 
-def mask_problem(mask: Mask, init: ImageInfo) -> Problem | None:
-    """What keeps the mask from fitting the init image; None if nothing does."""
+def init_image_problem(info: ImageInfo) -> Problem | None:
+    """What keeps SDXL from drawing an image of the init image's size; None if nothing does."""
+    width, height = info.width, info.height
+    if not (width % SIZE_STEP or height % SIZE_STEP or min(width, height) < MIN_SIDE or width * height > MAX_PIXELS):
+        return None
+    words = f"sides of at least {MIN_SIDE}, multiples of {SIZE_STEP}, and at most {MAX_PIXELS} pixels together"
+    return Problem(
+        "init_image",
+        f"init_image is {width}x{height} pixels; allowed are {words}. Resize it, for instance to {_nearest(info)}.",
+        f"{width}x{height} pixels",
+        words,
+        name="invalid_image_dimensions",
+    )
+
+
+def mask_source_problem(mask: Mask, init: ImageInfo) -> Problem | None:
+    """What keeps the mask from being where `mask_source` says; None if nothing does."""
     if mask.source == "INIT_IMAGE_ALPHA":
         return _alpha_problem(mask, init)
-    if mask.image is UNSET:
-        return _mask_problem(
-            f"mask_image is missing, but mask_source is {mask.source}. "
-            "Send the mask, or mask_source INIT_IMAGE_ALPHA to take it from init_image.",
-            None,
-        )
-    info = _read("mask_image", mask.image)
-    if isinstance(info, Problem):
-        return info
-    if (info.width, info.height) == (init.width, init.height):
+    if mask.image is not UNSET:
         return None
     return _mask_problem(
-        f"mask_image is {info.width}x{info.height} pixels, but init_image is {init.width}x{init.height}. "
+        f"mask_image is missing, but mask_source is {mask.source}. "
+        "Send the mask, or mask_source INIT_IMAGE_ALPHA to take it from init_image.",
+        None,
+    )
+
+
+def mask_size_problem(mask: ImageInfo, init: ImageInfo) -> Problem | None:
+    """What keeps the mask from fitting the init image; None if nothing does."""
+    if (mask.width, mask.height) == (init.width, init.height):
+        return None
+    return _mask_problem(
+        f"mask_image is {mask.width}x{mask.height} pixels, but init_image is {init.width}x{init.height}. "
         "Send a mask of the same size.",
-        f"{info.width}x{info.height} pixels",
+        f"{mask.width}x{mask.height} pixels",
         f"{init.width}x{init.height} pixels",
     )
 
@@ -176,30 +215,6 @@ def _mask_problem(
     message: str, received: str | None, allowed: str | None = None, *, field: str = "mask_image"
 ) -> Problem:
     return Problem(field, message, received, allowed, name="invalid_mask_image")
-
-
-def _read(field: str, image: bytes) -> ImageInfo | Problem:
-    allowed = "a PNG, JPEG or WebP"
-    if not image:
-        return Problem(field, f"{field} is empty. Send {allowed}.", shown(image), allowed, name="invalid_file_size")
-    try:
-        return read_image_info(image)
-    except UnknownFormatError:
-        return Problem(
-            field,
-            f"{field} begins with {image[:8].hex(' ')}, which is no PNG, JPEG or WebP. Send one of these.",
-            shown(image),
-            allowed,
-            name="invalid_mime_type",
-        )
-    except BrokenHeaderError:
-        return Problem(
-            field,
-            f"{field} is cut short or broken: its {len(image)} bytes do not give its size. Send the whole file.",
-            shown(image),
-            allowed,
-            name="invalid_image_dimensions",
-        )
 
 
 def _nearest(info: ImageInfo) -> str:
@@ -228,11 +243,16 @@ def _png(data: bytes) -> ImageInfo:
         width=_number(data, 16, 4, "big"),
         height=_number(data, 20, 4, "big"),
         has_alpha=data[25] in _PNG_ALPHA_TYPES or b"tRNS" in head,
+        is_deep=data[24] > _PNG_MAX_PLAIN_BITS,
+        is_plain=data[24] <= _PNG_MAX_PLAIN_BITS
+        and _PNG_PROFILE not in head
+        and _PNG_EXIF not in data
+        and _PNG_EXIF_TEXT not in data,
     )
 
 
 def _jpeg(data: bytes) -> ImageInfo:
-    at = 2
+    at, is_plain = 2, True
     while True:
         if data[at] != 0xFF:
             raise BrokenHeaderError
@@ -250,7 +270,11 @@ def _jpeg(data: bytes) -> ImageInfo:
                 width=_number(data, at + 5, 2, "big"),
                 height=_number(data, at + 3, 2, "big"),
                 has_alpha=False,
+                is_plain=is_plain and data[at + 7] <= _JPEG_MAX_PLAIN_COMPONENTS,
             )
+        for special, name in (_JPEG_EXIF, _JPEG_PROFILE):
+            if marker == special and data.startswith(name, at + 2):
+                is_plain = False
         at += max(2, _number(data, at, 2, "big"))
 
 
@@ -258,7 +282,14 @@ def _webp(data: bytes) -> ImageInfo:
     kind, content = data[12:16], _WEBP_CHUNKS_START + 8
     if kind == b"VP8X":
         width, height = (1 + _number(data, content + offset, 3, "little") for offset in (4, 7))
-        return ImageInfo(format="WebP", width=width, height=height, has_alpha=bool(data[content] & 0x10))
+        flags = data[content]
+        return ImageInfo(
+            format="WebP",
+            width=width,
+            height=height,
+            has_alpha=bool(flags & _WEBP_ALPHA),
+            is_plain=not flags & (_WEBP_PROFILE | _WEBP_EXIF),
+        )
     if kind == b"VP8L" and data[content] == 0x2F:
         bits = _number(data, content + 1, 4, "little")
         return ImageInfo(

@@ -1,16 +1,17 @@
 """What creators are shown: sizes by intended use, a line on each sampler, and which parameters are advanced.
 
 Source: Stability AI's REST API v1 lists the nine sizes for SDXL 1.0 (`DiffuseImageHeight`). Other sizes are allowed,
-but the model was not trained for them and may crop its subject: `size_warning` says so, and the API sends it on.
+but the model was not trained for them and may crop its subject: `sdxl_warnings` says so, and the API sends it on.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import msgspec
 
-from image_api.request import Sampler
+from image_api.request import MAX_PROMPT_CHARACTERS, GenerationRequest, Sampler, TextPrompt
 
 
 class SizePreset(msgspec.Struct, frozen=True):
@@ -82,6 +83,14 @@ ADVANCED_PARAMETERS = frozenset(
     }
 )
 
+# CLIP ViT-L and OpenCLIP ViT-bigG, SDXL's text encoders, read 77 tokens, two of which mark start and end.
+PROMPT_TOKENS = 75
+# The longest prompt that Stability AI's model packages and Bedrock's SDXL 1.0 take. Several times what is read.
+SENT_CHARACTERS = MAX_PROMPT_CHARACTERS
+_TOKENS = re.compile(r"\d|[^\W\d_]+|[^\w\s]+|_+")
+_LETTERS_OF_A_TOKEN = 10
+_LAST_LATIN = 0x24F
+
 _DIMENSIONS = re.compile(r"([1-9][0-9]{2,3})x([1-9][0-9]{2,3})")
 
 
@@ -99,9 +108,42 @@ def parse_size(text: str) -> tuple[int, int]:
     return int(dimensions[1]), int(dimensions[2])
 
 
-def size_warning(width: int, height: int) -> str | None:
-    """The warning for a caller about this size; None where SDXL 1.0 is trained for it."""
-    if (width, height) in TRAINED_SIZES:
-        return None
-    trained = ", ".join(f"{w}x{h}" for w, h in sorted(TRAINED_SIZES, reverse=True))
-    return f"SDXL 1.0 is not trained for {width}x{height} and may crop its subject. Trained sizes: {trained}."
+def sdxl_warnings(request: GenerationRequest) -> tuple[str, ...]:
+    """What SDXL 1.0 does not do with a request as its caller may expect it: with its size, and with long prompts."""
+    warnings = []
+    if (request.width, request.height) not in TRAINED_SIZES:
+        trained = ", ".join(f"{width}x{height}" for width, height in sorted(TRAINED_SIZES, reverse=True))
+        size = f"{request.width}x{request.height}"
+        warnings.append(f"SDXL 1.0 is not trained for {size} and may crop its subject. Trained sizes: {trained}.")
+    longest = max(request.text_prompts, key=lambda prompt: prompt_tokens(prompt.text))
+    if (tokens := prompt_tokens(longest.text)) > PROMPT_TOKENS:
+        kind = "negative prompt" if longest.weight < 0 else "prompt"
+        message = (
+            f"The {kind} has about {tokens} tokens and SDXL 1.0 reads {PROMPT_TOKENS} at a time: "
+            "what lies behind them may have no effect."
+        )
+        if len(longest.text) > SENT_CHARACTERS:
+            message += f" The model is sent the first {SENT_CHARACTERS} of its {len(longest.text)} characters."
+        warnings.append(message)
+    return tuple(warnings)
+
+
+def prompt_tokens(text: str) -> int:
+    """About how many tokens SDXL's text encoders make of a prompt.
+
+    CLIP's tokenizer splits a text into words, single digits and runs of punctuation, and long words further
+    (openai/CLIP, `simple_tokenizer.py`). Its vocabulary is not here: ten letters count as a token, and a character of a
+    script other than Latin as two more, because the vocabulary has few of them and splits the others into bytes.
+    """
+    return sum(
+        1 + (len(piece) - 1) // _LETTERS_OF_A_TOKEN + sum(2 * (ord(character) > _LAST_LATIN) for character in piece)
+        for piece in _TOKENS.findall(text)
+    )
+
+
+def sent_prompts(prompts: Sequence[TextPrompt]) -> tuple[TextPrompt, ...]:
+    """The prompts, each as long as SDXL's servers take it; `sdxl_warnings` names what is left out."""
+    return tuple(
+        prompt if len(prompt.text) <= SENT_CHARACTERS else TextPrompt(prompt.text[:SENT_CHARACTERS], prompt.weight)
+        for prompt in prompts
+    )

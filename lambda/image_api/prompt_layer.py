@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import UNSET
 
-from image_api.errors import InvalidRequestError, Problem, RefusedPromptError
-from image_api.request import MAX_PROMPT_CHARACTERS, STYLE_PRESETS, GenerationRequest, TextPrompt
+from image_api.errors import RefusedPromptError
+from image_api.request import STYLE_PRESETS, GenerationRequest, TextPrompt
 from image_api.settings import Settings
 from image_api.styles import BUILT_IN_STYLES, Style
 
@@ -33,7 +33,6 @@ class PromptLayer:
 
         Raises:
             RefusedPromptError: a prompt holds a term that this deployment refuses.
-            InvalidRequestError: there is no room for the style's words.
         """
         self._check_terms(request.text_prompts)
         if request.style_preset is UNSET:
@@ -78,7 +77,7 @@ def _words(text: str) -> str:
 def _worded(request: GenerationRequest, style: Style) -> GenerationRequest:
     """`request` with the style as words, and its parameters where the caller gave none."""
     prompts = [
-        TextPrompt(_joined(prompt.text, style.prompt, index), prompt.weight) if prompt.weight > 0 else prompt
+        TextPrompt(f"{prompt.text}, {style.prompt}", prompt.weight) if prompt.weight > 0 else prompt
         for index, prompt in enumerate(request.text_prompts)
     ]
     if style.negative:
@@ -86,22 +85,10 @@ def _worded(request: GenerationRequest, style: Style) -> GenerationRequest:
         if index is None:
             prompts.append(TextPrompt(style.negative, -1.0))
         else:
-            prompts[index] = TextPrompt(_joined(prompts[index].text, style.negative, index), prompts[index].weight)
+            prompts[index] = TextPrompt(f"{prompts[index].text}, {style.negative}", prompts[index].weight)
     parameters = {
         name: value
         for name, value in msgspec.structs.asdict(style.parameters).items()
         if value is not UNSET and name not in request.given
     }
     return msgspec.structs.replace(request, text_prompts=tuple(prompts), style_preset=UNSET, **parameters)
-
-
-def _joined(text: str, words: str, index: int) -> str:
-    joined = f"{text}, {words}"
-    if len(joined) > MAX_PROMPT_CHARACTERS:
-        field, allowed = f"text_prompts[{index}].text", f"{MAX_PROMPT_CHARACTERS} together"
-        message = (
-            f"{field} has {len(text)} characters and its style adds {len(joined) - len(text)}; "
-            f"allowed are {allowed}. Shorten the text, or leave style_preset out."
-        )
-        raise InvalidRequestError.of([Problem(field, message, f"{len(text)} characters", allowed)])
-    return joined

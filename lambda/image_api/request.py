@@ -29,6 +29,8 @@ MAX_PROMPT_CHARACTERS = 2000
 # Init image and mask together, before base64, which makes 6,000,000 bytes of them: the model and Lambda take
 # 6,291,456, and the other fields need the rest.
 MAX_IMAGE_BYTES = 4_500_000
+# The longest prompt of any convention: the OpenAI API's for gpt-image-1. SDXL reads the beginning of it.
+MAX_LONG_PROMPT_CHARACTERS = 32_000
 # Ours: the hosted API states no maximum. Each prompt is a pass through both text encoders.
 MAX_TEXT_PROMPTS = 10
 MAX_CFG_SCALE = 35
@@ -86,6 +88,7 @@ Operation = Literal["text-to-image", "image-to-image", "masking"]
 InitImageMode = Literal["IMAGE_STRENGTH", "STEP_SCHEDULE"]
 MaskSource = Literal["MASK_IMAGE_WHITE", "MASK_IMAGE_BLACK", "INIT_IMAGE_ALPHA"]
 OPERATIONS: tuple[Operation, ...] = get_args(Operation)
+ImageFormat = Literal["PNG", "JPEG", "WebP"]
 # The two say the same: the schedule starts at 1 - image_strength.
 DEFAULT_IMAGE_STRENGTH = 0.35
 DEFAULT_STEP_SCHEDULE_START = 0.65
@@ -191,8 +194,16 @@ class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
         return tuple((first - 1 + index) % MAX_SEED + 1 for index in range(self.samples))
 
 
+class Encoding(msgspec.Struct, frozen=True):
+    """How a caller wants images in an answer. `quality`, from 1 to 100, counts for JPEG and WebP only."""
+
+    format: ImageFormat = "PNG"
+    quality: int = 100
+
+
 class Artifact(msgspec.Struct, frozen=True):
-    """One image that a model drew. `image_base64` is a complete PNG in base64, checked by the backend.
+    """One image that a model drew. `image_base64` is a complete file in base64: a PNG that the backend checked, or
+    what `encoding.py` made of it, as `format` says.
 
     Base64 and not bytes is what is kept, because every model answers in it and both faces of the API send it on: an
     image of 3 MB is neither decoded nor encoded on its way.
@@ -201,10 +212,11 @@ class Artifact(msgspec.Struct, frozen=True):
     image_base64: str
     seed: int
     finish_reason: FinishReason
+    format: ImageFormat = "PNG"
 
     @property
     def image(self) -> bytes:
-        """The PNG itself."""
+        """The file itself."""
         return msgspec.convert(self.image_base64, bytes)
 
 

@@ -10,6 +10,8 @@ import msgspec
 from image_api.styles import BUILT_IN_STYLES, Style
 
 ModelSource = Literal["optimized", "open", "bedrock"]
+Masks = Literal["approximate", "refuse"]
+MASKS: tuple[Masks, ...] = get_args(Masks)
 BedrockModelFamily = Literal["sdxl-v1", "stable-image", "sd3-5"]
 MODEL_SOURCES: tuple[ModelSource, ...] = get_args(ModelSource)
 BEDROCK_MODEL_FAMILIES: tuple[BedrockModelFamily, ...] = get_args(BedrockModelFamily)
@@ -79,6 +81,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     idempotency_table: str = ""
     refused_terms: tuple[str, ...] = ()
     styles: tuple[Style, ...] = ()
+    # What the source `open`, which draws no masks, does with them.
+    masks: Masks = "approximate"
     # Empty where the endpoint has one variant, which SageMaker then chooses by itself.
     variants: tuple[VariantSettings, ...] = ()
     prices: dict[str, Price] = {}
@@ -127,6 +131,7 @@ def load_settings(variables: Mapping[str, str]) -> Settings:
             reader.choice("SDXL_BEDROCK_MODEL_FAMILY", BEDROCK_MODEL_FAMILIES, required=is_bedrock),
         ),
         bedrock_region=reader.text("SDXL_BEDROCK_REGION", required=is_bedrock),
+        masks=cast("Masks", reader.choice("SDXL_MASKS", MASKS, required=False) or "approximate"),
         idempotency_table=reader.text("SDXL_IDEMPOTENCY_TABLE", required=False),
         refused_terms=reader.json("SDXL_REFUSED_TERMS", tuple[_Term, ...], ()),
         styles=reader.json("SDXL_STYLES", tuple[Style, ...], ()),

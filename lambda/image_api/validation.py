@@ -7,6 +7,7 @@ received, what is allowed and what to do.
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
 from collections.abc import Collection, Sequence
@@ -18,7 +19,14 @@ from msgspec import UNSET, UnsetType
 from image_api.bodies import BODIES, GenerationBody, ImageToImageBody, MaskingBody, TextToImageBody
 from image_api.errors import InvalidRequestError, Problem
 from image_api.explain import brief, find_problems, shown
-from image_api.images import init_image_size, mask_problem
+from image_api.images import (
+    ImageInfo,
+    init_image_problem,
+    mask_size_problem,
+    mask_source_problem,
+    read_image_field,
+    read_image_info,
+)
 from image_api.json_schema import schema_of
 from image_api.presets import SIZES_BY_NAME, parse_size
 from image_api.request import (
@@ -47,7 +55,7 @@ def read_request(
     Raises:
         InvalidRequestError: lists every field that is wrong.
     """
-    return convert_request(read_json(body), operation, styles=styles)
+    return convert_request(without_nulls(read_json(body)), operation, styles=styles)
 
 
 def convert_request(
@@ -110,6 +118,13 @@ def read_fields(kind: type[BodyT], fields: object) -> tuple[BodyT, frozenset[str
         if field.required and field.name not in values:
             values[field.name] = UNSET
     return kind(**values), frozenset(fields), problems
+
+
+def without_nulls(value: object) -> object:
+    """`value` without the fields that are null: JSON libraries write so what is not set."""
+    if isinstance(value, dict):
+        return {name: without_nulls(item) for name, item in value.items() if item is not None}
+    return [without_nulls(item) for item in value] if isinstance(value, list) else value
 
 
 def _prompt_problems(prompts: Sequence[TextPrompt]) -> list[Problem]:
@@ -178,12 +193,13 @@ def _size_and_images(
     problems = [] if {"init_image_mode", *_SCHEDULE, "image_strength"} & set(wrong) else _strength_problems(body, given)
     if "init_image" in wrong:
         return {}, problems
-    info = init_image_size(body.init_image)
-    if isinstance(info, Problem):
-        return {}, [*problems, info]
+    init = _init_image(body.init_image)
+    if isinstance(init, Problem):
+        return {}, [*problems, init]
+    image, info = init
     parts: dict[str, Any] = {
         "init_image": InitImage(
-            image=body.init_image,
+            image=image,
             mode=body.init_image_mode,
             image_strength=body.image_strength,
             step_schedule_start=body.step_schedule_start,
@@ -193,10 +209,53 @@ def _size_and_images(
         "height": info.height,
     }
     if isinstance(body, MaskingBody) and not {"mask_source", "mask_image"} & set(wrong):
-        parts["mask"] = Mask(source=body.mask_source, image=body.mask_image)
-        if problem := mask_problem(parts["mask"], info):
-            problems.append(problem)
+        mask = _mask(Mask(source=body.mask_source, image=body.mask_image), info)
+        if isinstance(mask, Problem):
+            problems.append(mask)
+        else:
+            parts["mask"] = mask
     return parts, problems
+
+
+def _init_image(file: bytes) -> tuple[bytes, ImageInfo] | Problem:
+    """The init image as it shows, and what it is then."""
+    info = read_image_field("init_image", file)
+    if isinstance(info, Problem):
+        return info
+    # Before it is decoded; a picture that is turned has the same two sides.
+    if problem := init_image_problem(info):
+        return problem
+    shown_file = _as_shown("init_image", file, info)
+    if isinstance(shown_file, Problem):
+        return shown_file
+    return (file, info) if shown_file is file else (shown_file, read_image_info(shown_file))
+
+
+def _mask(mask: Mask, init: ImageInfo) -> Mask | Problem:
+    """The mask with its image as it shows; a problem if it does not fit the init image."""
+    if problem := mask_source_problem(mask, init):
+        return problem
+    if mask.image is UNSET:
+        return mask
+    info = read_image_field("mask_image", mask.image)
+    if isinstance(info, Problem):
+        return info
+    # Before it is decoded: turned or not, it has as many pixels as the init image.
+    if info.width * info.height != init.width * init.height:
+        return mask_size_problem(info, init) or mask
+    image = _as_shown("mask_image", mask.image, info)
+    if isinstance(image, Problem):
+        return image
+    return mask_size_problem(read_image_info(image), init) or Mask(source=mask.source, image=image)
+
+
+def _as_shown(field: str, file: bytes, info: ImageInfo) -> bytes | Problem:
+    if info.is_plain:
+        return file
+    # 30 ms that only the requests with such an image need to wait for.
+    from image_api.pictures import file_as_shown  # noqa: PLC0415
+
+    return file_as_shown(file, field)
 
 
 def _size(body: TextToImageBody, given: frozenset[str]) -> tuple[int, int] | Problem:
@@ -264,6 +323,8 @@ def read_json(body: bytes, example: str = '{"text_prompts":[{"text":"a puppy"}]}
     Raises:
         InvalidRequestError: it is empty, not JSON, not UTF-8, or two parsers may read it differently.
     """
+    # RFC 8259, 8.1: a reader may ignore a byte order mark, which .NET and PowerShell write.
+    body = body.removeprefix(codecs.BOM_UTF8)
     if not body.strip():
         raise InvalidRequestError(f"The body is empty. Send a JSON object such as {example}.")
     try:

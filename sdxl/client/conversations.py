@@ -97,9 +97,14 @@ class Conversations:
         call = Call(
             method="POST",
             url=f"{self.base_url}/v1/generation/{ENGINE_ID}/{_PATHS[request.operation]}",
-            # One key for all attempts: an attempt that follows one that made the image brings that image.
             headers=self._headers(
-                {"content-type": "application/json", "idempotency-key": idempotency_key or str(uuid.uuid4())}
+                {
+                    "content-type": "application/json",
+                    # One key for all attempts: an attempt that follows one that made the image brings that image.
+                    "idempotency-key": idempotency_key or str(uuid.uuid4()),
+                    # Without it, many images of one answer lose quality to fit into it.
+                    "prefer": "image-links",
+                }
             ),
             content=json.dumps(request.body()).encode(),
         )

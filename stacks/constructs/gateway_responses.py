@@ -150,7 +150,9 @@ def _requests() -> tuple[GatewayResponse, ...]:
             response_type="REQUEST_TOO_LARGE",
             status=413,
             name="request_too_large",
-            message="The request is larger than 10 MB, the most that API Gateway takes.",
+            # Above 10 MB API Gateway answers in words of its own; below it, this is Lambda's limit.
+            message="The request is larger than 6 MB, the most that Lambda takes: the images in it may have about "
+            "4.5 MB together. Scale them down to the size that is drawn, such as 1024x1024, or send JPEG or WebP.",
         ),
         GatewayResponse(
             response_type="UNSUPPORTED_MEDIA_TYPE",

@@ -37,11 +37,22 @@ class OptimizedModel(Section):
     )
 
 
-class OpenModel(Section):
+class OpenVariantModel(Section):
     """SDXL 1.0 Open from SageMaker JumpStart: open weights, no optimization, no subscription."""
 
     source: Literal["open"] = Field(
         description="SDXL 1.0 Open from SageMaker JumpStart: open weights, no subscription, no software charge."
+    )
+
+
+class OpenModel(OpenVariantModel):
+    """SDXL 1.0 Open as the environment's model source."""
+
+    masks: Literal["approximate", "refuse"] = Field(
+        default="approximate",
+        description="What happens to requests with a mask, which this model does not draw itself. `approximate`: it "
+        "draws the whole image, of which the masked part is kept under a soft edge; a warning says so. `refuse`: an "
+        "error. Where a variant of source `optimized` takes part, that variant draws them.",
     )
 
 
@@ -82,5 +93,5 @@ class BedrockModel(Section):
 
 
 # What runs on an endpoint's instances.
-EndpointModel = Annotated[OptimizedModel | OpenModel, Field(discriminator="source")]
+EndpointModel = Annotated[OptimizedModel | OpenVariantModel, Field(discriminator="source")]
 Model = Annotated[OptimizedModel | OpenModel | BedrockModel, Field(discriminator="source")]

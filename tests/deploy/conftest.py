@@ -25,7 +25,7 @@ LONGEST_FIRST = (
     "test_preflight",
 )
 # The files of a group run in one worker, which deploys what they share once.
-GROUPS = {"test_documented_examples": "api", "test_openai_client": "api"}
+GROUPS = {"test_documented_examples": "api", "test_media_types": "api", "test_openai_client": "api"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

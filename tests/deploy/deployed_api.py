@@ -16,7 +16,7 @@ ENVIRONMENT = f"""\
 account: "{ACCOUNT}"
 region: {REGION}
 model:
-  source: optimized
+  source: {{source}}
 api:
   throttle:
     requests_per_second: 10000
@@ -32,23 +32,23 @@ class DeployedApi(NamedTuple):
 
 
 @contextlib.contextmanager
-def api_to_call(folder: Path) -> Iterator[DeployedApi]:
-    """The API at SDXL_API_URL with SDXL_API_KEY, or else the project's stacks in an emulator."""
+def api_to_call(folder: Path, source: str = "optimized") -> Iterator[DeployedApi]:
+    """The API at SDXL_API_URL with SDXL_API_KEY, or else the stacks with this model source in an emulator."""
     if url := os.environ.get("SDXL_API_URL"):
         yield DeployedApi(url, os.environ["SDXL_API_KEY"])
         return
-    with deployed_api(folder) as api:
+    with deployed_api(folder, source) as api:
         yield api
 
 
 @contextlib.contextmanager
-def deployed_api(folder: Path) -> Iterator[DeployedApi]:
+def deployed_api(folder: Path, source: str = "optimized") -> Iterator[DeployedApi]:
     """The environment above, deployed with the real CDK CLI into an emulator that ends with this process."""
     home = folder / "home"
     environments = folder / "environments"
     for directory in (home, environments):
         directory.mkdir()
-    (environments / "dev.yaml").write_text(ENVIRONMENT)
+    (environments / "dev.yaml").write_text(ENVIRONMENT.replace("{source}", source))
     with running_emulator(folder) as emulator:
         account = Account(emulator, ACCOUNT, home)
         _run(account, "bootstrap", f"aws://{ACCOUNT}/{REGION}", app="")

@@ -101,6 +101,7 @@ def test_function_gets_every_setting_as_text(synth: Synth) -> None:
         "SDXL_CORS_ALLOW_ORIGINS": "https://a.example,https://b.example",
         "SDXL_CONSOLE": '{"mode":"api_key"}',
         "POWERTOOLS_SERVICE_NAME": "image-api",
+        "SDXL_MASKS": "approximate",
         "SDXL_PRICES": '{"primary":{"usd_per_instance_hour":2.03}}',
         "POWERTOOLS_LOG_LEVEL": "INFO",
     }

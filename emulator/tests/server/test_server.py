@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -121,6 +122,11 @@ def test_a_presigned_address_is_read_in_the_account_that_signed_it(emulator: Run
         address = signing.generate_presigned_url("get_object", Params={"Bucket": "presigned", "Key": "k"})
         with urllib.request.urlopen(address) as answer:
             assert answer.read() == b"bytes"
+        # The link is the permission: S3 refuses a second one, whatever it is.
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            urllib.request.urlopen(urllib.request.Request(address, headers={"Authorization": "Bearer key"}))
+        assert caught.value.code == 400
+        assert b"<Code>InvalidArgument</Code>" in caught.value.read()
 
 
 def test_a_port_in_use_is_one_clear_line(emulator: RunningEmulator, tmp_path: Path) -> None:

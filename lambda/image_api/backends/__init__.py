@@ -32,7 +32,11 @@ class Backend(Protocol):
         """
 
 
-_MODELS: dict[ModelSource, type[SageMakerModel]] = {"optimized": OptimizedModel, "open": OpenModel}
+def _endpoint_model(settings: Settings, source: ModelSource) -> SageMakerModel:
+    """The model of a variant. Masks are approximated only where no variant draws them itself."""
+    if source == "optimized":
+        return OptimizedModel()
+    return OpenModel(approximates_masks=settings.masks == "approximate" and "optimized" not in settings.sources)
 
 
 def create_runtime_client(settings: Settings) -> Any:
@@ -69,7 +73,7 @@ def deployed_capabilities(settings: Settings) -> Capabilities:
         from image_api.backends import bedrock  # noqa: PLC0415 -- as above
 
         return bedrock.deployed_capabilities(settings)
-    first, *others = (_MODELS[source].capabilities for source in sorted(settings.sources))
+    first, *others = (_endpoint_model(settings, source).capabilities for source in sorted(settings.sources))
     for other in others:
         first = first.joined(other)
     return first
@@ -77,7 +81,7 @@ def deployed_capabilities(settings: Settings) -> Capabilities:
 
 def _sagemaker_backend(settings: Settings, runtime_client: Any, source: ModelSource, variant: str) -> SageMakerBackend:
     return SageMakerBackend(
-        _MODELS[source](),
+        _endpoint_model(settings, source),
         client=runtime_client,
         endpoint_name=settings.endpoint_name,
         source=source,

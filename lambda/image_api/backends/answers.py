@@ -7,7 +7,7 @@ from typing import NoReturn, TypeVar, get_args
 
 import msgspec
 
-from image_api.errors import STABILITY_ERROR_NAMES, InvalidRequestError, ModelError, RefusedPromptError
+from image_api.errors import STABILITY_ERROR_NAMES, ModelError, ModelRefusalError, RefusedPromptError
 from image_api.images import png_base64_problem
 from image_api.request import MAX_SEED, Artifact, FinishReason
 
@@ -63,11 +63,11 @@ def raise_model_error(body: ModelErrorBody) -> NoReturn:
     """Answer a model's error object: pass on what the caller can change, and nothing else.
 
     Raises:
-        InvalidRequestError: the name is one of those that say what is wrong with the request.
+        ModelRefusalError: the name is one of those that say what is wrong with the request.
         ModelError: any other error, without its message, which may hold the model server's internals.
     """
     if body.name in STABILITY_ERROR_NAMES:
-        kind = RefusedPromptError if body.name == RefusedPromptError.name else InvalidRequestError
+        kind = RefusedPromptError if body.name == RefusedPromptError.name else ModelRefusalError
         raise kind(caller_text(body.message) or "The model refused the request without saying why.", name=body.name)
     cause = RuntimeError(f"model error {body.name!r}: {body.message}")
     raise ModelError("The model failed to make the image. Try again; if it persists, its log says why.") from cause

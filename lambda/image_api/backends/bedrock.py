@@ -29,9 +29,9 @@ from image_api.endpoint_health import NOT_READY_SECONDS
 from image_api.errors import (
     ImageApiError,
     InternalError,
-    InvalidRequestError,
     ModelError,
     ModelNotReadyError,
+    ModelRefusalError,
     RefusedPromptError,
     RequestTooLargeError,
     ThrottledError,
@@ -129,7 +129,7 @@ class BedrockBackend:
             return model.decode(self._invoke(model_id, model.encode(request, seed)), request, seed)
 
         advice = (
-            f"Try again, or ask for fewer samples (now {request.samples}); "
+            f"Try again, or ask for fewer images (now {request.samples}); "
             "or have the environment's api.integration_timeout_seconds raised."
         )
         artifacts = self._calls.draw(_seeds(request, model.max_seed), draw, deadline, timeout_advice=advice)
@@ -215,7 +215,7 @@ def _invalid(message: str) -> ImageApiError:
         return RefusedPromptError("The model's content filter refused the prompt. Change its wording.")
     if _DEPLOYMENT_WORDS.search(message):
         return ModelError(_REFUSED_CALL)
-    return InvalidRequestError(f"The model refused the request: {caller_text(message) or 'it gave no reason.'}")
+    return ModelRefusalError(f"The model refused the request: {caller_text(message) or 'it gave no reason.'}")
 
 
 def _from_model(status: int, message: str, error: ClientError) -> ImageApiError:

@@ -93,7 +93,7 @@ class StableImageModel:
         # Sample i uses seed + i. Random seeds are drawn within the bound.
         if request.seed and max(request.seeds()) > MAX_SEED:
             message = (
-                f"seed is {request.seed} for {request.samples} samples, but the deployed model takes seeds up to "
+                f"seed is {request.seed} for {request.samples} images, but the deployed model takes seeds up to "
                 f"{MAX_SEED}; {_ENDPOINTS_CAN} Send a smaller seed."
             )
             problems.append(Problem("seed", message, request.seed, f"a seed up to {MAX_SEED}"))
@@ -137,12 +137,12 @@ class StableImageModel:
             message = (
                 "The deployed model takes no masks; with model.source: bedrock, the inpaint model does "
                 "(model.inpaint_model_id: stability.stable-image-inpaint-v1:0), and the optimized variant "
-                "(model.source: optimized) can. Use image-to-image or text-to-image."
+                "(model.source: optimized) can. Leave the mask out."
             )
             return [Problem("mask_source", message)]
         message = (
             "The deployed model draws from text only; with model.source: bedrock, stability.sd3-5-large-v1:0 draws "
-            f"from an image, and {_ENDPOINTS_CAN} Use text-to-image."
+            f"from an image, and {_ENDPOINTS_CAN} Draw from a prompt alone."
         )
         return [Problem("init_image", message)]
 
@@ -251,7 +251,9 @@ def _inverted(mask: bytes) -> bytes:
     except (OSError, ValueError, SyntaxError) as exc:
         # Pillow: a file that it cannot identify or that is cut short; SyntaxError is what broken PNG chunks raise.
         raise InvalidRequestError(
-            "mask_image is broken: its pixels cannot be read. Send the whole file.", name="invalid_mask_image"
+            "mask_image is broken: its pixels cannot be read. Send the whole file.",
+            name="invalid_mask_image",
+            field="mask_image",
         ) from exc
     return inverted.getvalue()
 
@@ -294,7 +296,9 @@ def _filtered(reason: str, answer: _Answer, request: GenerationRequest, seed: in
         raise RefusedPromptError("The model's content filter refused the prompt. Change its wording.")
     if "input image" in reason:
         raise RefusedPromptError(
-            "The model's content filter refused an image of the request. Send another.", name="bad_request"
+            "The model's content filter refused an image of the request. Send another.",
+            name="bad_request",
+            field="init_image",
         )
     if answer.images and answer.images[0]:
         return checked_artifact([(answer.images[0], (answer.seeds or (seed,))[0], "CONTENT_FILTERED")])

@@ -22,6 +22,7 @@ from image_api.capabilities import (
     refuse,
 )
 from image_api.images import withheld_png_base64
+from image_api.presets import sent_prompts
 from image_api.request import (
     MAX_TEXT_PROMPTS,
     OPERATIONS,
@@ -65,14 +66,15 @@ class OptimizedModel:
         max_text_prompts=MAX_TEXT_PROMPTS,
     )
 
-    def check(self, request: GenerationRequest) -> None:
-        """Refuse what only another model source can do."""
+    def check(self, request: GenerationRequest) -> tuple[str, ...]:
+        """Refuse what only another model source can do; nothing is done otherwise than requested."""
         refuse(extras_problems(request, self.capabilities))
+        return ()
 
     def encode(self, request: GenerationRequest, seed: int) -> bytes:
         """The body that asks for one image with this seed."""
         payload: dict[str, Any] = {
-            "text_prompts": request.text_prompts,
+            "text_prompts": sent_prompts(request.text_prompts),
             "cfg_scale": request.cfg_scale,
             "steps": request.steps,
             "seed": seed,

@@ -28,9 +28,9 @@ from image_api.endpoint_health import NOT_READY_SECONDS
 from image_api.errors import (
     STABILITY_ERROR_NAMES,
     ImageApiError,
-    InvalidRequestError,
     ModelError,
     ModelNotReadyError,
+    ModelRefusalError,
     RefusedPromptError,
     RequestTooLargeError,
     ThrottledError,
@@ -65,8 +65,8 @@ class SageMakerModel(Protocol):
     accept: str
     capabilities: Capabilities
 
-    def check(self, request: GenerationRequest) -> None:
-        """Raise `UnsupportedByModelError` for what this model cannot do."""
+    def check(self, request: GenerationRequest) -> tuple[str, ...]:
+        """Raise `UnsupportedByModelError` for what this model cannot do; return warnings about how it does the rest."""
 
     def encode(self, request: GenerationRequest, seed: int) -> bytes:
         """The body that asks for one image with this seed."""
@@ -114,7 +114,7 @@ class SageMakerBackend:
             UnsupportedByModelError: the model cannot do this; nothing was drawn.
             ImageApiError: the first sample that failed decides; the others are given up.
         """
-        self.check(request)
+        warnings = self._model.check(request)
 
         def draw(seed: int) -> Artifact:
             payload = self._model.encode(request, seed)
@@ -122,7 +122,7 @@ class SageMakerBackend:
             return self._model.decode(self._invoke(payload), request, seed)
 
         advice = (
-            f"Ask for fewer steps (now {request.steps}), fewer samples (now {request.samples}) "
+            f"Ask for fewer steps (now {request.steps}), fewer images (now {request.samples}) "
             f"or a smaller size (now {request.width}x{request.height}); or have the environment's "
             "api.integration_timeout_seconds raised or its endpoint given more capacity."
         )
@@ -130,7 +130,7 @@ class SageMakerBackend:
             trace.annotations |= {"endpoint": self._endpoint_name, "variant": self._variant, "source": self._source}
             trace.metadata |= {"samples": request.samples, "steps": request.steps}
             artifacts = self._calls.draw(request.seeds(), draw, deadline, timeout_advice=advice)
-        return GenerationResult(artifacts=artifacts, variant=self._variant, source=self._source)
+        return GenerationResult(artifacts=artifacts, warnings=warnings, variant=self._variant, source=self._source)
 
     def _invoke(self, payload: bytes) -> bytes:
         try:
@@ -161,7 +161,8 @@ def _check_length(payload: bytes, request: GenerationRequest) -> None:
     ]
     raise RequestTooLargeError(
         f"The model takes bodies of up to {MAX_BODY_BYTES} bytes, and this one has {len(payload)}, images in base64: "
-        f"{' and '.join(images) or 'its texts are too long'}. Send a smaller image, or the same as JPEG or WebP."
+        f"{' and '.join(images) or 'its texts are too long'}. Send a smaller image, or the same as JPEG or WebP.",
+        field="init_image" if images else "text_prompts",
     )
 
 
@@ -214,7 +215,7 @@ def _from_container(status: int, response: dict[str, Any], message: str) -> Imag
     return ModelError(_FAILED)
 
 
-def _caller_error(original: str) -> InvalidRequestError:
+def _caller_error(original: str) -> RefusedPromptError | ModelRefusalError:
     """The model's own words, out of its error object if it wrote one."""
     try:
         answer = msgspec.json.decode(original.encode(errors="replace"), type=_ErrorAnswer)
@@ -222,7 +223,7 @@ def _caller_error(original: str) -> InvalidRequestError:
     except (msgspec.DecodeError, RecursionError):
         body = ModelErrorBody(message=original)
     text = caller_text(body.message) or "it gave no reason."
-    kind = RefusedPromptError if body.name == RefusedPromptError.name else InvalidRequestError
+    kind = RefusedPromptError if body.name == RefusedPromptError.name else ModelRefusalError
     return kind(
         f"The model refused the request: {text}",
         name=body.name if body.name in STABILITY_ERROR_NAMES else None,

@@ -13,6 +13,9 @@ JSON = "application/json"
 PNG = "image/png"
 FORM = "multipart/form-data"
 HTML = "text/html"
+EVENT_STREAM = "text/event-stream"
+# What API Gateway is told to decode from base64 (`stacks/constructs/rest_api.py`), among what is answered with here.
+_BINARY = frozenset({PNG})
 
 
 class HttpRequest(msgspec.Struct, frozen=True):
@@ -42,6 +45,10 @@ def http_request(event: Mapping[str, Any], path_parameters: Mapping[str, str], r
         InvalidRequestError: the body is marked as base64 and is not.
     """
     headers = {str(name).lower(): str(value) for name, value in (event.get("headers") or {}).items()}
+    # `headers` has the last of several Accept headers, and the gateway goes by the first.
+    for name, values in (event.get("multiValueHeaders") or {}).items():
+        if str(name).lower() == "accept" and values:
+            headers["accept"] = ", ".join(map(str, values))
     return HttpRequest(
         headers=headers,
         body=_body(event),
@@ -69,21 +76,33 @@ def check_json_content_type(request: HttpRequest) -> None:
         )
 
 
+def preferences(request: HttpRequest) -> frozenset[str]:
+    """The preferences that the header `Prefer` names (RFC 7240), in lower case and without their parameters."""
+    parts = request.headers.get("prefer", "").split(",")
+    return frozenset(part.partition(";")[0].strip().lower() for part in parts)
+
+
 def choose_media_type(request: HttpRequest, offered: Sequence[str]) -> str:
     """The offered media type that `Accept` prefers (RFC 9110, 12.5.1); the first offered where it has no preference.
+
+    A binary one only where `Accept` names it first: the gateway decodes an answer from base64 if the first media type
+    of `Accept` is one that it knows as binary, and looks at no other (API Gateway developer guide, "Binary media types
+    for REST APIs"). Everywhere else the caller would get base64 under the name of an image.
 
     Raises:
         NotAcceptableError: `Accept` does not name one of them.
     """
     accept = request.headers.get("accept", "").strip() or "*/*"
     ranges = [_parse_range(part) for part in accept.split(",") if part.strip()]
+    first = ranges[0][0] if ranges else ""
     best, best_quality = "", 0.0
     for media_type in offered:
-        quality = _quality(media_type, ranges)
+        quality = 0.0 if media_type in _BINARY and media_type != first else _quality(media_type, ranges)
         if quality > best_quality:
             best, best_quality = media_type, quality
     if not best:
-        raise NotAcceptableError(f"Accept is {accept[:100]!r}, allowed is {' or '.join(offered)}. Accept one of them.")
+        words = " or ".join(f"{name} as the first" if name in _BINARY else name for name in offered)
+        raise NotAcceptableError(f"Accept is {accept[:100]!r}, allowed is {words}. Accept one of them.")
     return best
 
 

@@ -2,12 +2,15 @@
 
 `read_form` splits a body into its fields; `typed_fields` gives them the names and types that a JSON body has, so that
 both are read alike from there. An image is copied once, out of the body.
+
+A field that is sent empty counts as left out: a form has no other way to say nothing, and browsers send every blank
+input and every file input without a file (HTML, "Constructing the entry list").
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -16,25 +19,27 @@ from image_api.dialects.http import FORM, HttpRequest
 from image_api.errors import InvalidRequestError, RequestTooLargeError, UnsupportedMediaTypeError
 from image_api.explain import shown
 from image_api.json_schema import schema_of
+from image_api.request import MAX_LONG_PROMPT_CHARACTERS
 
 # Ten prompts of two fields each, and every other field once.
 MAX_PARTS = 64
 # Four bytes for each character that the longest text may have.
-MAX_TEXT_BYTES = 8_192
+MAX_TEXT_BYTES = 4 * MAX_LONG_PROMPT_CHARACTERS
 MAX_PART_HEADERS = 8
 MAX_HEADER_BYTES = 1_024
 MAX_BOUNDARY_CHARACTERS = 70
 
 # Images even where their part does not say so: some clients send them without a file name and a media type, as the
 # example in Go of Stability AI's documentation does.
-IMAGE_FIELDS = frozenset({"init_image", "mask_image"})
+_IMAGE_FIELD = re.compile(r"init_image|mask_image|mask|image(\[\d{0,3}\])?")
 
-FormFields = dict[str, str | bytes]
+FormPart = tuple[str, str | bytes]
 
 _NAME = re.compile(r"([a-z_]{1,64})((?:\[[a-z0-9_]{1,64}\])*)")
 _INTEGER = re.compile(r"[+-]?[0-9]{1,4000}")
 _NUMBER = re.compile(r"[+-]?([0-9]{1,40}(\.[0-9]{0,40})?|\.[0-9]{1,40})([eE][+-]?[0-9]{1,2})?")
 _MAX_DEPTH = 3
+_BLANK = ""
 
 
 def is_form(http: HttpRequest) -> bool:
@@ -42,18 +47,18 @@ def is_form(http: HttpRequest) -> bool:
     return http.headers.get("content-type", "").partition(";")[0].strip().lower() == FORM
 
 
-def read_form(http: HttpRequest) -> FormFields:
-    """The fields of a form by the names they were sent with: files as bytes, all others as text.
+def read_form(http: HttpRequest) -> list[FormPart]:
+    """The fields of a form in their order, under the names they were sent with: files as bytes, all others as text.
 
     Raises:
         UnsupportedMediaTypeError: the header names no boundary.
-        InvalidRequestError: the body is not a form, or a field comes twice, is not UTF-8 or has no name.
+        InvalidRequestError: the body is not a form, or a field is not UTF-8 or has no name.
         RequestTooLargeError: it has more or larger fields than any request needs.
     """
     # Few requests are forms, and a cold start should not wait for it.
     import multipart  # type: ignore[import-untyped] # noqa: PLC0415
 
-    fields: FormFields = {}
+    parts: list[FormPart] = []
     try:
         with multipart.PushMultipartParser(
             _boundary(http),
@@ -67,7 +72,7 @@ def read_form(http: HttpRequest) -> FormFields:
             # The whole body as one chunk: each part then comes out as one piece.
             for event in parser.parse(http.body):
                 if event is None:
-                    _add(fields, part, content)
+                    parts += _read_part(part, content)
                 elif isinstance(event, multipart.MultipartSegment):
                     part, content = event, b""
                 else:
@@ -81,6 +86,20 @@ def read_form(http: HttpRequest) -> FormFields:
         raise InvalidRequestError(
             f"The body is not {FORM}: {exc}. Let your HTTP library write the form and its Content-Type header."
         ) from exc
+    return parts
+
+
+def each_once(parts: Iterable[FormPart]) -> dict[str, str | bytes]:
+    """The fields by their names.
+
+    Raises:
+        InvalidRequestError: one comes twice.
+    """
+    fields: dict[str, str | bytes] = {}
+    for name, value in parts:
+        if name in fields:
+            raise InvalidRequestError(f"The form holds the field {shown(name)} twice. Send it once.", field=name)
+        fields[name] = value
     return fields
 
 
@@ -97,7 +116,8 @@ def typed_fields(form: Mapping[str, str | bytes], body: type[msgspec.Struct]) ->
     for name, value in form.items():
         _place(tree, name, value)
     properties = schema_of(body)["properties"]
-    return {name: _typed(value, properties.get(name, {}), name) for name, value in tree.items()}
+    typed = {name: _typed(value, properties.get(name, {}), name) for name, value in tree.items()}
+    return {name: value for name, value in typed.items() if value not in (_BLANK, [])}
 
 
 def _boundary(http: HttpRequest) -> str:
@@ -114,15 +134,18 @@ def _boundary(http: HttpRequest) -> str:
     return boundary
 
 
-def _add(fields: FormFields, part: Any, content: bytes) -> None:
+def _read_part(part: Any, content: bytes) -> Iterator[FormPart]:
+    """The field of a part; nothing where it is blank."""
     name = str(part.name or "")
     if not name:
         raise InvalidRequestError("A part of the form has no name. Name every field.")
-    if name in fields:
-        raise InvalidRequestError(f"The form holds the field {shown(name)} twice. Send it once.")
+    # A blank one in brackets is an item of a list, whose others keep their places.
+    if not content and "[" not in name:
+        return
     kind = str(part.content_type or "text/plain").partition(";")[0].strip().lower()
-    is_file = part.filename is not None or not kind.startswith("text/")
-    fields[name] = content if is_file or (name in IMAGE_FIELDS and not _is_utf8(content)) else _text(name, content)
+    is_image = bool(_IMAGE_FIELD.fullmatch(name)) or not kind.startswith("text/")
+    is_file = bool(content) and (part.filename is not None or (is_image and not _is_utf8(content)))
+    yield name, content if is_file else _text(name, content)
 
 
 def _is_utf8(content: bytes) -> bool:
@@ -145,7 +168,8 @@ def _text(name: str, content: bytes) -> str:
     except UnicodeDecodeError as exc:
         raise InvalidRequestError(
             f"The form's field {shown(name)} is not UTF-8: {exc.reason} at byte {exc.start}. "
-            "Encode it so, or send an image as a file."
+            "Encode it so, or send an image as a file.",
+            field=name,
         ) from exc
 
 
@@ -177,10 +201,18 @@ def _typed(value: Any, schema: Mapping[str, Any], where: str) -> object:
                 f"to {len(value) - 1}, each once. {_EXAMPLE}",
                 name="invalid_prompts" if where == "text_prompts" else None,
             )
-        return [_typed(value[index], schema["items"], f"{where}[{index}]") for index in wanted]
+        items = [_typed(value[index], schema["items"], f"{where}[{index}]") for index in wanted]
+        return [item for item in items if item != _BLANK]
     if isinstance(value, dict):
         properties = schema.get("properties", {})
-        return {name: _typed(item, properties.get(name, {}), f"{where}[{name}]") for name, item in value.items()}
+        # Without what it cannot do without, all of it is blank: a weight is filled in before its text.
+        if any(value.get(name) == _BLANK for name in schema.get("required", ())):
+            return _BLANK
+        return {
+            name: _typed(item, properties.get(name, {}), f"{where}[{name}]")
+            for name, item in value.items()
+            if item != _BLANK
+        }
     return _scalar(value, schema.get("type", "string")) if isinstance(value, str) else value
 
 

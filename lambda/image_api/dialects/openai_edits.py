@@ -3,114 +3,80 @@
 `edits` repaints what is transparent in `mask`, or in the image itself; with neither, the whole image follows the prompt
 as far as `image_strength` lets it. `variations` takes no prompt: it draws the image anew with half of it kept.
 
-That API takes PNG, JPEG and WebP of any size, and marks what to repaint by transparency. SDXL takes sides in multiples
-of 64, and a mask whose white pixels are repainted. Pillow, which turns one into the other, takes a while to import:
-this module is imported by the requests that carry an image, and by no others.
+That API takes PNG, JPEG and WebP of any size, as files of a form or for edits as data URLs in JSON, and marks what to
+repaint by transparency. SDXL takes one image with sides in multiples of 64, and repaints the white pixels of a mask.
+Pillow, which turns one into the other, takes a while to import: this module is imported by the requests that carry an
+image, and by no others.
 """
 
 from __future__ import annotations
 
-import io
-import struct
-import zlib
-from collections.abc import Sequence
+import re
 from typing import TypeVar
 
-from PIL import Image, ImageOps
+import msgspec
 
-from image_api.dialects.http import FORM, JSON, HttpRequest, choose_media_type
-from image_api.dialects.multipart_form import is_form, read_form, typed_fields
+from image_api.dialects.http import (
+    EVENT_STREAM,
+    FORM,
+    JSON,
+    HttpRequest,
+    check_json_content_type,
+    choose_media_type,
+)
+from image_api.dialects.multipart_form import FormPart, each_once, is_form, read_form, typed_fields
 from image_api.dialects.openai_parameters import ImageEditBody, ImageVariationBody
 from image_api.dialects.openai_requests import (
     domain_fields,
+    is_drawable,
     nearest_trained_size,
     parsed_request,
     read_parameters,
     read_size,
-    texts_in_place_of_files,
-    trained_size,
+    repaints_transparency,
 )
 from image_api.dialects.route import Deployment, ParsedRequest
 from image_api.errors import Problem, UnsupportedMediaTypeError
-from image_api.explain import shown
-from image_api.request import MAX_PIXELS, MIN_SIDE, SIZE_STEP, Operation
+from image_api.explain import brief, shown
+from image_api.pictures import Picture, Size, read_picture
+from image_api.request import Operation
+from image_api.validation import read_json
 
 # A variation keeps half of its image: with less, little of it is found again; with more, the copies look alike. The
 # prompt adds nothing by itself.
 VARIATION_IMAGE_STRENGTH = 0.5
 VARIATION_PROMPT = "high quality, detailed"
 
-FORMATS = ("PNG", "JPEG", "WEBP")
-# Beyond this an image costs more memory than the function has to spare: 64 MiB for each of its copies.
-MAX_INPUT_PIXELS = 4096 * 4096
-# A fast compression: the file only travels to the model.
-_COMPRESS_LEVEL = 1
-# What Pillow raises for files that are damaged or not what they claim, by its decoders' own documentation and source.
-_DAMAGED = (OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, OverflowError, struct.error, zlib.error)
-
-Size = tuple[int, int]
-
+# Clients write a list of images as image[], image[0] or image, each as often as there are images.
+_IMAGE_NAME = re.compile(r"image(\[\d{0,3}\])?")
+_DATA_URL = re.compile(r"data:image/[a-z0-9.+-]{1,40}(;[a-z0-9=._-]{1,40})*;base64,", re.IGNORECASE)
 
 FormBody = ImageEditBody | ImageVariationBody
 FormT = TypeVar("FormT", ImageEditBody, ImageVariationBody)
 
 
-class Picture:
-    """An image, and the file it came from as long as nothing has changed it."""
+class ReadBody(msgspec.Struct, frozen=True):
+    """What a body holds: its fields, its images in their order, and what is wrong with it."""
 
-    def __init__(self, image: Image.Image, file: bytes | None = None) -> None:
-        self._image = image
-        self._file = file
-
-    @property
-    def size(self) -> Size:
-        """Width and height in pixels."""
-        return self._image.size
-
-    @property
-    def has_transparent_pixels(self) -> bool:
-        """Whether any pixel is transparent altogether."""
-        return self._image.mode == "RGBA" and self._alpha().getextrema()[0] == 0
-
-    def opaque(self) -> Picture:
-        """The image without transparency, on white where it had any."""
-        if self._image.mode != "RGBA":
-            return self
-        white = Image.new("RGBA", self.size, "white")
-        return Picture(Image.alpha_composite(white, self._image).convert("RGB"))
-
-    def transparency(self) -> Picture:
-        """White where this image is transparent altogether, black elsewhere."""
-        return Picture(self._alpha().point([255] + [0] * 255))
-
-    def fitted(self, size: Size) -> Picture:
-        """The image scaled to `size`, cut at two sides where its proportions differ."""
-        # A mask stays black and white: a grey edge would be repainted by some models and kept by others.
-        method = Image.Resampling.NEAREST if self._image.mode == "L" else Image.Resampling.LANCZOS
-        return Picture(ImageOps.fit(self._image, size, method))
-
-    def png(self) -> bytes:
-        """The image as a PNG file."""
-        if self._file is not None:
-            return self._file
-        buffer = io.BytesIO()
-        self._image.save(buffer, "PNG", compress_level=_COMPRESS_LEVEL)
-        return buffer.getvalue()
-
-    def _alpha(self) -> Image.Image:
-        return self._image.getchannel("A")
+    fields: object
+    images: list[bytes]
+    problems: list[Problem]
+    # What the images are called in it.
+    images_field: str = "image"
 
 
 def read_edit(http: HttpRequest, deployment: Deployment) -> ParsedRequest:
     """The request of `POST /v1/images/edits`.
 
     Raises:
-        ImageApiError: the headers, the form or a file in it cannot be accepted; the message says why.
+        ImageApiError: the headers, the body or an image in it cannot be accepted; the message says why.
     """
+    choose_media_type(http, (JSON, EVENT_STREAM))
     warnings: list[str] = []
-    form, problems = _read_form(http, ImageEditBody, ("image", "image[]", "mask"), warnings)
+    body = _read_form(http, ("mask",)) if is_form(http) else _read_json(http)
+    form, problems = _parameters(ImageEditBody, body, warnings)
     fields = domain_fields(form, "an image", warnings)
-    image, size = _picture(_one_image(form, problems), "image", problems), _target_size(form, warnings, problems)
+    image, size = _one_image(body, problems), _target_size(form, warnings, problems)
     mask = _picture(form.mask, "mask", problems)
     operation: Operation = "text-to-image"
     if image is not None and form.mask is not None:
@@ -123,12 +89,14 @@ def read_edit(http: HttpRequest, deployment: Deployment) -> ParsedRequest:
         else:
             operation = "image-to-image"
             del fields["mask_source"]
-    elif image is not None and image.has_transparent_pixels:
+    elif image is not None and image.has_transparent_pixels and _repaints_transparency(form, deployment):
         operation = "masking"
         _refuse_strength(form, "the image has transparent pixels", problems)
         fields |= {"init_image": fit(image, size, warnings).png(), "mask_source": "INIT_IMAGE_ALPHA"}
     elif image is not None:
         operation = "image-to-image"
+        if image.has_transparent_pixels:
+            warnings.append("The transparent pixels of the image were laid on white; mask says what to repaint.")
         fields["init_image"] = fit(image.opaque(), size, warnings).png()
         if form.image_strength is not None:
             fields["image_strength"] = form.image_strength
@@ -141,10 +109,16 @@ def read_variation(http: HttpRequest, deployment: Deployment) -> ParsedRequest:
     Raises:
         ImageApiError: the headers, the form or a file in it cannot be accepted; the message says why.
     """
+    choose_media_type(http, (JSON,))
+    if not is_form(http):
+        raise UnsupportedMediaTypeError(
+            f"Content-Type is {_content_type(http)!r}, allowed is {FORM}. Send the request as a form with files."
+        )
     warnings: list[str] = []
-    form, problems = _read_form(http, ImageVariationBody, ("image", "image[]"), warnings)
+    body = _read_form(http)
+    form, problems = _parameters(ImageVariationBody, body, warnings)
     fields = domain_fields(form, VARIATION_PROMPT, warnings)
-    image, size = _picture(_one_image(form, problems), "image", problems), _target_size(form, warnings, problems)
+    image, size = _one_image(body, problems), _target_size(form, warnings, problems)
     operation: Operation = "text-to-image"
     if image is not None:
         operation = "image-to-image"
@@ -155,33 +129,6 @@ def read_variation(http: HttpRequest, deployment: Deployment) -> ParsedRequest:
     return parsed_request(
         fields, operation, form, problems=problems, warnings=warnings, deployment=deployment, default="url"
     )
-
-
-def read_picture(file: bytes, param: str) -> Picture | Problem:
-    """The image in a file that was sent as `param`; a problem if it is not an image, too large, or damaged."""
-    words = f"{', '.join(FORMATS)} of at most {MAX_INPUT_PIXELS} pixels"
-    try:
-        # The format and the size are in the head of a file: nothing is decoded yet.
-        image: Image.Image = Image.open(io.BytesIO(file), formats=FORMATS)
-    except (*_DAMAGED, Image.DecompressionBombError, Image.DecompressionBombWarning):
-        message = f"{param} is no image that can be read, allowed are {words}. Send such a file."
-        return Problem(param, message, shown(file), words, name="invalid_image_format")
-    if image.width * image.height > MAX_INPUT_PIXELS:
-        size = f"{image.width}x{image.height}"
-        message = f"{param} is {size}, allowed are at most {MAX_INPUT_PIXELS} pixels. Scale it down."
-        return Problem(param, message, size, words, name="image_too_large")
-    try:
-        image.load()
-        # Cameras store how they were held in the file.
-        turned = ImageOps.exif_transpose(image)
-        has_alpha = "A" in turned.mode or "a" in turned.mode or "transparency" in turned.info
-        converted = turned.convert("RGBA" if has_alpha else "RGB")
-    except _DAMAGED:
-        message = f"{param} is a damaged {image.format} file. Save it anew and send that."
-        return Problem(param, message, shown(file), words, name="invalid_image_format")
-    # A colour that counts as transparent, which a PNG may name, is what few models read: it became alpha.
-    unchanged = image.format == "PNG" and converted.mode == image.mode and turned.size == image.size
-    return Picture(converted, file if unchanged else None)
 
 
 def fit(picture: Picture, size: Size | None, warnings: list[str]) -> Picture:
@@ -195,39 +142,110 @@ def fit(picture: Picture, size: Size | None, warnings: list[str]) -> Picture:
     return picture.fitted(size)
 
 
-def is_drawable(size: Size) -> bool:
-    """Whether SDXL draws images of this size."""
-    width, height = size
-    return min(size) >= MIN_SIDE and width % SIZE_STEP == height % SIZE_STEP == 0 and width * height <= MAX_PIXELS
+def _read_form(http: HttpRequest, files: tuple[str, ...] = ()) -> ReadBody:
+    """A form with the images under any of their names, and `files` as further ones."""
+    images: list[bytes] = []
+    problems: list[Problem] = []
+    others: list[FormPart] = []
+    for name, value in read_form(http):
+        if _IMAGE_NAME.fullmatch(name):
+            if isinstance(value, bytes):
+                images.append(value)
+            elif value:
+                problems.append(_text_in_place_of_file(name, "image"))
+        elif name in files and isinstance(value, str):
+            problems.append(_text_in_place_of_file(name, name))
+        elif name not in files and isinstance(value, bytes) and name not in ImageEditBody.__struct_fields__:
+            message = f"Unknown field {shown(name)}, which is a file. An image goes into image or image[]."
+            problems.append(Problem(name, message, "a file", "image or image[]", kind="unknown"))
+        else:
+            others.append((name, value))
+    return ReadBody(typed_fields(each_once(others), ImageEditBody), images, problems)
 
 
-def _read_form(
-    http: HttpRequest, body: type[FormT], files: Sequence[str], warnings: list[str]
-) -> tuple[FormT, list[Problem]]:
-    choose_media_type(http, (JSON,))
-    if not is_form(http):
-        content_type = http.headers.get("content-type", "")[:100]
+def _text_in_place_of_file(name: str, field: str) -> Problem:
+    return Problem(field, f"{shown(name)} is a text, allowed is a file. Send it so.", "a text", "a file")
+
+
+def _read_json(http: HttpRequest) -> ReadBody:
+    """A JSON body with images as data URLs."""
+    try:
+        check_json_content_type(http)
+    except UnsupportedMediaTypeError as exc:
         raise UnsupportedMediaTypeError(
-            f"Content-Type is {content_type!r}, allowed is {FORM}. Send the request as a form with files."
+            f"Content-Type is {_content_type(http)!r}, allowed is {FORM}, or {JSON} in UTF-8 with images as data URLs. "
+            "Send one of them."
+        ) from exc
+    fields = read_json(http.body, '{"prompt":"in oil","images":[{"image_url":"data:image/png;base64,..."}]}')
+    if not isinstance(fields, dict):
+        return ReadBody(fields, [], [])
+    problems = [
+        Problem(name, f"Unknown field {shown(name)}. The image goes into images.", brief(value), kind="unknown")
+        for name, value in fields.items()
+        if _IMAGE_NAME.fullmatch(name) and value is not None
+    ]
+    fields = {name: value for name, value in fields.items() if not _IMAGE_NAME.fullmatch(name)}
+    references = fields.pop("images", None)
+    if references is not None and not isinstance(references, list):
+        message = f"images is {shown(references)}, allowed is an array of one object with image_url. Change it."
+        problems.append(Problem("images", message, brief(references), "an array of one object with image_url"))
+        references = None
+    read = [_of_data_url(item, f"images[{index}]", problems) for index, item in enumerate(references or [])]
+    if fields.get("mask") is not None:
+        mask = _of_data_url(fields.pop("mask"), "mask", problems)
+        fields |= {} if mask is None else {"mask": mask}
+    return ReadBody(fields, [image for image in read if image is not None], problems, images_field="images")
+
+
+def _of_data_url(reference: object, path: str, problems: list[Problem]) -> bytes | None:
+    """The image that an object of a JSON body holds."""
+    words = "a data URL such as data:image/png;base64,..."
+    url = reference.get("image_url") if isinstance(reference, dict) else None
+    if not isinstance(reference, dict) or set(reference) != {"image_url"} or not isinstance(url, str):
+        message = f"{path} is {shown(reference)}, allowed is an object with image_url, {words}. Nothing else is read."
+        problems.append(Problem(path, message, brief(reference), f"an object with image_url, {words}"))
+        return None
+    head = _DATA_URL.match(url)
+    if head is None:
+        message = (
+            f"{path}.image_url is {shown(url)}, allowed is {words} Images are not fetched from other addresses: "
+            "send the image itself."
         )
-    fields = typed_fields(read_form(http), body)
-    problems = texts_in_place_of_files(fields, files)
-    wrong = {problem.field for problem in problems}
-    form, found = read_parameters(body, {name: fields[name] for name in fields if name not in wrong}, warnings)
-    return form, problems + found
+        problems.append(Problem(f"{path}.image_url", message, brief(url), words))
+        return None
+    try:
+        return msgspec.convert(url[head.end() :], bytes)
+    except (msgspec.ValidationError, UnicodeEncodeError):
+        message = f"{path}.image_url holds a data URL whose image is not base64. Encode the image's bytes."
+        problems.append(Problem(f"{path}.image_url", message, brief(url), words))
+        return None
 
 
-def _one_image(form: FormBody, problems: list[Problem]) -> bytes | None:
-    images = [image for image in (form.image, form.images) if image is not None]
-    if len(images) == 1:
-        return images[0]
-    if images:
-        message = "image and image[] are both sent, allowed is one image. Send one."
-        problems.append(Problem("image", message, "two images", "one image"))
-    elif not {"image", "image[]"} & {problem.field for problem in problems}:
-        message = "image is missing. Send a file: it is required."
-        problems.append(Problem("image", message, None, "a file", kind="missing"))
+def _content_type(http: HttpRequest) -> str:
+    return http.headers.get("content-type", "")[:100]
+
+
+def _parameters(body: type[FormT], read: ReadBody, warnings: list[str]) -> tuple[FormT, list[Problem]]:
+    form, found = read_parameters(body, read.fields, warnings)
+    return form, read.problems + found
+
+
+def _one_image(body: ReadBody, problems: list[Problem]) -> Picture | None:
+    name = body.images_field
+    if len(body.images) == 1:
+        return _picture(body.images[0], name, problems)
+    if body.images:
+        message = f"SDXL 1.0 draws from one image, and {name} has {len(body.images)}. Send one image."
+        problems.append(Problem(name, message, f"{len(body.images)} images", "one image"))
+    elif name not in {problem.root for problem in problems}:
+        words = "a file" if name == "image" else "an object with image_url"
+        message = f"{name} is missing. Send {words}: it is required."
+        problems.append(Problem(name, message, None, words, kind="missing"))
     return None
+
+
+def _repaints_transparency(form: ImageEditBody, deployment: Deployment) -> bool:
+    return repaints_transparency(form.model) and "masking" in deployment.capabilities.operations
 
 
 def _picture(file: bytes | None, param: str, problems: list[Problem]) -> Picture | None:
@@ -259,19 +277,11 @@ def _mask_of_transparency(mask: Picture, image: Picture, problems: list[Problem]
 
 def _target_size(form: FormBody, warnings: list[str], problems: list[Problem]) -> Size | None:
     """The size to draw in; None for that of the image."""
-    size = read_size(form.size)
+    size = read_size(form.size, warnings)
     if isinstance(size, Problem):
         problems.append(size)
         return None
-    if size is None:
-        return None
-    size = trained_size(size, form.size, warnings)
-    if is_drawable(size):
-        return size
-    words = f"sides from {MIN_SIDE} pixels in multiples of {SIZE_STEP} and at most {MAX_PIXELS} pixels in all"
-    message = f"size is {form.size}, allowed are {words}. Change it, or leave it out for the size of the image."
-    problems.append(Problem("size", message, form.size, words))
-    return None
+    return size
 
 
 def _refuse_strength(form: ImageEditBody, reason: str, problems: list[Problem]) -> None:

@@ -1,8 +1,9 @@
 """The OpenAI images API, as its clients speak it: images from a prompt, models, and the answers of all its routes.
 
 Request: JSON with `prompt`, or a form with files (`openai_edits.py`). Reply: `{"created", "data": [{"b64_json"} or
-{"url"}]}`, and with each image its `seed` and `finish_reason`, which that API does not have. What differs from the
-request, such as OpenAI's sizes and models, stands in the header `x-sdxl-warning`.
+{"url"}]}`, and with each image its `seed` and `finish_reason`, which that API does not have. With `stream`, each image
+is an event of a `text/event-stream`, sent when all are complete. What differs from the request, such as OpenAI's sizes
+and models, stands in the header `x-sdxl-warning`.
 
 An image that the model's filter withheld is left out; where no image is left, the answer is that API's 400
 `content_policy_violation`.
@@ -23,6 +24,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from image_api.dialects.http import (
+    EVENT_STREAM,
     FORM,
     JSON,
     HttpReply,
@@ -31,19 +33,26 @@ from image_api.dialects.http import (
     choose_media_type,
     json_reply,
 )
-from image_api.dialects.openai_parameters import ImageEditBody, ImageGenerationBody, ImageVariationBody
+from image_api.dialects.openai_parameters import (
+    ImageEditBody,
+    ImageEditJsonBody,
+    ImageGenerationBody,
+    ImageVariationBody,
+)
 from image_api.dialects.openai_requests import (
     OWN_MODELS,
     SHORT_NAME,
     ImagesOptions,
     check_model,
     domain_fields,
+    in_own_words,
+    own_words,
     parsed_request,
     read_parameters,
     read_size,
-    trained_size,
 )
 from image_api.dialects.route import (
+    EXAMPLE_PNG,
     IMAGES_ERRORS,
     Convention,
     Deployment,
@@ -55,10 +64,12 @@ from image_api.errors import (
     STABILITY_ERROR_NAMES,
     ImageApiError,
     InvalidRequestError,
+    ModelRefusalError,
     Problem,
     RefusedPromptError,
+    UnsupportedByModelError,
 )
-from image_api.request import MAX_SEED, Artifact, FinishReason, GenerationResult, LinkedArtifact
+from image_api.request import MAX_SEED, Artifact, Encoding, FinishReason, GenerationResult, LinkedArtifact
 from image_api.validation import read_json
 
 WARNING_HEADER = "x-sdxl-warning"
@@ -71,15 +82,7 @@ CREATED = 1_690_329_600
 
 _TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 _CODES = {"value": "invalid_value", "missing": "missing_required_parameter", "unknown": "unknown_parameter"}
-# What the domain's fields are called here.
-_PARAMS = {
-    "text_prompts": "prompt",
-    "samples": "n",
-    "init_image": "image",
-    "mask_image": "mask",
-    "mask_source": "mask",
-}
-# And what a model calls wrong that names no field.
+# What a model calls wrong that names no field.
 _PARAMS_BY_NAME = {
     "invalid_prompts": "prompt",
     "invalid_samples": "n",
@@ -90,6 +93,8 @@ _PARAMS_BY_NAME = {
     "invalid_file_size": "image",
     "invalid_mime_type": "image",
     "invalid_mask_image": "mask",
+    # A model's refusal without a reason: what is common to all routes.
+    "bad_request": "model",
 }
 
 
@@ -99,14 +104,14 @@ class ImageBody(msgspec.Struct, kw_only=True):
     exactly_one: ClassVar = ("b64_json", "url")
 
     b64_json: (
-        Annotated[str, Meta(description="The image, a PNG.", extra_json_schema={"format": "byte"})] | UnsetType
+        Annotated[str, Meta(description="The image, in output_format.", extra_json_schema={"format": "byte"})]
+        | UnsetType
     ) = UNSET
     url: (
         Annotated[
             str,
             Meta(
-                description="A link to the image, which expires: where response_format is url, and where the image "
-                "does not fit into the answer.",
+                description="A link to the image, which expires: where response_format is url.",
                 extra_json_schema={"format": "uri"},
             ),
         ]
@@ -121,9 +126,43 @@ class ImagesBody(msgspec.Struct):
 
     created: Annotated[int, Meta(description="When, in seconds since 1970.")]
     background: Literal["opaque"]
-    output_format: Literal["png"]
+    output_format: Literal["png", "jpeg", "webp"]
     size: Annotated[str, Meta(pattern="^[0-9]+x[0-9]+$")]
     data: Annotated[list[ImageBody], Meta(min_length=1)]
+
+
+EventType = Literal["image_generation.completed", "image_edit.completed"]
+
+
+class TokenDetailsBody(msgspec.Struct, frozen=True):
+    """Tokens of a request by kind: always 0."""
+
+    image_tokens: int = 0
+    text_tokens: int = 0
+
+
+class UsageBody(msgspec.Struct, frozen=True):
+    """Tokens of a request: always 0, because images are not metered. Clients of that API read these fields."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    total_tokens: int = 0
+    input_tokens_details: TokenDetailsBody = TokenDetailsBody()
+
+
+class ImageEventBody(msgspec.Struct, kw_only=True):
+    """One image as an event of a stream (`ImageGenCompletedEvent`, `ImageEditCompletedEvent`)."""
+
+    type: EventType
+    b64_json: Annotated[str, Meta(description="The image, in output_format.", extra_json_schema={"format": "byte"})]
+    created_at: int
+    size: str
+    quality: str
+    background: Literal["opaque"] = "opaque"
+    output_format: str
+    usage: UsageBody = UsageBody()
+    seed: Annotated[int, Meta(ge=0, le=MAX_SEED, description="Sent again, it gives the same image.")]
+    finish_reason: FinishReason
 
 
 class ModelBody(msgspec.Struct):
@@ -164,10 +203,12 @@ class ContentPolicyError(InvalidRequestError):
 
 
 def error_reply(error: ImageApiError, _: str) -> HttpReply:
-    """Answer with an error."""
-    param, code = _param_and_code(error)
+    """Answer with an error, in the names of this convention whoever found it."""
+    problems = [in_own_words(problem) for problem in error.problems]
+    message = InvalidRequestError.of(problems).message if problems else own_words(error.message)
+    param, code = _param_and_code(error, problems)
     fields = OpenAIErrorFields(
-        message=error.message,
+        message=message,
         type=_TYPES.get(error.status, "invalid_request_error" if error.status < 500 else "server_error"),
         param=param,
         code=code,
@@ -175,13 +216,18 @@ def error_reply(error: ImageApiError, _: str) -> HttpReply:
     return json_reply(error.status, OpenAIErrorBody(fields), error.headers)
 
 
-def _param_and_code(error: ImageApiError) -> tuple[str | None, str]:
-    if not error.problems:
+def _param_and_code(error: ImageApiError, problems: list[Problem]) -> tuple[str | None, str]:
+    if not problems:
         return None, error.name
-    problem = error.problems[0]
-    param = _PARAMS.get(problem.root, problem.root) or _PARAMS_BY_NAME.get(error.name)
+    problem = problems[0]
+    param = problem.root or None
+    if isinstance(error, UnsupportedByModelError):
+        # Not parameters of edits and variations: there they are the size's sides.
+        return "size" if param in ("width", "height") else param, "unsupported_value"
     if isinstance(error, RefusedPromptError):
-        return param, CONTENT_POLICY_VIOLATION
+        return param or _PARAMS_BY_NAME.get(error.name), CONTENT_POLICY_VIOLATION
+    if isinstance(error, ModelRefusalError):
+        return param or _PARAMS_BY_NAME.get(error.name), error.name
     if type(error) is InvalidRequestError and problem.field and problem.name not in STABILITY_ERROR_NAMES:
         return param, problem.name or _CODES[problem.kind]
     return param, error.name
@@ -196,19 +242,18 @@ def read_generation(http: HttpRequest, deployment: Deployment) -> ParsedRequest:
     Raises:
         ImageApiError: the headers or the body cannot be accepted; the message says why.
     """
-    choose_media_type(http, (JSON,))
+    choose_media_type(http, (JSON, EVENT_STREAM))
     check_json_content_type(http)
     warnings: list[str] = []
     values = read_json(http.body, '{"prompt":"a puppy"}')
     parameters, problems = read_parameters(ImageGenerationBody, values, warnings)
     fields = domain_fields(parameters, "an image", warnings)
     fields |= {name: side for name in ("width", "height") if (side := getattr(parameters, name)) is not None}
-    size = read_size(parameters.size)
+    size = read_size(parameters.size, warnings)
     if isinstance(size, Problem):
         problems.append(size)
     elif size is not None:
-        width, height = trained_size(size, parameters.size, warnings)
-        fields["size"] = f"{width}x{height}"
+        fields["size"] = f"{size[0]}x{size[1]}"
     return parsed_request(
         fields, "text-to-image", parameters, problems=problems, warnings=warnings, deployment=deployment
     )
@@ -227,16 +272,18 @@ def images_reply(result: GenerationResult, parsed: ParsedRequest) -> HttpReply:
             "The content filter of the model kept back every image of this request. Change the prompt or the image.",
             field="prompt",
         )
-    warnings = [*options.warnings, *result.warnings]
+    warnings = [*result.warnings]
     if filtered := len(result.artifacts) - len(artifacts):
         warnings.append(f"The content filter of the model kept back {filtered} of {len(result.artifacts)} images.")
-    if options.response_format == "b64_json" and any(isinstance(artifact, LinkedArtifact) for artifact in artifacts):
-        warnings.append("What does not fit into the answer is a link in url in place of b64_json.")
+    headers = {WARNING_HEADER: " ".join(warnings)} if warnings else {}
+    size = f"{parsed.request.width}x{parsed.request.height}"
+    if options.is_stream:
+        is_edit = parsed.request.operation != "text-to-image"
+        kind: EventType = "image_edit.completed" if is_edit else "image_generation.completed"
+        events = _events(artifacts, kind, size, options)
+        return HttpReply(status=200, content_type=EVENT_STREAM, body=events, headers=headers)
     return HttpReply(
-        status=200,
-        content_type=JSON,
-        body=_images_body(artifacts, f"{parsed.request.width}x{parsed.request.height}"),
-        headers={WARNING_HEADER: " ".join(warnings)} if warnings else {},
+        status=200, content_type=JSON, body=_images_body(artifacts, size, options.encoding), headers=headers
     )
 
 
@@ -256,10 +303,10 @@ def model_reply(http: HttpRequest, _: Deployment) -> HttpReply:
     return json_reply(200, ModelBody(name))
 
 
-def _images_body(artifacts: list[Artifact | LinkedArtifact], size: str) -> str:
+def _images_body(artifacts: list[Artifact | LinkedArtifact], size: str, wanted: Encoding) -> str:
     # Joined by hand, once: base64 needs no escaping, and a JSON encoder would read through megabytes to find that out.
-    parts = ['{"created":', str(int(time.time())), ',"background":"opaque","output_format":"png","size":"', size]
-    parts.append('","data":[')
+    parts = ['{"created":', str(int(time.time())), ',"background":"opaque","output_format":"']
+    parts += (_output_format(artifacts[0], wanted), '","size":"', size, '","data":[')
     for artifact in artifacts:
         if isinstance(artifact, LinkedArtifact):
             parts += ('{"url":', msgspec.json.encode(artifact.url).decode())
@@ -268,6 +315,31 @@ def _images_body(artifacts: list[Artifact | LinkedArtifact], size: str) -> str:
         parts += (',"seed":', str(artifact.seed), ',"finish_reason":"', artifact.finish_reason, '"}', ",")
     parts[-1] = "]}"
     return "".join(parts)
+
+
+def _events(artifacts: list[Artifact | LinkedArtifact], kind: EventType, size: str, options: ImagesOptions) -> str:
+    """The images as server-sent events (HTML, 9.2): all at once, because API Gateway buffers an answer."""
+    parts: list[str] = []
+    for artifact in artifacts:
+        if isinstance(artifact, LinkedArtifact):
+            raise TypeError("an event carries an image")
+        event = ImageEventBody(
+            type=kind,
+            b64_json=artifact.image_base64,
+            created_at=int(time.time()),
+            size=size,
+            quality=options.quality,
+            output_format=_output_format(artifact, options.encoding),
+            seed=artifact.seed,
+            finish_reason=artifact.finish_reason,
+        )
+        parts += ("event: ", kind, "\ndata: ", msgspec.json.encode(event).decode(), "\n\n")
+    return "".join(parts)
+
+
+def _output_format(artifact: Artifact | LinkedArtifact, wanted: Encoding) -> str:
+    """The format of an image: of a link as it was asked for, which storing does not change."""
+    return (wanted.format if isinstance(artifact, LinkedArtifact) else artifact.format).lower()
 
 
 def _read_edit(http: HttpRequest, deployment: Deployment) -> ParsedRequest:
@@ -292,6 +364,8 @@ def _images_route(
     summary: str,
     description: str = "",
     media_type: str = FORM,
+    json_body: Any = None,
+    can_stream: bool = False,
     example: dict[str, Any] | None = None,
 ) -> ImagesRoute:
     return ImagesRoute(
@@ -301,9 +375,9 @@ def _images_route(
         summary=summary,
         description=description,
         convention=CONVENTION,
-        bodies={media_type: body},
+        bodies={media_type: body} | ({} if json_body is None else {JSON: json_body}),
         example=example,
-        answers={JSON: ImagesBody},
+        answers={JSON: ImagesBody} | ({EVENT_STREAM: ImageEventBody} if can_stream else {}),
         headers=("x-sdxl-variant", "x-sdxl-warning"),
         errors=IMAGES_ERRORS,
         read=read,
@@ -320,6 +394,7 @@ ROUTES: tuple[ImagesRoute | PlainRoute, ...] = (
         operation_id="createImage",
         summary="Draw images from a prompt",
         media_type=JSON,
+        can_stream=True,
         example={
             "prompt": "A lighthouse on a cliff, in the style of an old postcard",
             "width": 128,
@@ -335,6 +410,13 @@ ROUTES: tuple[ImagesRoute | PlainRoute, ...] = (
         ImageEditBody,
         operation_id="createImageEdit",
         summary="Repaint what is transparent in a mask, or change a whole image",
+        json_body=ImageEditJsonBody,
+        example={
+            "prompt": "A lighthouse on a cliff, in the style of an old postcard",
+            "images": [{"image_url": f"data:image/png;base64,{EXAMPLE_PNG}"}],
+            "steps": 10,
+        },
+        can_stream=True,
     ),
     _images_route(
         "variations",

@@ -18,7 +18,7 @@ from image_api.request import (
     DEFAULT_SAMPLER,
     DEFAULT_SIDE,
     DEFAULT_STEPS,
-    MAX_PROMPT_CHARACTERS,
+    MAX_LONG_PROMPT_CHARACTERS,
     Sampler,
 )
 
@@ -43,20 +43,28 @@ QUALITY_STEPS = {
 _Quality = Literal["low", "medium", "standard", "auto", "high", "hd", "xhigh", "max"]
 ResponseFormat = Literal["b64_json", "url"]
 _Name = Annotated[str, Meta(min_length=1, max_length=100)]
-_Prompt = Annotated[str, Meta(min_length=1, max_length=MAX_PROMPT_CHARACTERS)]
+_Prompt = Annotated[str, Meta(min_length=1, max_length=MAX_LONG_PROMPT_CHARACTERS)]
 _Ignored = Annotated[str, Meta(max_length=512, description="Accepted and ignored.")]
 _File = Annotated[bytes, Meta(extra_json_schema={"format": "binary"})]
 _ImageSize = Annotated[
     _Name,
     Meta(
-        description="auto for the size of the image, WIDTHxHEIGHT in multiples of 64, or a preset of GET /v1/presets. "
-        "The image is scaled and cut to it where it differs; a warning says so."
+        description="auto for the size of the image, WIDTHxHEIGHT, or a preset of GET /v1/presets. A size that SDXL "
+        "1.0 does not draw becomes the nearest it is trained for. The image is scaled and cut to the size where it "
+        "differs. A warning says both."
     ),
 ]
 _FirstImage = Annotated[
     _File, Meta(description="The image to start from: PNG, JPEG or WebP, of any size up to 4096x4096.")
 ]
 _ListedImage = Annotated[_File, Meta(description="In place of image: the same, as clients send a list of one.")]
+_Strength = Annotated[
+    Share,
+    Meta(description="How much of the image stays, from 0 to 1, where no pixels are transparent and there is no mask."),
+]
+_Fidelity = Annotated[
+    Literal["high", "low"], Meta(description="Accepted without effect: image_strength says how much stays.")
+]
 
 
 class ImageParameters(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -78,7 +86,8 @@ class ImageParameters(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
             ResponseFormat,
             Meta(
                 description="The image itself in base64, or a link to it that expires. Left out: a link for the models "
-                "dall-e-2 and dall-e-3 and for variations, as the OpenAI API does, and base64 otherwise."
+                "dall-e-2 and dall-e-3 and for variations, as the OpenAI API does, and base64 otherwise. Images that "
+                "do not fit into one answer as PNG are JPEG there; a warning says so."
             ),
         ]
         | None
@@ -133,11 +142,28 @@ class ModelParameters(ImageParameters, kw_only=True, forbid_unknown_fields=True)
         Annotated[Literal["low", "auto"], Meta(description="Accepted without effect: the deployment decides.")] | None
     ) = None
     output_format: (
-        Annotated[Literal["png", "jpeg", "webp", "gif", "svg"], Meta(description="Images are PNG.")] | None
+        Annotated[
+            Literal["png", "jpeg", "webp", "gif", "svg"],
+            Meta(description="png, jpeg or webp. SDXL 1.0 makes neither of the others."),
+            _default("png"),
+        ]
+        | None
     ) = None
-    output_compression: Annotated[int, Meta(ge=0, le=100, description="Only 100.")] | None = None
-    stream: Annotated[bool, Meta(description="Only false: images are answered when they are complete.")] | None = None
-    partial_images: Annotated[int, Meta(ge=0, le=3, description="Only 0.")] | None = None
+    output_compression: (
+        Annotated[int, Meta(ge=0, le=100, description="The quality of jpeg and webp, from 0 to 100."), _default(100)]
+        | None
+    ) = None
+    stream: (
+        Annotated[
+            bool,
+            Meta(description="Answer with an event for each image (text/event-stream) once all are complete."),
+            _default(False),
+        ]
+        | None
+    ) = None
+    partial_images: (
+        Annotated[int, Meta(ge=0, le=3, description="Accepted with stream; no partial images are sent.")] | None
+    ) = None
     safety_identifier: _Ignored | None = None
 
 
@@ -148,8 +174,8 @@ class ImageGenerationBody(ModelParameters, kw_only=True, forbid_unknown_fields=T
         Annotated[
             _Name,
             Meta(
-                description="auto, WIDTHxHEIGHT in multiples of 64, or a preset of GET /v1/presets. Sizes of OpenAI's "
-                "models become the nearest that SDXL 1.0 is trained for; a warning names it."
+                description="auto, WIDTHxHEIGHT, or a preset of GET /v1/presets. A size that SDXL 1.0 does not draw, "
+                "and the small sizes of OpenAI's models, become the nearest it is trained for; a warning names it."
             ),
         ]
         | None
@@ -170,28 +196,45 @@ class ImageEditBody(ModelParameters, kw_only=True, forbid_unknown_fields=True):
             _File,
             Meta(
                 description="Transparent where the image is to be repainted; of the image's size. Left out: what is "
-                "transparent in the image is repainted, or else the whole image follows the prompt."
+                "transparent in the image is repainted, unless the model is one of gpt-image; or else the whole image "
+                "follows the prompt."
             ),
         ]
         | None
     ) = None
     size: _ImageSize | None = None
-    image_strength: (
+    image_strength: _Strength | None = None
+    input_fidelity: _Fidelity | None = None
+
+
+class ImageReference(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """An image in a JSON body."""
+
+    image_url: Annotated[
+        str,
+        Meta(
+            description="A data URL: data:image/png;base64, and the image. Nothing is fetched from other addresses.",
+            extra_json_schema={"pattern": "^data:image/"},
+        ),
+    ]
+
+
+class ImageEditJsonBody(ModelParameters, kw_only=True, forbid_unknown_fields=True):
+    """The JSON body of `POST /v1/images/edits`."""
+
+    images: Annotated[
+        list[ImageReference], Meta(min_length=1, max_length=1, description="The image to start from: one.")
+    ]
+    mask: (
         Annotated[
-            Share,
-            Meta(
-                description="How much of the image stays, from 0 to 1, where no pixels are transparent and there is no "
-                "mask."
-            ),
+            ImageReference,
+            Meta(description="Transparent where the image is to be repainted; of the image's size."),
         ]
         | None
     ) = None
-    input_fidelity: (
-        Annotated[
-            Literal["high", "low"], Meta(description="Accepted without effect: image_strength says how much stays.")
-        ]
-        | None
-    ) = None
+    size: _ImageSize | None = None
+    image_strength: _Strength | None = None
+    input_fidelity: _Fidelity | None = None
 
 
 class ImageVariationBody(ImageParameters, kw_only=True, forbid_unknown_fields=True):

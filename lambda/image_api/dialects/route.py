@@ -17,11 +17,16 @@ from image_api.capabilities import Capabilities
 from image_api.dialects.http import HttpReply, HttpRequest
 from image_api.endpoint_health import ModelHealth
 from image_api.errors import ImageApiError
-from image_api.request import GenerationRequest, GenerationResult
+from image_api.request import Encoding, GenerationRequest, GenerationResult
 from image_api.settings import Settings
 
 # What a request for images can be answered with, in addition to what any route can.
 IMAGES_ERRORS = (400, 404, 406, 409, 413, 415, 422, 502)
+# A grey PNG of 128x128 pixels, in base64.
+EXAMPLE_PNG = (
+    "iVBORw0KGgoAAAANSUhEUgAAAIAAAACACAAAAADmVT4XAAAAWklEQVR42u3OsQAAAAACsPx5AgyjZyNYehYBAQEBAQEBAQEBAQEB"
+    "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAYF3YE47AqTCfcJ+AAAAAElFTkSuQmCC"
+)
 # A file in place of a struct among `bodies` and `answers`.
 BINARY = bytes
 
@@ -35,12 +40,19 @@ class Convention(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ParsedRequest(msgspec.Struct, frozen=True):
-    """What a caller requested: the images, and in `options` what only the dialect that read it knows how to answer."""
+    """What a caller requested: the images, how they travel, and how they differ from the request.
+
+    `options` holds what only the dialect that read the request knows how to answer.
+    """
 
     request: GenerationRequest
     options: Any = None
     # Every image is stored and answered as a link, also those that fit into the answer.
     as_links: bool = False
+    # The format of the images; None for PNG whatever their size, with links to those that do not fit into the answer.
+    encoding: Encoding | None = Encoding()
+    # Sentences in ASCII: they travel in a header.
+    warnings: tuple[str, ...] = ()
 
 
 class Deployment(msgspec.Struct, frozen=True):

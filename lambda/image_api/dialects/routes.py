@@ -6,8 +6,23 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from image_api.dialects import console, openai_images, service, stability_v1
-from image_api.dialects.route import ImagesRoute, PlainRoute
+from image_api.dialects.route import Convention, ImagesRoute, PlainRoute
 from image_api.errors import UnknownRouteError
+
+# The first parts of paths that clients of the OpenAI API call, whether or not there is a route.
+_OPENAI_PATHS = (
+    "/v1/audio",
+    "/v1/batches",
+    "/v1/chat",
+    "/v1/completions",
+    "/v1/embeddings",
+    "/v1/files",
+    "/v1/images",
+    "/v1/models",
+    "/v1/moderations",
+    "/v1/responses",
+    "/v1/videos",
+)
 
 ROUTES: tuple[ImagesRoute | PlainRoute, ...] = (
     *stability_v1.ROUTES,
@@ -42,9 +57,25 @@ def find_path(path: str) -> FoundPath:
     for routes in _WITH_PARAMETERS:
         if match := next(iter(routes.values())).pattern.fullmatch(path):
             return FoundPath(routes, match.groupdict())
-    raise UnknownRouteError(
-        f"There is nothing at {path[:100]!r}. GET /v1/engines/list names the engines; images come from "
-        "POST /v1/generation/{engine_id}/text-to-image. GET /openapi.json describes every route."
+    raise UnknownRouteError(f"There is nothing at {path[:100]!r}. {_advice(path)}")
+
+
+def convention_of(path: str) -> Convention:
+    """The convention that a caller of `path` expects, also where nothing is there."""
+    return openai_images.CONVENTION if path.startswith(_OPENAI_PATHS) else stability_v1.CONVENTION
+
+
+def _advice(path: str) -> str:
+    if path.startswith("/v1/generation/") and path.endswith("/upscale"):
+        return "Enlarging an image needs another model than SDXL 1.0, which is not deployed here."
+    if path.startswith(_OPENAI_PATHS):
+        return (
+            "Images come from POST /v1/images/generations, /v1/images/edits and /v1/images/variations. "
+            "GET /openapi.json describes every route."
+        )
+    return (
+        "GET /v1/engines/list names the engines; images come from POST /v1/generation/{engine_id}/text-to-image. "
+        "GET /openapi.json describes every route."
     )
 
 

@@ -230,8 +230,10 @@ def served_text(base_url: str, style_names: tuple[str, ...], *, has_console: boo
         document["servers"] = [{"url": base_url}]
     for schema in document["components"]["schemas"].values():
         style = schema.get("properties", {}).get(_STYLE_FIELD, {})
-        if "enum" in style:
-            style["enum"] += [name for name in style_names if name not in style["enum"]]
+        # In a form it may be blank, too.
+        for choice in (style, *style.get("anyOf", ())):
+            if "enum" in choice:
+                choice["enum"] += [name for name in style_names if name not in choice["enum"]]
     return msgspec.json.encode(document).decode()
 
 

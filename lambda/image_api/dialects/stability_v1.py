@@ -4,9 +4,10 @@ Request: text-to-image in JSON; image-to-image and masking in multipart/form-dat
 with images in base64. Reply: `{"artifacts": [{"base64", "seed", "finishReason"}]}`, or for `Accept: image/png` the
 image itself with headers `Seed` and `Finish-Reason`. Errors are `{"id", "name", "message"}`, JSON for every `Accept`.
 
-Where that API has no word for it, this one adds one. An artifact that did not fit into the answer has `url`, a link
-that expires, in place of `base64`; `Accept: image/png` then answers 303 See Other with that link in `Location`. An
-error about the request lists in `problems` what is wrong with it.
+Where that API has no word for it, this one adds one. Images that do not fit into one answer as PNG become JPEG, and the
+header `x-sdxl-warning` says so. A caller who sends `Prefer: image-links` gets what does not fit as a PNG behind `url`,
+a link that expires, in place of `base64`. `Accept: image/png` answers an image that does not fit with 303 See Other and
+that link in `Location`. An error about the request lists in `problems` what is wrong with it.
 """
 
 from __future__ import annotations
@@ -27,10 +28,12 @@ from image_api.dialects.http import (
     check_json_content_type,
     choose_media_type,
     json_reply,
+    preferences,
 )
-from image_api.dialects.multipart_form import is_form, read_form, typed_fields
+from image_api.dialects.multipart_form import each_once, is_form, read_form, typed_fields
 from image_api.dialects.route import (
     BINARY,
+    EXAMPLE_PNG,
     IMAGES_ERRORS,
     Convention,
     Deployment,
@@ -38,14 +41,25 @@ from image_api.dialects.route import (
     ParsedRequest,
     PlainRoute,
 )
-from image_api.engines import ENGINE_IDS, Engine, check_engine, deployed_engines
+from image_api.engines import ENGINE_ID, ENGINE_IDS, OLDER_ENGINE_IDS, Engine, check_engine, deployed_engines
 from image_api.errors import ImageApiError, InvalidRequestError, Problem, UnsupportedMediaTypeError
-from image_api.request import MAX_SEED, FinishReason, GenerationRequest, GenerationResult, LinkedArtifact, Operation
+from image_api.request import (
+    MAX_SEED,
+    Encoding,
+    FinishReason,
+    GenerationRequest,
+    GenerationResult,
+    LinkedArtifact,
+    Operation,
+)
 from image_api.validation import convert_request, read_request
 
 # What an artifact takes in the JSON answer in addition to its image.
 ARTIFACT_OVERHEAD_BYTES = 100
 BALANCE_NOTE = "Images are not metered here: credits is always 0 and nothing is refused for it."
+ACCOUNT_NOTE = "There are no accounts here: the answer is the same for every API key."
+# The preference (RFC 7240) of a caller who takes a link for an image that does not fit into the answer.
+IMAGE_LINKS = "image-links"
 
 
 class ArtifactBody(msgspec.Struct, rename={"finish_reason": "finishReason"}, kw_only=True):
@@ -53,14 +67,23 @@ class ArtifactBody(msgspec.Struct, rename={"finish_reason": "finishReason"}, kw_
 
     exactly_one: ClassVar = ("base64", "url")
 
-    base64: Annotated[str, Meta(description="The image, a PNG.", extra_json_schema={"format": "byte"})] | UnsetType = (
-        UNSET
-    )
+    base64: (
+        Annotated[
+            str,
+            Meta(
+                description="The image: a PNG, or a JPEG where several images do not fit into the answer otherwise, "
+                "which a warning says.",
+                extra_json_schema={"format": "byte"},
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
     url: (
         Annotated[
             str,
             Meta(
-                description="In place of base64 where the image does not fit into the answer: a link, which expires.",
+                description="In place of base64, for callers with Prefer: image-links, where the image does not fit "
+                "into the answer: a link to a PNG, which expires.",
                 extra_json_schema={"format": "uri"},
             ),
         ]
@@ -80,6 +103,24 @@ class BalanceBody(msgspec.Struct):
     """The credits that are left: always 0, because images are not metered. Clients of that API read this field."""
 
     credits: float = 0.0
+
+
+class OrganizationBody(msgspec.Struct, frozen=True):
+    """An organization of an account."""
+
+    id: str
+    name: str
+    role: str
+    is_default: bool
+
+
+class AccountBody(msgspec.Struct):
+    """The account of a key. Clients of that API call this route to check a key: what it says is constant."""
+
+    id: str = "sdxl"
+    email: str = "sdxl@example.com"
+    organizations: tuple[OrganizationBody, ...] = (OrganizationBody("org-sdxl", "sdxl", "MEMBER", is_default=True),)
+    profile_picture: str = ""
 
 
 class ProblemBody(msgspec.Struct):
@@ -113,7 +154,7 @@ def read_generation(operation: Operation, http: HttpRequest, deployment: Deploym
     Raises:
         ImageApiError: the headers or the body cannot be accepted; the message says why.
     """
-    check_engine(http.path_parameters["engine_id"])
+    warnings = check_engine(http.path_parameters["engine_id"])
     media_type = choose_media_type(http, (JSON, PNG))
     request = _read_body(operation, http, deployment.settings.style_names)
     if media_type == PNG and request.samples > 1:
@@ -122,14 +163,15 @@ def read_generation(operation: Operation, http: HttpRequest, deployment: Deploym
             f"Send 1, or the header Accept: {JSON}."
         )
         raise InvalidRequestError.of([Problem("samples", message, request.samples, f"1 with Accept: {PNG}")])
-    return ParsedRequest(request, options=media_type)
+    takes_links = media_type == PNG or IMAGE_LINKS in preferences(http)
+    return ParsedRequest(request, options=media_type, encoding=None if takes_links else Encoding(), warnings=warnings)
 
 
 def _read_body(operation: Operation, http: HttpRequest, styles: frozenset[str]) -> GenerationRequest:
     if operation == "text-to-image":
         check_json_content_type(http)
     elif is_form(http):
-        return convert_request(typed_fields(read_form(http), BODIES[operation]), operation, styles=styles)
+        return convert_request(typed_fields(each_once(read_form(http)), BODIES[operation]), operation, styles=styles)
     else:
         _check_content_type(http)
     return read_request(http.body, operation, styles=styles)
@@ -160,7 +202,9 @@ def error_reply(error: ImageApiError, request_id: str) -> HttpReply:
 def error_body(error: ImageApiError, request_id: str) -> StabilityErrorBody:
     """The error object."""
     problems = [
-        ProblemBody(problem.field, problem.message, problem.received, problem.allowed) for problem in error.problems
+        ProblemBody(problem.field, problem.message, problem.received, problem.allowed)
+        for problem in error.problems
+        if error.status == InvalidRequestError.status
     ]
     return StabilityErrorBody(request_id, error.name, error.message, problems or UNSET)
 
@@ -176,6 +220,11 @@ def engines_reply(_: HttpRequest, deployment: Deployment) -> HttpReply:
 def balance_reply(_: HttpRequest, __: Deployment) -> HttpReply:
     """Answer `GET /v1/user/balance`; a header says what to make of it."""
     return json_reply(200, BalanceBody(), {"x-sdxl-warning": BALANCE_NOTE})
+
+
+def account_reply(_: HttpRequest, __: Deployment) -> HttpReply:
+    """Answer `GET /v1/user/account`; a header says what to make of it."""
+    return json_reply(200, AccountBody(), {"x-sdxl-warning": ACCOUNT_NOTE})
 
 
 def _image_reply(result: GenerationResult) -> HttpReply:
@@ -202,11 +251,6 @@ def _artifacts_body(result: GenerationResult) -> str:
 
 
 _PROMPT = "A lighthouse on a cliff, in the style of an old postcard"
-# A grey PNG of 128x128 pixels.
-_GREY_PNG = (
-    "iVBORw0KGgoAAAANSUhEUgAAAIAAAACACAAAAADmVT4XAAAAWklEQVR42u3OsQAAAAACsPx5AgyjZyNYehYBAQEBAQEBAQEBAQEB"
-    "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAYF3YE47AqTCfcJ+AAAAAElFTkSuQmCC"
-)
 
 
 def _images_route(
@@ -224,7 +268,12 @@ def _images_route(
         operation_id=operation_id,
         summary=summary,
         convention=CONVENTION,
-        parameters={"engine_id": {"schema": {"type": "string", "enum": list(ENGINE_IDS)}}},
+        parameters={
+            "engine_id": {
+                "description": f"{ENGINE_ID}, or one of Stability AI's earlier engines, which it answers as well.",
+                "schema": {"type": "string", "enum": [*ENGINE_IDS, *OLDER_ENGINE_IDS]},
+            }
+        },
         bodies=dict.fromkeys(media_types, BODIES[operation]),
         example={"text_prompts": [{"text": _PROMPT}], **example},
         answers={JSON: ArtifactsBody, PNG: BINARY},
@@ -257,7 +306,7 @@ ROUTES: tuple[ImagesRoute | PlainRoute, ...] = (
         operation_id="imageToImage",
         summary="Draw images from an image and prompts",
         media_types=(FORM, JSON),
-        example={"init_image": _GREY_PNG, "image_strength": 0.35, "steps": 10},
+        example={"init_image": EXAMPLE_PNG, "image_strength": 0.35, "steps": 10},
     ),
     _images_route(
         "masking",
@@ -266,9 +315,9 @@ ROUTES: tuple[ImagesRoute | PlainRoute, ...] = (
         summary="Draw the masked part of an image anew",
         media_types=(FORM, JSON),
         example={
-            "init_image": _GREY_PNG,
+            "init_image": EXAMPLE_PNG,
             "mask_source": "MASK_IMAGE_WHITE",
-            "mask_image": _GREY_PNG,
+            "mask_image": EXAMPLE_PNG,
             "steps": 10,
         },
     ),
@@ -289,5 +338,14 @@ ROUTES: tuple[ImagesRoute | PlainRoute, ...] = (
         convention=CONVENTION,
         answers={JSON: BalanceBody},
         answer=balance_reply,
+    ),
+    PlainRoute(
+        method="GET",
+        path="/v1/user/account",
+        operation_id="userAccount",
+        summary="A constant, for clients that check a key with it",
+        convention=CONVENTION,
+        answers={JSON: AccountBody},
+        answer=account_reply,
     ),
 )

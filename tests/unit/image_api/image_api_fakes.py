@@ -311,10 +311,18 @@ class ApplicationUnderTest:
     def post(self, body: str | None, context: FakeContext | None = None, **event: Any) -> Reply:
         return self.handle(proxy_event(body, **event), context)
 
-    def generate(self, accept: str = "application/json", context: FakeContext | None = None, **fields: Any) -> Reply:
+    def generate(
+        self,
+        accept: str = "application/json",
+        context: FakeContext | None = None,
+        *,
+        prefer: str = "",
+        **fields: Any,
+    ) -> Reply:
         """Ask for images; a prompt is added unless one is given."""
         body = {"text_prompts": [{"text": "a puppy"}], **fields}
-        return self.post(json.dumps(body), context, headers={"Content-Type": "application/json", "Accept": accept})
+        headers = {"Content-Type": "application/json", "Accept": accept, "Prefer": prefer}
+        return self.post(json.dumps(body), context, headers=headers)
 
     def get(self, path: str, **event: Any) -> Reply:
         return self.handle(proxy_event(method="GET", path=path, **event))

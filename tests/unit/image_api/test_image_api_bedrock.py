@@ -199,7 +199,7 @@ class TestSuccessors:
             ),
             ({"extras": {"use_refiner": False}}, "bad_request", ["extras has use_refiner", "model.source: open"]),
             ({"seed": MAX_SEED}, "bad_request", [f"seed is {MAX_SEED}", "up to 4294967294"]),
-            ({"seed": MAX_SEED - 1, "samples": 2}, "bad_request", ["for 2 samples", "up to 4294967294"]),
+            ({"seed": MAX_SEED - 1, "samples": 2}, "bad_request", ["for 2 images", "up to 4294967294"]),
         ],
     )
     def test_what_they_cannot_do_is_refused(

@@ -89,8 +89,8 @@ def test_nine_sizes_are_trained_and_within_bounds() -> None:
     assert len(presets.TRAINED_SIZES) == 9
     assert max(width * height for width, height in presets.TRAINED_SIZES) == MAX_PIXELS
     for width, height in presets.TRAINED_SIZES:
-        assert presets.size_warning(width, height) is None
-        convert_request({"text_prompts": [{"text": "a"}], "width": width, "height": height})
+        request = convert_request({"text_prompts": [{"text": "a"}], "width": width, "height": height})
+        assert presets.sdxl_warnings(request) == ()
 
 
 def test_presets_are_named_by_use() -> None:
@@ -106,9 +106,10 @@ def test_presets_are_named_by_use() -> None:
 
 
 def test_other_size_is_warned_about_in_header_characters() -> None:
-    warning = presets.size_warning(512, 512)
+    request = convert_request({"text_prompts": [{"text": "a"}], "width": 512, "height": 512})
 
-    assert warning is not None
+    (warning,) = presets.sdxl_warnings(request)
+
     assert warning.isascii()
     assert "512x512" in warning
     assert "1024x1024" in warning

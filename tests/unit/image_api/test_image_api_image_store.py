@@ -1,4 +1,4 @@
-"""Images that do not fit into an answer: what is stored, what is linked, and in which order."""
+"""Images that do not fit into the answer of a caller who takes links: what is stored and linked, in which order."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from image_api_fakes import (
     proxy_event,
 )
 
+_LINKS = "image-links"
 _KEY = f"images/generated/2030-01-02/{REQUEST_ID}"
 _BUDGET = LAMBDA_RESPONSE_BYTES - ENVELOPE_BYTES
 # Two of these fit into one answer, three do not.
@@ -50,7 +51,7 @@ def test_images_that_do_not_fit_come_as_links_in_the_same_answer(
 ) -> None:
     _sizes(runtime, dict.fromkeys(range(1, 5), _MEGABYTES_3))
 
-    artifacts = api.generate(samples=4, seed=1).json["artifacts"]
+    artifacts = api.generate(prefer=_LINKS, samples=4, seed=1).json["artifacts"]
 
     assert [artifact["seed"] for artifact in artifacts] == [1, 2, 3, 4]
     assert [("base64" in artifact, "url" in artifact) for artifact in artifacts] == [
@@ -73,7 +74,7 @@ def test_images_that_do_not_fit_come_as_links_in_the_same_answer(
 def test_small_image_behind_a_large_one_stays_in_the_answer(api: ApplicationUnderTest, runtime: FakeRuntime) -> None:
     _sizes(runtime, {1: _TOO_LARGE, 2: base64_of_length(1000)})
 
-    artifacts = api.generate(samples=2, seed=1).json["artifacts"]
+    artifacts = api.generate(prefer=_LINKS, samples=2, seed=1).json["artifacts"]
 
     assert "url" in artifacts[0]
     assert "base64" in artifacts[1]
@@ -107,7 +108,7 @@ def test_png_that_does_not_fit_is_a_redirect(api: ApplicationUnderTest, runtime:
 def test_open_variant_links_too(make_api: Callable[..., ApplicationUnderTest], runtime: FakeRuntime) -> None:
     runtime.answers(open_answer(_TOO_LARGE))
 
-    reply = make_api(model_source="open", image_link_ttl_seconds=60).generate()
+    reply = make_api(model_source="open", image_link_ttl_seconds=60).generate(prefer=_LINKS)
 
     assert reply.json["artifacts"][0]["url"].endswith("expires=60")
 
@@ -123,7 +124,7 @@ def test_image_that_cannot_be_stored_is_an_error(
     _sizes(runtime, {1: _TOO_LARGE})
     api.s3.error = error
 
-    reply = api.generate(seed=1)
+    reply = api.generate(prefer=_LINKS, seed=1)
 
     assert reply.error == (502, "storage_error")
     assert "fewer samples" in reply.json["message"]
@@ -150,7 +151,7 @@ class FakeSlowS3(FakeS3):
 
 def test_folder_is_never_a_callers_choice(api: ApplicationUnderTest, runtime: FakeRuntime) -> None:
     _sizes(runtime, {1: _TOO_LARGE})
-    event = proxy_event('{"text_prompts":[{"text":"a"}],"seed":1}')
+    event = proxy_event('{"text_prompts":[{"text":"a"}],"seed":1}', headers={"Prefer": _LINKS})
     event["requestContext"]["requestId"] = "../../elsewhere"
 
     api.handle(event)

@@ -86,6 +86,8 @@ def test_form_texts_become_numbers(openai_api: InProcess) -> None:
         ((128, 128), "256x256", (1024, 1024)),
         ((128, 128), "192x128", (192, 128)),
         ((128, 128), "widescreen", (1344, 768)),
+        ((128, 128), "640x480", (1152, 896)),
+        ((128, 128), "3840x2160", (1344, 768)),
     ],
     ids=str,
 )
@@ -169,7 +171,7 @@ _DAMAGED = picture()[:60]
     ("fields", "param", "code"),
     [
         ({"image": b"text"}, "image", "invalid_image_format"),
-        ({"image": b""}, "image", "invalid_image_format"),
+        ({"image": b""}, "image", "missing_required_parameter"),
         ({"image": picture(kind="GIF", mode="P")}, "image", "invalid_image_format"),
         ({"image": _DAMAGED}, "image", "invalid_image_format"),
         ({"image": picture((4097, 4096), "L")}, "image", "image_too_large"),
@@ -181,13 +183,12 @@ _DAMAGED = picture()[:60]
         ({"extra_body": {"image_strength": 1.5}}, "image_strength", "invalid_value"),
         ({"prompt": " "}, "prompt", "invalid_value"),
         ({"n": 11}, "n", "invalid_value"),
-        ({"size": "100x100"}, "size", "invalid_value"),
         ({"size": "large"}, "size", "invalid_value"),
         ({"extra_body": {"seed": "many"}}, "seed", "invalid_value"),
         ({"extra_body": {"width": 128}}, "width", "unknown_parameter"),
         ({"extra_body": {"markup": "x"}}, "markup", "unsupported_parameter"),
         ({"background": "transparent"}, "background", "unsupported_value"),
-        ({"image": [picture(), picture()]}, None, "bad_request"),
+        ({"image": [picture(), picture()]}, "image", "invalid_value"),
     ],
     ids=lambda value: str(value)[:40],
 )
@@ -213,15 +214,18 @@ def test_text_in_place_of_a_file_is_a_bad_request(openai_api: InProcess) -> None
         openai_api.client().images.edit(image=picture(), prompt="a puppy", extra_body={"mask": "text"})
 
 
-@pytest.mark.parametrize("path", ["/v1/images/edits", "/v1/images/variations"])
-def test_json_is_refused_in_openais_shape(api: ApplicationUnderTest, path: str) -> None:
-    reply = api.post("{}", path=path)
+def test_json_is_refused_in_openais_shape(api: ApplicationUnderTest) -> None:
+    reply = api.post("{}", path="/v1/images/variations")
 
     assert (reply.status, reply.json["error"]["code"]) == (415, "unsupported_media_type")
 
 
-def test_masks_that_only_the_optimized_variant_can_draw_say_so(make_api: Any) -> None:
-    openai_api = InProcess(make_api(model_source="open"))
+def test_masks_that_the_deployment_refuses_say_so_in_this_apis_words(make_api: Any) -> None:
+    openai_api = InProcess(make_api(model_source="open", masks="refuse"))
 
-    with pytest.raises(openai.BadRequestError, match="optimized"):
-        openai_api.client().images.edit(image=picture(), mask=picture(mode="RGBA"), prompt="a puppy")
+    with pytest.raises(openai.BadRequestError, match="optimized") as caught:
+        openai_api.client().images.edit(image=picture((320, 320)), mask=picture((320, 320), "RGBA"), prompt="a puppy")
+
+    assert (caught.value.param, caught.value.code) == ("mask", "unsupported_value")
+    assert "mask_source" not in str(caught.value)
+    assert "/v1/generation" not in str(caught.value)

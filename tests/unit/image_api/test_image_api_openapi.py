@@ -155,5 +155,10 @@ def test_served_document_names_the_teams_styles() -> None:
     schemas = json.loads(served_text("", ("house-style", "anime"), has_console=True))["components"]["schemas"]
 
     usual = _SCHEMAS["TextToImage"]["properties"]["style_preset"]["enum"]
-    for name in ("TextToImage", "ImageToImage", "ImageToImageForm", "Masking", "MaskingForm"):
+    assert None in usual
+    for name in ("TextToImage", "ImageToImage", "Masking"):
         assert schemas[name]["properties"]["style_preset"]["enum"] == [*usual, "house-style"]
+    for name in ("ImageToImageForm", "MaskingForm"):
+        named, blank = schemas[name]["properties"]["style_preset"]["anyOf"]
+        assert named["enum"] == [*(style for style in usual if style is not None), "house-style"]
+        assert blank == {"const": ""}

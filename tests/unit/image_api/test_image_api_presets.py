@@ -152,6 +152,11 @@ def test_what_creators_seldom_need_is_advanced(api: ApplicationUnderTest) -> Non
         ({}, ["text-to-image", "image-to-image", "masking"], {"clip_guidance_preset", "extras"}),
         (
             {"model_source": "open"},
+            ["text-to-image", "image-to-image", "masking"],
+            {"clip_guidance_preset", "step_schedule_end"},
+        ),
+        (
+            {"model_source": "open", "masks": "refuse"},
             ["text-to-image", "image-to-image"],
             {"clip_guidance_preset", "mask_image", "mask_source", "step_schedule_end"},
         ),

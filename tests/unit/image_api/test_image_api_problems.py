@@ -159,10 +159,10 @@ def openai_error(api: ApplicationUnderTest, **fields: Any) -> dict[str, Any]:
 
 
 def test_openai_message_has_all_problems_and_param_the_first(api: ApplicationUnderTest) -> None:
-    error = openai_error(api, cfg_scale=99, size="1000x1000", style_preset="cubist", background="transparent")
+    error = openai_error(api, cfg_scale=99, size="1000 by 1000", style_preset="cubist", background="transparent")
 
     assert (error["param"], error["code"]) == ("cfg_scale", "invalid_value")
-    for words in ("cfg_scale is 99", "background is", 'style_preset is "cubist"', 'size is "1000x1000"'):
+    for words in ("cfg_scale is 99", "background is", 'style_preset is "cubist"', 'size is "1000 by 1000"'):
         assert words in error["message"]
 
 

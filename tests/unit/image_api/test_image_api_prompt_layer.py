@@ -111,13 +111,12 @@ def test_unknown_style_names_the_teams_too(make_api: Make, runtime: FakeRuntime)
     assert runtime.calls == []
 
 
-def test_no_room_for_the_styles_words_is_refused(make_api: Make, runtime: FakeRuntime) -> None:
+def test_words_of_a_style_that_the_model_does_not_read_are_warned_about(make_api: Make, runtime: FakeRuntime) -> None:
     reply = make_api(styles=(HOUSE,)).generate(text_prompts=[{"text": "a" * 1990}], style_preset="house")
 
-    assert reply.error == (400, "invalid_prompts")
-    assert "1990 characters" in reply.json["message"]
-    assert "2000 together" in reply.json["message"]
-    assert runtime.calls == []
+    assert reply.status == 200
+    assert len(runtime.payloads[0]["text_prompts"][0]["text"]) == 2000
+    assert "the first 2000 of its" in reply.headers["x-sdxl-warning"]
 
 
 @pytest.mark.parametrize(

@@ -155,7 +155,7 @@ def test_timeout_points_to_what_to_change(api: ApplicationUnderTest, runtime: Fa
 
     assert reply.error == (504, "model_timeout")
     assert reply.json["message"] == (
-        "The model did not answer within the 27 seconds it has. Ask for fewer steps (now 120), fewer samples (now 4) "
+        "The model did not answer within the 27 seconds it has. Ask for fewer steps (now 120), fewer images (now 4) "
         "or a smaller size (now 1024x1024); or have the environment's api.integration_timeout_seconds raised or its "
         "endpoint given more capacity."
     )

@@ -145,7 +145,7 @@ def test_open_counts_strength_the_other_way_round(
 def test_open_says_what_only_others_can(
     make_api: Make, runtime: FakeRuntime, path: str, fields: dict[str, Any], words: str
 ) -> None:
-    reply = post_json(make_api(model_source="open"), path, init_image=in_base64(INIT), **fields)
+    reply = post_json(make_api(model_source="open", masks="refuse"), path, init_image=in_base64(INIT), **fields)
 
     assert reply.error == (400, "bad_request")
     assert words in reply.json["message"]
