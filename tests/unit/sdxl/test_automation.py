@@ -76,6 +76,9 @@ class Machine:
     def __init__(self, folder: Path) -> None:
         self.folder = clone(folder / "some folder", "tools/setup.sh", "requirements.txt", "pyproject.toml")
         (self.folder / "package-lock.json").write_text("{}")
+        (self.folder / "console" / "src").mkdir(parents=True)
+        for file in ("package-lock.json", "build.mjs", "src/main.tsx"):
+            (self.folder / "console" / file).write_text("{}")
         self.programs, self.calls = folder / "bin", folder / "calls"
         self.programs.mkdir()
         self.program("node", "echo v24.0.0")
