@@ -38,9 +38,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items[:] = [item for item in items if item.path.parent != Path(__file__).parent] + own
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningEmulator]:
-    """One emulator for all tests that use the real CLI or real ports."""
+    """One emulator for the tests of a file, so that no file sees what another one deployed."""
     with running_emulator(tmp_path_factory.mktemp("emulator")) as running:
         yield running
 
