@@ -135,7 +135,7 @@ class PipelineStack(cdk.Stack):
 
     def _step(self, step_id: str, environment: Environment, command: str) -> pipelines.CodeBuildStep:
         """A build that looks at the environment's account with the CDK's lookup role, and can do nothing else."""
-        role = lookup_role_arn(environment)
+        role = environment.lookup_role_arn
         return pipelines.CodeBuildStep(
             step_id,
             input=self._source,
@@ -255,9 +255,3 @@ def _boundary(environments: Mapping[str, Environment]) -> cdk.PermissionsBoundar
 def _text(value: object) -> str:
     """A resolved ARN as cdk-nag writes it."""
     return value if isinstance(value, str) else "".join(cast(dict[str, list[list[str]]], value)["Fn::Join"][1])
-
-
-def lookup_role_arn(environment: Environment) -> str:
-    """ARN of the role for reading that `cdk bootstrap` makes in the environment's account."""
-    account, region = environment.account, environment.region
-    return f"arn:{partition_of(region)}:iam::{account}:role/cdk-hnb659fds-lookup-role-{account}-{region}"

@@ -15,7 +15,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 from sdxl.deployment.record import Deployment
 from sdxl.errors import NotDeployedError, SdxlError, UsageError
 from sdxl.project import ENVIRONMENTS
-from stacks.catalog import partition_of
 from stacks.environment import Environment, EnvironmentFileError, find_environment
 
 ENDPOINT_VARIABLE = "AWS_ENDPOINT_URL_EXECUTE_API"
@@ -59,12 +58,6 @@ def make_session(environment: Environment, role_arn: str | None = None) -> Sessi
     )
 
 
-def lookup_role_arn(environment: Environment) -> str:
-    """Return the ARN of the CDK's role for reading the environment's account, which `cdk bootstrap` makes."""
-    account, region = environment.account, environment.region
-    return f"arn:{partition_of(region)}:iam::{account}:role/cdk-hnb659fds-lookup-role-{account}-{region}"
-
-
 def session_for(environment: Environment, role_arn_template: str | None = None) -> Session:
     """Return a session that can read the environment's account.
 
@@ -78,7 +71,7 @@ def session_for(environment: Environment, role_arn_template: str | None = None) 
         account = own.client("sts").get_caller_identity()["Account"]
     except (BotoCoreError, ClientError) as exc:
         raise SdxlError(f"No valid AWS credentials: {exc}. Choose a profile with AWS_PROFILE.") from exc
-    return own if account == environment.account else make_session(environment, lookup_role_arn(environment))
+    return own if account == environment.account else make_session(environment, environment.lookup_role_arn)
 
 
 def filled(template: str, environment: Environment) -> str:

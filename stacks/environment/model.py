@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, model_validator
 
+from stacks.catalog import partition_of
 from stacks.environment.api import Api
 from stacks.environment.bedrock import bedrock_warnings
 from stacks.environment.checks import environment_problems
@@ -101,6 +102,12 @@ class Environment(Section):
     def all_tags(self) -> dict[str, str]:
         """Tags of every resource: the file's, and the environment's name under `sdxl:environment`."""
         return {**self.tags, ENVIRONMENT_TAG: self.name}
+
+    @property
+    def lookup_role_arn(self) -> str:
+        """ARN of the role for reading that `cdk bootstrap` makes in the environment's account."""
+        role = f"cdk-hnb659fds-lookup-role-{self.account}-{self.region}"
+        return f"arn:{partition_of(self.region)}:iam::{self.account}:role/{role}"
 
     @property
     def has_console(self) -> bool:

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from sdxl.cli import app
 from sdxl.client import Client, Retries
 from sdxl.commands.pipeline import bootstrap_lines
-from sdxl.deployment.aws import filled, lookup_role_arn, reachable
+from sdxl.deployment.aws import filled, reachable
 from sdxl.deployment.record import Deployment
 from sdxl.deployment.smoke_test import check_image, smoke_test
 from sdxl.errors import SdxlError, UnexpectedAnswerError, UsageError
@@ -225,7 +225,7 @@ def test_accounts_are_bootstrapped_to_trust_the_tooling_account() -> None:
 def test_role_templates_are_filled_in() -> None:
     dev = ENVIRONMENTS["dev"]
 
-    assert lookup_role_arn(dev) == ("arn:aws:iam::100000000002:role/cdk-hnb659fds-lookup-role-100000000002-us-west-2")
+    assert dev.lookup_role_arn == ("arn:aws:iam::100000000002:role/cdk-hnb659fds-lookup-role-100000000002-us-west-2")
     assert filled("arn:aws:iam::{account}:role/reads-{environment}", dev) == "arn:aws:iam::100000000002:role/reads-dev"
     with pytest.raises(UsageError, match=r"may have \{account\}, \{region\} and"):
         filled("arn:aws:iam::{acount}:role/x", dev)
