@@ -42,7 +42,7 @@ down: ## Stop what `make up` started
 test: ## Run all tests but those in a browser and the fuzzing
 	@sh tools/setup.sh catalog checkov
 	@$(BIN)/pytest tests emulator/tests --ignore=tests/browser --ignore=tests/clients --ignore=tests/deploy --ignore=tests/fuzz --numprocesses=auto --dist=loadfile $(ARGS) || [ $$? -eq 5 ]
-	@$(BIN)/pytest tests/deploy --numprocesses=auto --dist=loadgroup --no-loadscope-reorder $(ARGS) || [ $$? -eq 5 ]
+	@$(BIN)/pytest tests/deploy --numprocesses=auto --dist=loadfile --no-loadscope-reorder $(ARGS) || [ $$? -eq 5 ]
 
 test-browser: ## Test the creators' page in Chromium, which has to be installed
 	@sh tools/setup.sh browser

@@ -27,11 +27,7 @@ from stacks.sdxl_stage import SdxlStage, permissions_boundary
 _IMAGE = codebuild.LinuxBuildImage.STANDARD_7_0
 _RUNTIMES = {"python": "3.13", "nodejs": "22"}
 _NODE_VARIABLES = {"NODE_NO_WARNINGS": "1"}
-# The builds that the CDK writes install these tools with npm and have roles that deploy. The CDK's default is whatever
-# npm has newest.
-_PACKAGES: dict[str, str] = json.loads(
-    (Path(__file__).resolve().parents[1] / "package.json").read_text(encoding="utf-8")
-)["devDependencies"]
+_PACKAGE_FILE = Path(__file__).resolve().parents[1] / "package.json"
 STACK_NAME = "sdxl-pipeline"
 _ARTIFACT_DAYS = 90
 
@@ -96,13 +92,16 @@ class PipelineStack(cdk.Stack):
         self._artifacts = self._artifact_bucket()
         self._partition = partition_of(pipeline.region)
         self._logging = self._build_logs(pipeline)
+        # The builds that the CDK writes install these tools with npm and have roles that deploy. The CDK's default is
+        # whatever npm has newest.
+        packages = json.loads(_PACKAGE_FILE.read_text(encoding="utf-8"))["devDependencies"]
         self.pipeline = pipelines.CodePipeline(
             self,
             "Pipeline",
             pipeline_name=STACK_NAME,
             synth=self._synth(),
-            cli_version=_PACKAGES["aws-cdk"],
-            cdk_assets_cli_version=_PACKAGES["cdk-assets"],
+            cli_version=packages["aws-cdk"],
+            cdk_assets_cli_version=packages["cdk-assets"],
             cross_account_keys=True,
             enable_key_rotation=True,
             self_mutation=True,

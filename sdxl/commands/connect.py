@@ -39,7 +39,7 @@ def connect(  # noqa: PLR0917 - typer reads the parameters as options, never as 
         ),
     ] = False,
 ) -> None:
-    """Print a deployment's address and API key, or the link to its page for creators: on stdout and nowhere else.
+    """Print a deployment's address and API key, or the link to its page for creators: on stdout only.
 
     Looks where `sdxl generate` looks: on this machine, otherwise in the environment's AWS account.
 

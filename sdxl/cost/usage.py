@@ -27,7 +27,7 @@ KMS_CALLS_PER_IMAGE = 4
 DYNAMODB_WRITES_PER_IMAGE, DYNAMODB_READS_PER_IMAGE = 3, 1
 """Units for a request with an idempotency key. Without one there are none."""
 AUTHORIZER_GB, AUTHORIZER_SECONDS = 256 / 1024, 0.05
-"""Memory of the function that checks API keys, and how long it takes. API Gateway keeps its answer for some minutes."""
+"""Memory of the function that checks API keys, and how long it takes. API Gateway does not cache its answer."""
 DAYS_PER_MONTH = HOURS_PER_MONTH / 24
 SECONDS_PER_MONTH = HOURS_PER_MONTH * 3600
 ALARM_MESSAGES = 100

@@ -14,6 +14,7 @@ from emulator.state_file import RunningEmulator
 
 _accounts = itertools.count(300_000_000_000)
 # The files that take longest start first, so that the workers end together. What is not named here is quick.
+FOLDER = Path(__file__).parent
 LONGEST_FIRST = (
     "test_example_environments",
     "test_guarded_updates",
@@ -24,23 +25,17 @@ LONGEST_FIRST = (
     "test_checked_environments",
     "test_preflight",
 )
-# The files of a group run in one worker, which deploys what they share once.
-GROUPS = {"test_documented_examples": "api", "test_media_types": "api", "test_openai_client": "api"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Order the files, and keep the tests of a file in one worker, for `--dist=loadgroup --no-loadscope-reorder`."""
-    own = [item for item in items if item.path.parent == Path(__file__).parent]
-    for item in own:
-        item.add_marker(pytest.mark.xdist_group(GROUPS.get(item.path.stem, item.path.stem)))
+    """Order the files, for `--dist=loadfile --no-loadscope-reorder`, which keeps the tests of a file in one worker."""
     order = {name: position for position, name in enumerate(LONGEST_FIRST)}
-    own.sort(key=lambda item: order.get(item.path.stem, len(order)))
-    items[:] = [item for item in items if item.path.parent != Path(__file__).parent] + own
+    items.sort(key=lambda item: order.get(item.path.stem, len(order)) if item.path.parent == FOLDER else -1)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningEmulator]:
-    """One emulator for all tests that use the real CLI or real ports."""
+    """One emulator for the tests of a file, so that no file sees what another one deployed."""
     with running_emulator(tmp_path_factory.mktemp("emulator")) as running:
         yield running
 

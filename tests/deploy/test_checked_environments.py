@@ -30,7 +30,7 @@ SdxlStage = _WithOwnStack
 
 def check(root: Path, *arguments: str) -> tuple[int, dict[tuple[str, str], dict[str, Any]]]:
     """Run the command of a copy of the project; return its exit code and its results by environment and check."""
-    program = [sys.executable, "-c", "from sdxl.cli import main; main()"]
+    program = [sys.executable, "-c", "from sdxl.__main__ import main; main()"]
     done = subprocess.run(
         [*program, "environments", "check", "--synth", "--json", *arguments],
         cwd=root,

@@ -58,7 +58,12 @@ def test_feature_flags_are_the_recommended_ones_of_the_pinned_cli() -> None:
         (ROOT / "node_modules/aws-cdk/lib/init-templates/.recommended-feature-flags.json").read_text()
     )
     # Strong references: a stack that others still use must not be deleted from under them.
-    ours = {**recommended, "@aws-cdk/core:defaultCrossStackReferences": "strong"}
+    ours = {
+        **recommended,
+        "@aws-cdk/core:defaultCrossStackReferences": "strong",
+        # The catalog has regions of GovCloud.
+        "@aws-cdk/core:target-partitions": ["aws", "aws-cn", "aws-us-gov"],
+    }
 
     assert cdk_context() == ours
 

@@ -51,11 +51,14 @@ def model_arn(model_id: str, region: str = "us-west-2") -> str:
     return f"arn:aws:bedrock:{region}::foundation-model/{model_id}"
 
 
-def test_there_is_no_endpoint_and_nothing_of_sagemaker(synth: Synth) -> None:
+def test_there_is_no_endpoint_and_nothing_of_sagemaker_but_a_role_without_permissions(synth: Synth) -> None:
     templates = synth(**bedrock(model_id=SD35, inpaint_model_id=INPAINT))
 
     assert sorted(templates) == ["Api", "Operations", "Storage"]
-    text = json.dumps(dict(templates)).lower()
+    storage = templates["Storage"]
+    (role,) = [name for name in resources(storage, "AWS::IAM::Role") if name.startswith("EndpointExecutionRole")]
+    assert not {"Policies", "ManagedPolicyArns"} & set(storage["Resources"].pop(role)["Properties"])
+    text = json.dumps({**templates, "Storage": storage["Resources"]}).lower()
     assert [word for word in ("sagemaker", "autoscaling") if word in text] == []
 
 

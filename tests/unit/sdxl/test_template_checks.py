@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from sdxl.checks import templates
 from sdxl.cli import app
 
-FILE = 'account: "111122223333"\nregion: {region}\nmodel: {{source: open}}\n'
+FILE = 'account: "210987654321"\nregion: {region}\nmodel: {{source: open}}\n'
 REGIONS = {"dev": "us-east-1", "prod": "eu-west-1", "test": "us-east-1"}
 NAG = {
     "rule": "AwsSolutions-S1",
