@@ -17,6 +17,7 @@ _accounts = itertools.count(300_000_000_000)
 LONGEST_FIRST = (
     "test_example_environments",
     "test_guarded_updates",
+    "test_every_setting",
     "test_lifecycle",
     "test_rollout",
     "test_documented_examples",
@@ -32,7 +33,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Order the files, and keep the tests of a file in one worker, for `--dist=loadgroup --no-loadscope-reorder`."""
     own = [item for item in items if item.path.parent == Path(__file__).parent]
     for item in own:
-        item.add_marker(pytest.mark.xdist_group(GROUPS.get(item.path.stem, item.path.stem)))
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(GROUPS.get(item.path.stem, item.path.stem)))
     order = {name: position for position, name in enumerate(LONGEST_FIRST)}
     own.sort(key=lambda item: order.get(item.path.stem, len(order)))
     items[:] = [item for item in items if item.path.parent != Path(__file__).parent] + own
