@@ -68,7 +68,6 @@ class OperationsStack(cdk.Stack):
             CostBudget(
                 self,
                 "Cost",
-                name=name,
                 environment=environment.name,
                 settings=operations.budget,
                 topic=topic,

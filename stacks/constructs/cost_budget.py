@@ -16,7 +16,10 @@ _STOPPED = ["bedrock:InvokeModel", "sagemaker:InvokeEndpoint"]
 
 
 class CostBudget(Construct):
-    """Budget `name` of what carries the tag of `environment`; it publishes to `topic`.
+    """Budget of what carries the tag of `environment`; it publishes to `topic`.
+
+    CloudFormation names the budget. Its notifications cannot be updated, so CloudFormation creates another budget for
+    a changed threshold before it deletes the old one: under a fixed name that fails.
 
     With an action, the role of the image function may no longer call any model once the cost is reached.
     """
@@ -26,7 +29,6 @@ class CostBudget(Construct):
         scope: Construct,
         construct_id: str,
         *,
-        name: str,
         environment: str,
         settings: Budget,
         topic: sns.ITopic,
@@ -38,7 +40,6 @@ class CostBudget(Construct):
             self,
             "Budget",
             budget=budgets.CfnBudget.BudgetDataProperty(
-                budget_name=name,
                 budget_type="COST",
                 time_unit="MONTHLY",
                 budget_limit=budgets.CfnBudget.SpendProperty(amount=settings.monthly_usd, unit="USD"),
