@@ -23,9 +23,14 @@ from stacks.environment import API_STAGE, Api, Domain, pascal
 BINARY_MEDIA_TYPES = ["image/png", "multipart/form-data"]
 # Routes that anyone may call. Every other route is below /v1.
 OPEN_PATHS = ("health", "openapi.json")
-# Requests per second, and at once, to each of them.
+# Requests per second, and at once, with each HTTP method of each of them.
 _OPEN_RATE = 5
 _OPEN_BURST = 10
+# A page asks once, and the browser keeps the answer for an hour.
+_PREFLIGHT_RATE = 50
+_PREFLIGHT_BURST = 100
+# A method setting names one of these: API Gateway refuses ANY there ("Invalid method setting path").
+_HTTP_METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
 # Only variables whose values cannot hold a quote: API Gateway writes them into this text as they are.
 _ACCESS_LOG = {
@@ -163,13 +168,8 @@ class ImageApi(Construct):
     def _stage_options(self, access_log: apigateway.LogGroupLogDestination) -> apigateway.StageOptions:
         # Where usage plans limit each caller, the stage does not limit all of them together.
         throttle = None if self._authorization.api_key_required else self._settings.throttle
-        open_route = apigateway.MethodDeploymentOptions(
-            metrics_enabled=True,
-            logging_level=apigateway.MethodLoggingLevel.ERROR,
-            data_trace_enabled=False,
-            throttling_rate_limit=_OPEN_RATE,
-            throttling_burst_limit=_OPEN_BURST,
-        )
+        limits = {f"/{path}/{method}": (_OPEN_RATE, _OPEN_BURST) for path in OPEN_PATHS for method in _HTTP_METHODS}
+        limits["/v1/{proxy+}/OPTIONS"] = (_PREFLIGHT_RATE, _PREFLIGHT_BURST)
         return apigateway.StageOptions(
             stage_name=API_STAGE,
             tracing_enabled=True,
@@ -180,12 +180,21 @@ class ImageApi(Construct):
             access_log_format=apigateway.AccessLogFormat.custom(json.dumps(_ACCESS_LOG)),
             throttling_rate_limit=None if throttle is None else throttle.requests_per_second,
             throttling_burst_limit=None if throttle is None else throttle.burst,
-            method_options={f"/{path}/ANY": open_route for path in OPEN_PATHS},
+            method_options={
+                path: apigateway.MethodDeploymentOptions(
+                    metrics_enabled=True,
+                    logging_level=apigateway.MethodLoggingLevel.ERROR,
+                    data_trace_enabled=False,
+                    throttling_rate_limit=rate,
+                    throttling_burst_limit=burst,
+                )
+                for path, (rate, burst) in limits.items()
+            },
         )
 
     def _add_routes(self, function: lambda_.Alias) -> None:
         stack = cdk.Stack.of(self)
-        # Not LambdaIntegration: the permission that it adds holds for every stage of the API.
+        # Not LambdaIntegration: it adds a permission for each method, and this one holds for all of the stage.
         integration = apigateway.AwsIntegration(
             service="lambda",
             path=f"2015-03-31/functions/{function.function_arn}/invocations",
