@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 # Read when moto is imported. Roles name AWS's managed policies; stock moto starts without them.
 os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
+# moto's server would let every page of a browser read every answer.
+os.environ["MOTO_DISABLE_GLOBAL_CORS"] = "true"
 
 from moto.moto_server.werkzeug_app import BackendRequest, DomainDispatcherApplication, create_backend_app
 from werkzeug.wrappers import Response

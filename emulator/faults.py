@@ -40,6 +40,8 @@ class FaultKind(StrEnum):
     """The image's base64 is cut."""
     FILTERED = "filtered"
     """The content filter stopped the image (not with the open model, which has no filter)."""
+    SILENT_ROLLBACK = "silent_rollback"
+    """No invocation fails: an update of an endpoint is rolled back, and SageMaker gives no failure reason."""
 
 
 class FaultError(ValueError):
@@ -128,11 +130,13 @@ class FaultBoard:
         with self._lock:
             return (self._fault, self._left) if self._fault else None
 
-    def take(self, endpoint_name: str, model: str = "") -> Fault | None:
-        """The fault that happens to this invocation, which `model` answers, counted."""
+    def take(self, endpoint_name: str, model: str = "", *, of_update: bool = False) -> Fault | None:
+        """The fault that happens to this invocation, which `model` answers, or to this update; counted."""
         with self._lock:
             fault = self._fault
-            if fault is None or fault.endpoint not in {None, endpoint_name} or (fault.model or "") not in model:
+            if fault is None or (fault.fault is FaultKind.SILENT_ROLLBACK) != of_update:
+                return None
+            if fault.endpoint not in {None, endpoint_name} or (fault.model or "") not in model:
                 return None
             if self._left is not None:
                 self._left -= 1

@@ -69,12 +69,14 @@ class Emulator:
         # Imported here: moto takes a second, and the ports are checked before it.
         from emulator import functions  # noqa: PLC0415
         from emulator.aws import AwsApplication  # noqa: PLC0415
-        from emulator.gateway import create_gateway_app  # noqa: PLC0415
+        from emulator.gateway import create_gateway_app, is_api_host  # noqa: PLC0415
+        from emulator.local_requests import LocalRequests  # noqa: PLC0415
 
         functions.install(self.aws_endpoint_url)
         gateway, aws = self._sockets
-        application = AwsApplication(self._settings.account, self._settings.facts)
-        self._servers = [_serve(aws, application), _serve(gateway, create_gateway_app())]
+        application = LocalRequests(AwsApplication(self._settings.account, self._settings.facts), signed=True)
+        apis = LocalRequests(create_gateway_app(), is_own_host=is_api_host, pages_allowed=True)
+        self._servers = [_serve(aws, application), _serve(gateway, apis)]
         running = RunningEmulator(os.getpid(), self.gateway_url, self.aws_endpoint_url, self._settings.account)
         state_file.write(self._settings.state_path, running)
         log.info("gateway %s, AWS endpoint %s, account %s", self.gateway_url, self.aws_endpoint_url, running.account)

@@ -12,7 +12,7 @@ from emulator.cloudformation.engine import Engine
 from emulator.cloudformation.errors import ValidationError
 from emulator.cloudformation.evaluation import StackValues
 from emulator.cloudformation.model import Stack, Target
-from emulator.cloudformation.parameters import submitted_target, template_body
+from emulator.cloudformation.parameters import refuse_settings, submitted_target, template_body
 from emulator.cloudformation.store import Region, Store
 from emulator.cloudformation.template import Template
 
@@ -32,6 +32,10 @@ class CloudFormationApi(BaseResponse):  # type: ignore[misc]
         if camelcase_to_underscores(self._get_action()) not in method_names_from_class(type(self)):
             error = ValidationError(f"CloudFormation action {self._get_action()} is not emulated")
             return self.serialized(ActionResult(error))
+        try:
+            refuse_settings(self._get_action(), self._get_param)
+        except ValidationError as exc:
+            return self.serialized(ActionResult(exc))
         return super().call_action()
 
     @property
@@ -127,8 +131,12 @@ class CloudFormationApi(BaseResponse):  # type: ignore[misc]
         return ActionResult({"StackId": stack.id})
 
     def continue_update_rollback(self) -> ActionResult:
-        """Go on with a rollback that failed."""
-        self._engine.roll_back_stack(self._get_param("StackName"), token=self._get_param("ClientRequestToken"))
+        """Go on with a rollback that failed, without the resources that are to be skipped."""
+        self._engine.roll_back_stack(
+            self._get_param("StackName"),
+            token=self._get_param("ClientRequestToken"),
+            skip=self._get_param("ResourcesToSkip") or (),
+        )
         return EmptyResult()
 
     def describe_stacks(self) -> ActionResult:
@@ -236,7 +244,7 @@ class CloudFormationApi(BaseResponse):  # type: ignore[misc]
         return ActionResult(descriptions.template_summary(template, self.region))
 
     def _target(self, stack: Stack | None) -> Target:
-        return submitted_target(self._get_action(), self._get_param, stack, self._template_body)
+        return submitted_target(self._get_param, stack, self._template_body)
 
     def _template_body(self) -> str:
         s3 = self.clients.client("s3", self.current_account, self.region)

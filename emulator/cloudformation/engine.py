@@ -189,8 +189,12 @@ class Engine:
             thread = _start(stack, lambda: delete_stack(steps, operation, retain))
         thread.join(PATIENCE_SECONDS)
 
-    def roll_back_stack(self, stack_name: str, *, token: str | None) -> Stack:
-        """Roll back an operation that failed with rollback disabled, or go on with a rollback that failed."""
+    def roll_back_stack(self, stack_name: str, *, token: str | None, skip: Collection[str] = ()) -> Stack:
+        """Roll back an operation that failed with rollback disabled, or go on with a rollback that failed.
+
+        Resources in `skip` are left as they are. AWS CloudFormation API Reference, ContinueUpdateRollback,
+        ResourcesToSkip: they must be ones whose rollback failed.
+        """
         rollbacks = {
             "CREATE_FAILED": "ROLLBACK",
             "UPDATE_FAILED": "UPDATE_ROLLBACK",
@@ -201,7 +205,19 @@ class Engine:
             if stack.status not in rollbacks:
                 message = f"Stack:{stack.id} is in {stack.status} state and can not be rolled back."
                 raise ValidationError(message)
+            skippable = {name for name, found in stack.resource_statuses.items() if found.status == "UPDATE_FAILED"}
+            if unknown := sorted(set(skip) - skippable):
+                message = (
+                    f"Resources {unknown} cannot be skipped: only resources in UPDATE_FAILED can be, which are "
+                    f"{sorted(skippable)}."
+                )
+                raise ValidationError(message)
+            stack.undo = [step for step in stack.undo if step.after.logical_id not in skip]
             operation, status = Operation(stack, token), rollbacks[stack.status]
+            for name in skip:
+                found = stack.resource_statuses[name]
+                reason = "Resource skipped on user's request"
+                operation.resource_event(name, found.type, "UPDATE_COMPLETE", found.physical_id, reason)
             steps = ResourceSteps(self._clients, operation)
             stack.status = f"{status}_IN_PROGRESS"
             thread = _start(stack, lambda: roll_back(steps, operation, status, USER_INITIATED))

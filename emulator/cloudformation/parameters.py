@@ -101,14 +101,19 @@ NOT_EMULATED = words(
     "TimeoutInMinutes"
 )
 """Settings that would make a difference on AWS and make none here."""
+NOT_EMULATED_BY_ACTION: Mapping[str, frozenset[str]] = {
+    "DeleteStack": words("DeletionMode"),
+    "ExecuteChangeSet": words("RetainExceptOnCreate"),
+    "RollbackStack": words("RetainExceptOnCreate"),
+}
+"""The same of requests that carry no template. Their RoleARN is taken and has no effect: everyone may do everything."""
 
 Request = Callable[[str], Any]
 """The value of a request's parameter, None where it has none."""
 
 
-def submitted_target(action: str, request: Request, stack: Stack | None, read_template: Callable[[], str]) -> Target:
+def submitted_target(request: Request, stack: Stack | None, read_template: Callable[[], str]) -> Target:
     """The target of a request, which may keep template, parameters, tags and role of the stack that there is."""
-    _refuse_settings(action, request)
     existing = stack.target if stack is not None and stack.status != REVIEW else None
     keeps_template = existing is not None and request("UsePreviousTemplate")
     template = existing.template if existing is not None and keeps_template else Template(read_template())
@@ -141,8 +146,10 @@ def template_body(request: Request, s3: Any) -> str:
         raise ValidationError(message) from exc
 
 
-def _refuse_settings(action: str, request: Request) -> None:
-    refused = [name for name in sorted(NOT_EMULATED) if request(name)]
+def refuse_settings(action: str, request: Request) -> None:
+    """Raise ValidationError where a request has a setting that would be skipped silently."""
+    not_emulated = NOT_EMULATED | NOT_EMULATED_BY_ACTION.get(action, frozenset())
+    refused = [name for name in sorted(not_emulated) if request(name)]
     if (request("RollbackConfiguration") or {}).get("RollbackTriggers"):
         refused.append("RollbackConfiguration.RollbackTriggers")
     if (request("DeploymentConfig") or {}).get("Mode", "STANDARD") != "STANDARD":

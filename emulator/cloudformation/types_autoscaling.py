@@ -50,13 +50,13 @@ class ScalableTarget(ResourceType):
     def _schedule(self, context: Context, before: Properties, after: Properties) -> None:
         client = context.client(SERVICE)
         wanted = after.get("ScheduledActions") or []
-        for action in wanted:
-            call(client, "PutScheduledAction", {**action, **_target(after)}, of=f"{self.name}.ScheduledActions")
-        names = {action["ScheduledActionName"] for action in wanted}
         for action in before.get("ScheduledActions") or []:
-            if action["ScheduledActionName"] not in names:
+            # Changed ones too: moto keeps what a new version of an action leaves out.
+            if action not in wanted:
                 name = action["ScheduledActionName"]
                 unless(MISSING, client.delete_scheduled_action, ScheduledActionName=name, **_target(before))
+        for action in wanted:
+            call(client, "PutScheduledAction", {**action, **_target(after)}, of=f"{self.name}.ScheduledActions")
 
 
 class ScalingPolicy(ResourceType):

@@ -12,6 +12,8 @@ from emulator.cloudformation.resource_type import Context, Made, Properties, Res
 from emulator.cloudformation.shapes import call, removed_keys, tag_list
 
 GONE = "NoSuchEntity"
+# AWS Identity and Access Management API Reference, CreateRole, MaxSessionDuration.
+DEFAULT_SESSION_SECONDS = 3600
 
 
 class Role(ResourceType):
@@ -45,7 +47,8 @@ class Role(ResourceType):
         if before["AssumeRolePolicyDocument"] != after["AssumeRolePolicyDocument"]:
             document = json.dumps(after["AssumeRolePolicyDocument"])
             iam.update_assume_role_policy(RoleName=role_name, PolicyDocument=document)
-        settings = {key: after[key] for key in words("Description MaxSessionDuration") if key in after}
+        settings = {"Description": after.get("Description", "")}
+        settings["MaxSessionDuration"] = after.get("MaxSessionDuration", DEFAULT_SESSION_SECONDS)
         call(iam, "UpdateRole", {"RoleName": role_name, **settings}, of=self.name)
         _set_policies(iam, role_name, before, after)
         if "PermissionsBoundary" in after:

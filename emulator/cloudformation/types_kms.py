@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from typing import ClassVar
 
+from emulator.cloudformation.errors import ResourceError
 from emulator.cloudformation.resource_type import Context, Made, Properties, ResourceType, words
 from emulator.cloudformation.shapes import boolean, call, removed_keys, tag_list, unless
 
@@ -43,6 +44,8 @@ class Key(ResourceType):
         """Change description, policy, rotation, state and tags."""
         kms, key_id = context.client("kms"), made.physical_id
         kms.update_key_description(KeyId=key_id, Description=after.get("Description", ""))
+        if "KeyPolicy" in before and "KeyPolicy" not in after:
+            raise ResourceError(f"{self.name}.KeyPolicy: going back to the default policy is not emulated")
         if "KeyPolicy" in after and before.get("KeyPolicy") != after["KeyPolicy"]:
             kms.put_key_policy(KeyId=key_id, PolicyName="default", Policy=json.dumps(after["KeyPolicy"]))
         self._set_rotation_and_state(context, made, after)

@@ -30,13 +30,18 @@ class Function(ResourceType):
 
     not_configuration = words("Code Architectures ReservedConcurrentExecutions Tags FunctionName PackageType")
     defaults: ClassVar[dict[str, Any]] = {
+        "DeadLetterConfig": {"TargetArn": ""},
         "Description": "",
         "Environment": {"Variables": {}},
+        "EphemeralStorage": {"Size": 512},
+        "KmsKeyArn": "",
         "Layers": [],
+        "LoggingConfig": {"LogFormat": "Text"},
         "MemorySize": 128,
         "SnapStart": {"ApplyOn": "None"},
         "Timeout": 3,
         "TracingConfig": {"Mode": "PassThrough"},
+        "VpcConfig": {"SubnetIds": [], "SecurityGroupIds": []},
     }
     """What a setting goes back to when it is taken out of the template."""
 

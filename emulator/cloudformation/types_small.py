@@ -6,6 +6,8 @@ from __future__ import annotations
 import json
 from typing import Any, ClassVar
 
+from moto.logs.models import logs_backends
+
 from emulator.cloudformation.resource_type import DOCUMENTED, Context, Made, Properties, ResourceType, words
 from emulator.cloudformation.shapes import boolean, call, removed_keys, tag_list, tag_map, unless
 
@@ -39,10 +41,8 @@ class LogGroup(ResourceType):
         """Change retention, key and tags."""
         logs, group = context.client("logs"), made.physical_id
         self._set_retention(logs, group, after)
-        if "KmsKeyId" in after:
-            logs.associate_kms_key(logGroupName=group, kmsKeyId=after["KmsKeyId"])
-        elif "KmsKeyId" in before:
-            logs.disassociate_kms_key(logGroupName=group)
+        # moto has neither AssociateKmsKey nor DisassociateKmsKey.
+        logs_backends[context.account][context.region].groups[group].kms_key_id = after.get("KmsKeyId")
         if removed_keys(before, after):
             logs.untag_log_group(logGroupName=group, tags=removed_keys(before, after))
         if tag_map(after):
@@ -75,8 +75,15 @@ class Parameter(ResourceType):
         return self._put(context, name, properties, overwrite=False)
 
     def update(self, context: Context, made: Made, before: Properties, after: Properties) -> Made:
-        """Put the parameter anew."""
-        return self._put(context, made.physical_id, after, overwrite=True)
+        """Put the parameter anew, with its tags."""
+        changed = self._put(context, made.physical_id, after, overwrite=True)
+        ssm, old, new = context.client("ssm"), before.get("Tags") or {}, after.get("Tags") or {}
+        resource = {"ResourceType": "Parameter", "ResourceId": made.physical_id}
+        if gone := sorted(set(old) - set(new)):
+            ssm.remove_tags_from_resource(**resource, TagKeys=gone)
+        if new:
+            ssm.add_tags_to_resource(**resource, Tags=[{"Key": key, "Value": str(new[key])} for key in new])
+        return changed
 
     def delete(self, context: Context, made: Made, properties: Properties) -> None:
         """Delete the parameter."""
@@ -123,6 +130,10 @@ class Repository(ResourceType):
         ecr.put_image_scanning_configuration(repositoryName=name, imageScanningConfiguration=scanning)
         ecr.put_image_tag_mutability(repositoryName=name, imageTagMutability=after.get("ImageTagMutability", "MUTABLE"))
         self._put_policies(ecr, name, after)
+        if "LifecyclePolicy" in before and "LifecyclePolicy" not in after:
+            ecr.delete_lifecycle_policy(repositoryName=name)
+        if "RepositoryPolicyText" in before and "RepositoryPolicyText" not in after:
+            ecr.delete_repository_policy(repositoryName=name)
         arn = made.attributes["Arn"]
         ecr.untag_resource(resourceArn=arn, tagKeys=removed_keys(before, after))
         ecr.tag_resource(resourceArn=arn, tags=tag_list(after))

@@ -1,5 +1,5 @@
 """API Gateway's data plane: serves the deployed REST APIs over HTTP."""
 
-from emulator.gateway.app import create_gateway_app
+from emulator.gateway.app import create_gateway_app, is_api_host
 
-__all__ = ["create_gateway_app"]
+__all__ = ["create_gateway_app", "is_api_host"]

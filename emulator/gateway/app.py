@@ -22,6 +22,7 @@ from emulator.gateway.lambda_proxy import lambda_response
 from emulator.gateway.routing import find_method
 from emulator.gateway.usage import Meter, admit_key, admit_stage
 from emulator.monitoring import logs
+from emulator.services import apigateway
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -33,6 +34,14 @@ _BY_PATH = re.compile(r"/_aws/execute-api/(?P<api>[^/]+)/(?P<stage>[^/]+)(?P<pat
 _BY_HOST = re.compile(r"(?P<api>[a-z0-9]+)(-vpce-[a-z0-9]+)?\.execute-api\.")
 
 _logger = logging.getLogger(__name__)
+
+
+_AWS_HOST = re.compile(r"[a-z0-9]+(-vpce-[a-z0-9]+)?\.execute-api\.[a-z0-9-]+\.amazonaws\.com(\.cn)?")
+
+
+def is_api_host(host: str) -> bool:
+    """Whether a name is one of a deployed API: AWS's own, or a custom domain name."""
+    return bool(_AWS_HOST.fullmatch(host)) or any(domain == host for domain, *_ in apigateway.mappings())
 
 
 class UnknownApiError(LookupError):

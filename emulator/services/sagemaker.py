@@ -14,6 +14,7 @@ from moto.sagemaker.exceptions import AWSValidationException
 from moto.sagemaker.models import FakeEndpoint, FakeEndpointConfig, SageMakerModelBackend
 from moto.sagemaker.responses import SageMakerResponse
 
+from emulator.faults import FAULTS
 from emulator.services.endpoint_update import GuardedUpdate, RolledBackError, StagedContainers
 
 SCALABLE_DIMENSION = "sagemaker:variant:DesiredInstanceCount"
@@ -117,9 +118,12 @@ def _update_endpoint(self: SageMakerResponse) -> ActionResult:
     endpoint.endpoint_config_name, endpoint.endpoint_status = config_name, "Updating"
     deployment = self._get_param("DeploymentConfig")
     endpoint.failure_reason = None
+    rolled_back = False
     if config_name == before[0]:
         # What CloudFormation requests when it rolls back after SageMaker did: those containers serve already.
         pass
+    elif FAULTS.take(name, of_update=True):
+        rolled_back = True
     elif deployment:
         _refuse_other_variants(backend, endpoint, before[0])
         _serve_guarded(self, endpoint, deployment)
@@ -127,7 +131,7 @@ def _update_endpoint(self: SageMakerResponse) -> ActionResult:
         _serve(self, endpoint)
     endpoint.data_capture_config = config["DataCaptureConfig"]
     endpoint.last_modified_time = utcnow()
-    if endpoint.failure_reason:
+    if endpoint.failure_reason or rolled_back:
         # As on AWS, an endpoint whose update fails goes on with what it served before.
         endpoint.endpoint_config_name, endpoint.production_variants = before
     else:

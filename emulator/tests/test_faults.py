@@ -34,6 +34,23 @@ def test_a_fault_of_one_endpoint_spares_the_others() -> None:
     assert board.take("mine")
 
 
+def test_a_rollback_happens_to_updates_and_to_no_invocation() -> None:
+    board = FaultBoard()
+    board.put(Fault(FaultKind.SILENT_ROLLBACK, endpoint="mine", times=1))
+
+    assert board.take("mine") is None
+    assert board.take("other", of_update=True) is None
+    assert board.take("mine", of_update=True)
+    assert board.current() is None
+
+
+def test_a_fault_of_the_model_happens_to_no_update() -> None:
+    board = FaultBoard()
+    board.put(Fault(FaultKind.EMPTY))
+
+    assert board.take("any", of_update=True) is None
+
+
 @pytest.mark.parametrize(
     ("described", "message"),
     [

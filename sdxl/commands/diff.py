@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,12 +14,22 @@ import typer
 
 from sdxl.commands import completion
 from sdxl.console import Progress, print_result, print_wrapped, results, say
-from sdxl.diff.assemblies import WORKING_TREE, Templates, checked_out, default_base, read_assembly, synthesize
+from sdxl.diff.assemblies import (
+    WORKING_TREE,
+    Place,
+    Templates,
+    checked_out,
+    default_base,
+    read_assembly,
+    read_places,
+    synthesize,
+)
+from sdxl.diff.between_stacks import left_stacks
 from sdxl.diff.changes import changes_between
-from sdxl.diff.cost_change import cost_changes
+from sdxl.diff.cost_change import CostChange, cost_changes
 from sdxl.diff.permissions import permission_changes
 from sdxl.diff.report import Report, headline, markdown, text_lines
-from sdxl.diff.rules import allowed, refusals
+from sdxl.diff.rules import allowed, move_refusals, moved, refusals
 from sdxl.errors import UsageError
 from sdxl.project import ENVIRONMENTS, ROOT
 
@@ -73,56 +84,73 @@ def diff(
         raise UsageError("A revision and a synthesized app are given for the same side: leave one of the two out.")
     with ExitStack() as stack, Progress("Synthesizing both revisions") as progress:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sdxl-diff-")))
-        old_tree, old_name, old = _side(stack, before, from_assembly, folder / "before", is_before=True)
+        old = _side(stack, before, from_assembly, folder / "before", is_before=True)
         progress.show("before")
-        new_tree, new_name, new = _side(stack, after, to_assembly, folder / "after", is_before=False)
+        new = _side(stack, after, to_assembly, folder / "after", is_before=False)
         progress.show("after")
-        report = _report((old_name, old, old_tree), (new_name, new, new_tree), env or [])
+        report = _report(old, new, env or [])
     report = replace(report, refused=allowed(report.refused, allow_replacement or []))
     _print(report, output, every_line=every_line)
     if report.refused or (fail_on_iam_widening and report.wider):
         raise typer.Exit(1)
 
 
-def _side(
-    stack: ExitStack, revision: str | None, assembly: Path | None, output: Path, *, is_before: bool
-) -> tuple[Path | None, str, Templates]:
-    """The environments' folder (None of an assembly), the name and the templates of one side."""
+@dataclass(frozen=True, kw_only=True)
+class _Side:
+    """One revision: `environments` is the folder of its files, None of a synthesized app."""
+
+    name: str
+    environments: Path | None
+    templates: Templates
+    places: Mapping[str, Place]
+
+
+def _side(stack: ExitStack, revision: str | None, assembly: Path | None, output: Path, *, is_before: bool) -> _Side:
     if assembly is not None:
-        return None, str(assembly), read_assembly(assembly)
+        return _read(str(assembly), None, assembly)
     if revision is None and is_before:
         revision = default_base()
     if revision is None:
-        return ENVIRONMENTS, WORKING_TREE, read_assembly(synthesize(ROOT, output, name=WORKING_TREE))
+        return _read(WORKING_TREE, ENVIRONMENTS, synthesize(ROOT, output, name=WORKING_TREE))
     tree = stack.enter_context(checked_out(revision))
     name = revision[:12] if len(revision) == 40 else revision
-    return tree / "environments", name, read_assembly(synthesize(tree, output, name=name))
+    return _read(name, tree / "environments", synthesize(tree, output, name=name))
 
 
-def _report(
-    before: tuple[str, Templates, Path | None], after: tuple[str, Templates, Path | None], names: list[str]
-) -> Report:
-    (old_name, old, old_files), (new_name, new, new_files) = before, after
-    known = sorted(old.keys() | new.keys())
+def _read(name: str, environments: Path | None, assembly: Path) -> _Side:
+    return _Side(name=name, environments=environments, templates=read_assembly(assembly), places=read_places(assembly))
+
+
+def _report(before: _Side, after: _Side, names: list[str]) -> Report:
+    known = sorted(before.templates.keys() | after.templates.keys())
     unknown = [name for name in names if name not in known]
     if unknown:
         raise UsageError(f"--env {unknown[0]}: neither revision has it. Environments are {', '.join(known)}.")
     wanted = [name for name in known if name in (names or known)]
-    old = {name: old[name] for name in wanted if name in old}
-    new = {name: new[name] for name in wanted if name in new}
-    both = [name for name in wanted if name in old and name in new]
+    old_places = {name: place for name, place in before.places.items() if name in wanted}
+    moves = moved(old_places, after.places)
+    # What moves is made anew elsewhere: a comparison of its templates would show an update that does not happen.
+    old = {name: before.templates[name] for name in wanted if name in before.templates and name not in moves}
+    new = {name: after.templates[name] for name in wanted if name in after.templates and name not in moves}
+    both = tuple(name for name in wanted if name in old and name in new)
     changes = changes_between(old, new)
-    costs = cost_changes(old_files, new_files, both) if old_files and new_files else ()
+    left = tuple(stack for name in both for stack in left_stacks(name, old[name], new[name]))
+    costs: Iterable[CostChange] = ()
+    if before.environments and after.environments:
+        billed = {stack.environment for stack in left if stack.billed} | moves.keys()
+        costs = cost_changes(before.environments, after.environments, sorted({*both, *moves}), left=billed)
     return Report(
-        before=old_name,
-        after=new_name,
-        environments=tuple(both),
-        added=tuple(name for name in wanted if name not in old),
-        removed=tuple(name for name in wanted if name not in new),
+        before=before.name,
+        after=after.name,
+        environments=both,
+        added=tuple(name for name in wanted if name not in before.templates),
+        removed=tuple(name for name in wanted if name not in after.templates),
         changes=changes,
         permissions=permission_changes(old, new),
         costs=tuple(costs),
-        refused=refusals(old, new, changes),
+        refused=(*move_refusals(old_places, after.places), *refusals(old, new, changes)),
+        moved=moves,
+        left=left,
     )
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,9 +14,11 @@ import typer
 from sdxl.commands import completion
 from sdxl.console import Progress, print_result, print_table, print_wrapped, results, say
 from sdxl.deployment.aws import load_named_environment, make_session
+from sdxl.diff.assemblies import read_assembly, synthesize
+from sdxl.diff.between_stacks import Stacks
 from sdxl.preflight import Account, Finding
 from sdxl.preflight import preflight as check
-from sdxl.project import ENVIRONMENTS
+from sdxl.project import ENVIRONMENTS, ROOT
 from stacks.environment import Environment
 
 _STYLES = {"ok": "green", "warning": "yellow", "failed": "red", "unknown": "magenta"}
@@ -56,9 +60,15 @@ def preflight(
     """
     environment = load_named_environment(env, directory)
     account = Account(environment, make_session(environment, role_arn))
-    with Progress(f"Looking at account {environment.account}, {environment.region}") as progress:
+    with ExitStack() as stack, Progress(f"Looking at account {environment.account}, {environment.region}") as progress:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sdxl-preflight-")))
+
+        def templates() -> Stacks:
+            assembly = synthesize(ROOT, folder, name=env, environments=directory.resolve(), only=environment.name)
+            return read_assembly(assembly)[environment.name]
+
         findings = []
-        for finding in check(account, request_quota=request_quota):
+        for finding in check(account, templates=templates, request_quota=request_quota):
             progress.show(finding.name)
             findings.append(finding)
     failed = sum(finding.status == "failed" for finding in findings)

@@ -11,6 +11,7 @@ from sdxl.commands import completion, options
 from sdxl.console import print_result, say
 from sdxl.deployment.aws import find_api, find_aws_deployment, load_named_environment, make_session
 from sdxl.deployment.choose import DEFAULT_ENVIRONMENT, Target, choose_deployment
+from sdxl.deployment.endpoint import check_configuration
 from sdxl.deployment.record import Deployment
 from sdxl.deployment.smoke_test import smoke_test as test
 from sdxl.errors import UsageError
@@ -47,6 +48,9 @@ def smoke_test(
 ) -> None:
     """Wait until a deployment is healthy, generate an image with a fixed seed, and look whether it is one.
 
+    In an AWS account it first compares what the endpoint serves with what its stack says: SageMaker may roll an update
+    back without a word.
+
     Exit code 0 when it works. Every other says why, on stderr.
 
       sdxl smoke-test --env prod
@@ -81,6 +85,7 @@ def _find(
     if check == "auto" and mode != "api_key":
         say(f"The API takes no API key (auth mode {mode}): only its health is tested, no image is made.", "yellow")
         check = "health"
+    check_configuration(session, environment.name)
     if check == "health":
         return find_api(environment, session), "health"
     return find_aws_deployment(environment, session), "image"

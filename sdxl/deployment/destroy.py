@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,9 @@ def destroy_environment(
     buckets = _buckets(session.client("cloudformation"), storage)
     if assembly is None:
         assembly = cdk.synthesize(directory, FOLDER / "cdk.out", log_file=FOLDER / "synth.log")
-    others = [f"sdxl-{environment.name}/{stack}" for stack in _present(assembly, environment.name)]
+    present = _present(assembly, environment.name)
+    _delete_left_stacks(session.client("cloudformation"), environment.name, present, show)
+    others = [f"sdxl-{environment.name}/{stack}" for stack in present]
     log_role = log_role_of(session.client("cloudformation"), environment.name)
     show(f"Deleting {', '.join(others)}")
     _cdk_destroy(assembly, others, environment.name)
@@ -91,6 +93,27 @@ def _present(assembly: Path, environment: str) -> list[str]:
     """The stacks that this environment has, without Storage."""
     nested = assembly / f"assembly-sdxl-{environment}"
     return [stack for stack in _BEFORE_STORAGE if _has(nested, environment, stack)]
+
+
+def _delete_left_stacks(
+    cloudformation: Any, environment: str, present: Collection[str], show: Callable[[str], None]
+) -> None:
+    """Delete what an earlier deployment made and the app no longer has, which the CDK CLI does not know.
+
+    CloudFormation deletes each with the role that deployed it.
+    """
+    try:
+        pages = cloudformation.get_paginator("describe_stacks").paginate()
+        deployed = {stack["StackName"] for page in pages for stack in page["Stacks"]}
+        for stack in _BEFORE_STORAGE:
+            name = f"sdxl-{environment}-{stack}"
+            if stack in present or name not in deployed:
+                continue
+            show(f"Deleting {name}, which the app no longer has")
+            cloudformation.delete_stack(StackName=name)
+            cloudformation.get_waiter("stack_delete_complete").wait(StackName=name)
+    except (BotoCoreError, ClientError) as exc:
+        raise SdxlError(f"The stacks that the app no longer has cannot be deleted: {exc}") from exc
 
 
 def _has(nested: Path, environment: str, stack: str) -> bool:

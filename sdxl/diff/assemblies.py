@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,31 +23,62 @@ Template = dict[str, Any]
 Templates = Mapping[str, Mapping[str, Template]]
 
 _STAGE = "assembly-sdxl-"
+_PLACE = re.compile(r"aws://(?P<account>[^/]+)/(?P<region>[^/]+)")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an environment is deployed."""
+
+    account: str
+    region: str
+
+    def __str__(self) -> str:
+        return f"account {self.account}, {self.region}"
 
 
 def read_assembly(directory: Path) -> Templates:
-    """The templates below a cdk.out folder.
+    """The templates below a cdk.out folder: by environment, then by stack in the order of deployment.
 
     Raises:
         UsageError: there is no synthesized app.
     """
+    return {
+        environment: {
+            str(artifact["displayName"]).rpartition("/")[2]: json.loads(
+                (stage / artifact["properties"]["templateFile"]).read_text()
+            )
+            for artifact in artifacts
+        }
+        for environment, stage, artifacts in _stages(directory)
+    }
+
+
+def read_places(directory: Path) -> Mapping[str, Place]:
+    """Where the environments of a cdk.out folder are deployed.
+
+    Raises:
+        UsageError: there is no synthesized app.
+    """
+    found = {}
+    for environment, _, artifacts in _stages(directory):
+        place = _PLACE.fullmatch(artifacts[0]["environment"]) if artifacts else None
+        if place is not None:
+            found[environment] = Place(place["account"], place["region"])
+    return found
+
+
+def _stages(directory: Path) -> Iterator[tuple[str, Path, list[dict[str, Any]]]]:
+    """Each environment, its folder, and what its manifest says of its stacks."""
     if not (directory / "manifest.json").is_file():
         raise UsageError(
             f"{directory} holds no synthesized app: it has no manifest.json. Make one with `npx cdk synth --output "
             f"{directory}`."
         )
-    found: dict[str, dict[str, Template]] = {}
     for stage in sorted(directory.glob(f"{_STAGE}*")):
-        environment = stage.name.removeprefix(_STAGE)
         artifacts = json.loads((stage / "manifest.json").read_text())["artifacts"].values()
-        found[environment] = {
-            str(artifact["displayName"]).rpartition("/")[2]: json.loads(
-                (stage / artifact["properties"]["templateFile"]).read_text()
-            )
-            for artifact in artifacts
-            if artifact["type"] == "aws:cloudformation:stack"
-        }
-    return found
+        stacks = [artifact for artifact in artifacts if artifact["type"] == "aws:cloudformation:stack"]
+        yield stage.name.removeprefix(_STAGE), stage, stacks
 
 
 def resources(template: Template, *types: str) -> dict[str, dict[str, Any]]:
@@ -102,10 +135,13 @@ def checked_out(revision: str, root: Path = ROOT) -> Iterator[Path]:
         _run_git(root, "worktree", "prune")
 
 
-def synthesize(tree: Path, output: Path, *, name: str, environments: Path | None = None) -> Path:
+def synthesize(
+    tree: Path, output: Path, *, name: str, environments: Path | None = None, only: str | None = None
+) -> Path:
     """Synthesize every environment of the revision in `tree` into `output`, without the CLI, an account or a network.
 
-    `environments` is where the files are; default: where the revision has them.
+    `environments` is where the files are; default: where the revision has them. `only` is the one environment that is
+    wanted; default: all.
 
     Raises:
         SdxlError: the revision does not synthesize.
@@ -114,6 +150,8 @@ def synthesize(tree: Path, output: Path, *, name: str, environments: Path | None
         raise UsageError(f"{name} has no project at {folder_in_repository() or 'its root'}: no cdk.json is there.")
     flags = json.loads((tree / "cdk.json").read_text()).get("context", {})
     files = {} if environments is None else {"environments_dir": str(environments)}
+    if only is not None:
+        files["environment"] = only
     variables = {
         **child_environment(),
         "CDK_OUTDIR": str(output),

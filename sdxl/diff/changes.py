@@ -75,11 +75,14 @@ class Change:
 
 
 def changes_between(before: Templates, after: Templates) -> tuple[Change, ...]:
-    """The changes of every environment that is in both, stack by stack."""
+    """The changes of every environment that is in both, stack by stack.
+
+    A stack that leaves the app is not changed: the CDK leaves it as it is (`between_stacks.left_stacks`).
+    """
     pairs = [
-        (environment, stack, before[environment].get(stack, {}), after[environment].get(stack, {}))
+        (environment, stack, before[environment].get(stack, {}), template)
         for environment in sorted(before.keys() & after.keys())
-        for stack in {**before[environment], **after[environment]}
+        for stack, template in after[environment].items()
     ]
     found = _compare([(old, new) for _, _, old, new in pairs])
     return tuple(

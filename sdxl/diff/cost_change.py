@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,23 +14,32 @@ from stacks.environment import EnvironmentFileError, find_environment
 
 @dataclass(frozen=True, kw_only=True)
 class CostChange:
-    """USD a month of one environment. An amount is None where `unknown` says why there is none."""
+    """USD a month of one environment. An amount is None where `unknown` says why there is none.
+
+    `left` is what goes on being billed, idle, of what the revision leaves behind in the account; until that is deleted,
+    it comes on top of the amounts after the change.
+    """
 
     environment: str
     idle: tuple[Amount, Amount] | None = None
     at_max: tuple[Amount, Amount] | None = None
+    left: Amount | None = None
     unknown: str = ""
 
     @property
     def is_change(self) -> bool:
         """Whether anything differs, or may."""
-        return bool(self.unknown) or self.idle != _same(self.idle) or self.at_max != _same(self.at_max)
+        is_same = self.idle == _same(self.idle) and self.at_max == _same(self.at_max)
+        return bool(self.unknown) or self.left is not None or not is_same
 
     def text(self) -> str:
         """Return it as a line."""
         if self.idle is None or self.at_max is None:
             return f"unknown: {self.unknown}"
-        return f"idle {_text(self.idle)}; at max capacity {_text(self.at_max)} USD a month"
+        left = ""
+        if self.left is not None:
+            left = f"; and {self.left.text()} on top, idle, for what is left behind, until it is deleted"
+        return f"idle {_text(self.idle)}; at max capacity {_text(self.at_max)} USD a month{left}"
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain values."""
@@ -42,12 +51,18 @@ class CostChange:
             "environment": self.environment,
             "idle": plain(self.idle),
             "at_max_capacity": plain(self.at_max),
+            "left_behind": None if self.left is None else self.left.as_json(),
             "unknown": self.unknown,
         }
 
 
-def cost_changes(before: Path, after: Path, environments: list[str]) -> Iterator[CostChange]:
-    """The cost of each environment by its file in two folders. Both are read with this installation's settings."""
+def cost_changes(
+    before: Path, after: Path, environments: Sequence[str], *, left: Collection[str] = ()
+) -> Iterator[CostChange]:
+    """The cost of each environment by its file in two folders. Both are read with this installation's settings.
+
+    `left` are the environments of which something that is billed stays behind: their endpoint, or everything.
+    """
     for name in environments:
         try:
             costs = [
@@ -58,7 +73,12 @@ def cost_changes(before: Path, after: Path, environments: list[str]) -> Iterator
             yield CostChange(environment=name, unknown=str(exc).splitlines()[0])
             continue
         old, new = costs
-        yield CostChange(environment=name, idle=(old.idle, new.idle), at_max=(old.at_max, new.at_max))
+        yield CostChange(
+            environment=name,
+            idle=(old.idle, new.idle),
+            at_max=(old.at_max, new.at_max),
+            left=old.idle if name in left else None,
+        )
 
 
 def _same(amounts: tuple[Amount, Amount] | None) -> tuple[Amount, Amount] | None:

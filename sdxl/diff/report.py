@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from sdxl.diff.assemblies import Place
+from sdxl.diff.between_stacks import LeftStack
 from sdxl.diff.changes import Change, without_hash
 from sdxl.diff.cost_change import CostChange
 from sdxl.diff.permissions import PermissionChange
@@ -18,7 +20,11 @@ _SIGNS = {"add": "+", "remove": "-", "change": "~", "replace": "!"}
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What a revision does. `refused` is what is left after what was allowed."""
+    """What a revision does. `refused` is what is left after what was allowed.
+
+    `moved` are the environments whose account or region changes, which are not compared; `left` are the stacks that
+    leave the app and stay in the account.
+    """
 
     before: str
     after: str
@@ -29,6 +35,8 @@ class Report:
     permissions: tuple[PermissionChange, ...]
     costs: tuple[CostChange, ...]
     refused: tuple[Refusal, ...]
+    moved: Mapping[str, tuple[Place, Place]] = field(default_factory=dict)
+    left: tuple[LeftStack, ...] = ()
 
     @property
     def wider(self) -> tuple[PermissionChange, ...]:
@@ -43,6 +51,10 @@ class Report:
             "environments": list(self.environments),
             "added_environments": list(self.added),
             "removed_environments": list(self.removed),
+            "moved_environments": {
+                name: {"from": asdict(old), "to": asdict(new)} for name, (old, new) in self.moved.items()
+            },
+            "left_stacks": [item.name for item in self.left],
             "refused": [item.to_json() for item in self.refused],
             "changes": [item.to_json() for item in self.changes],
             "permissions": [item.to_json() for item in self.permissions],
@@ -57,6 +69,9 @@ def text_lines(report: Report) -> Iterator[str]:
         yield f"REFUSED  {refusal.environment}: {refusal.what}: {refusal.why}"
         yield f"         to do: {refusal.remedy}."
     yield from _environment_lines(report)
+    for cost in report.costs:
+        if cost.environment in report.moved:
+            yield f"{cost.environment}: cost: {cost.text()}"
     for environment in report.environments:
         lines = [*_lines_of(report, environment)]
         if lines:
@@ -73,6 +88,7 @@ def markdown(report: Report) -> str:
             lines.append(f"> - **{refusal.environment}**: {_cell(refusal.what)}: {refusal.why}. *{refusal.remedy}.*")
         lines.append("")
     lines += [f"- {line}" for line in _environment_lines(report)]
+    lines += [f"- **{left.environment}**: {left.what}: {left.why}; {left.remedy}" for left in report.left]
     for cost in report.costs:
         if cost.is_change:
             lines.append(f"- **{cost.environment}** cost: {cost.text()}")
@@ -102,6 +118,10 @@ def headline(report: Report) -> str:
     if report.refused:
         parts.append(f"{len(report.refused)} REFUSED")
     parts.append(_counts(report.changes) if report.changes else "no resource changes")
+    if report.moved:
+        parts.append(f"{len(report.moved)} moved")
+    if report.left:
+        parts.append(f"{len(report.left)} stacks left behind")
     if report.wider:
         parts.append(f"IAM wider in {len(report.wider)} points")
     return ", ".join(parts)
@@ -127,11 +147,19 @@ def _environment_lines(report: Report) -> Iterator[str]:
         yield f"{name}: a new environment; nothing of it is deployed until `cdk deploy`"
     for name in report.removed:
         yield f"{name}: no longer there; what is deployed of it stays until it is destroyed"
+    for name, (old, new) in report.moved.items():
+        yield (
+            f"{name}: moves from {old} to {new}; a new deployment is made there, and what is deployed in {old} stays "
+            "and goes on being billed until it is destroyed"
+        )
 
 
 def _lines_of(report: Report, environment: str) -> Iterator[str]:
     for change in shown(report.changes, environment):
         yield f"{_SIGNS[change.action]} {change.stack}  {_name(change)}  {_what(change)}"
+    for left in report.left:
+        if left.environment == environment:
+            yield f"= {left.stack}  {left.what}: {left.why}; {left.remedy}"
     for item in report.permissions:
         if item.environment == environment:
             yield f"IAM {item.direction}: {item.stack}/{item.logical_id}: {item.text}"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sdxl.diff.assemblies import Template, Templates, resources
+from sdxl.diff.assemblies import Place, Templates, resources
+from sdxl.diff.between_stacks import Stacks, left_stacks, locked_exports
 from sdxl.diff.changes import Change
 from sdxl.errors import UsageError
 
@@ -55,8 +56,63 @@ def refusals(before: Templates, after: Templates, changes: Sequence[Change]) -> 
     """Everything in `changes` that is refused unless it is allowed by name."""
     found = [refusal for change in changes if (refusal := _of_stateful(change))]
     for environment in sorted(before.keys() & after.keys()):
-        found += _of_scaled_variants(environment, before[environment], after[environment])
+        own = [change for change in changes if change.environment == environment]
+        found += live_refusals(environment, before[environment], after[environment], own)
     return tuple(found)
+
+
+def live_refusals(environment: str, before: Stacks, after: Stacks, changes: Sequence[Change] = ()) -> Iterator[Refusal]:
+    """Yield what CloudFormation or SageMaker would refuse of a change of one environment, and stacks that would stay.
+
+    `changes` says which resources are replaced; without it, exports of replaced resources are not seen.
+    """
+    yield from _of_scaled_variants(environment, before, after)
+    yield from _of_guarded_variants(environment, before, after)
+    replaced: dict[str, set[str]] = {}
+    for change in changes:
+        if change.action == "replace":
+            replaced.setdefault(change.stack, set()).add(change.logical_id)
+    locks = [*locked_exports(environment, before, after, replaced)]
+    for lock in locks:
+        yield Refusal(
+            environment=environment,
+            what=lock.what,
+            why="CloudFormation refuses that, and rolls the deployment back",
+            remedy=lock.remedy,
+        )
+    deleted_first = {part for lock in locks for part in lock.importers}
+    for left in left_stacks(environment, before, after):
+        if left.stack not in deleted_first:
+            yield Refusal(
+                environment=environment,
+                what=left.what,
+                why=left.why,
+                remedy=f"say that you mean it with --allow-replacement {left.stack}, {left.remedy}",
+                names=(left.stack, left.name),
+            )
+
+
+def move_refusals(before: Mapping[str, Place], after: Mapping[str, Place]) -> Iterator[Refusal]:
+    """Yield the environments whose account or region changes: another deployment, and none of the one there is."""
+    for environment, (old, new) in moved(before, after).items():
+        yield Refusal(
+            environment=environment,
+            what=f"{environment} moves from {old} to {new}: a new deployment is made there",
+            why="what is deployed stays and goes on being billed, callers have to change address and key, and images "
+            "and logs are left behind",
+            remedy=f"keep this file, and give the new deployment another one; or delete the old one first (sdxl "
+            f"environments destroy {environment}); or say that you mean it: --allow-replacement {environment}",
+            names=(environment,),
+        )
+
+
+def moved(before: Mapping[str, Place], after: Mapping[str, Place]) -> dict[str, tuple[Place, Place]]:
+    """The environments whose account or region changes: from where to where."""
+    return {
+        environment: (place, after[environment])
+        for environment, place in sorted(before.items())
+        if environment in after and after[environment] != place
+    }
 
 
 def allowed(found: Sequence[Refusal], names: Sequence[str]) -> tuple[Refusal, ...]:
@@ -98,11 +154,36 @@ def _of_stateful(change: Change) -> Refusal | None:
     )
 
 
-def _of_scaled_variants(
-    environment: str, before: dict[str, Template] | Any, after: dict[str, Template] | Any
-) -> Iterator[Refusal]:
-    """SageMaker: a variant keeps its instance types, and stays, until its scalable target is deregistered."""
+def _of_guarded_variants(environment: str, before: Stacks, after: Stacks) -> Iterator[Refusal]:
+    """SageMaker Developer Guide, "Deployment guardrails: Exclusions": such an update keeps the variants' names."""
+    old, new = _instance_types(before), _instance_types(after)
+    if not old or not new or old.keys() == new.keys() or not _is_guarded(after):
+        return
+    yield Refusal(
+        environment=environment,
+        what=f"the variants {', '.join(old)} would become {', '.join(new)}, with an update that watches alarms",
+        why="SageMaker adds, removes and renames variants in an unguarded update only",
+        remedy="take two steps: 1. make this change with endpoint.update.traffic: unguarded and deploy; 2. put "
+        "endpoint.update back and deploy",
+    )
+
+
+def _is_guarded(stacks: Stacks) -> bool:
+    return any(
+        "DeploymentConfig" in endpoint["Properties"]
+        for template in stacks.values()
+        for endpoint in resources(template, "AWS::SageMaker::Endpoint").values()
+    )
+
+
+def _of_scaled_variants(environment: str, before: Stacks, after: Stacks) -> Iterator[Refusal]:
+    """SageMaker: a variant keeps its instance types, and stays, until its scalable target is deregistered.
+
+    A stack that leaves the app keeps its endpoint as it is.
+    """
     types_before, types_after = _instance_types(before), _instance_types(after)
+    if not types_after:
+        return
     for variant in _scaled(before):
         old, new = types_before.get(variant), types_after.get(variant)
         if old is None or old == new:
@@ -121,7 +202,7 @@ def _of_scaled_variants(
         )
 
 
-def _scaled(stacks: dict[str, Template] | Any) -> set[str]:
+def _scaled(stacks: Stacks) -> set[str]:
     return {
         match["variant"]
         for template in stacks.values()
@@ -130,7 +211,7 @@ def _scaled(stacks: dict[str, Template] | Any) -> set[str]:
     }
 
 
-def _instance_types(stacks: dict[str, Template] | Any) -> dict[str, tuple[str, ...]]:
+def _instance_types(stacks: Stacks) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for template in stacks.values():
         for config in resources(template, "AWS::SageMaker::EndpointConfig").values():

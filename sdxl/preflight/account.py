@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -45,6 +46,16 @@ class Finding:
 READ_ACTIONS: Mapping[str, tuple[str, str, str]] = {
     "sts:GetCallerIdentity": ("sts", "get_caller_identity", "whose credentials these are (needs no permission)"),
     "cloudformation:DescribeStacks": ("cloudformation", "describe_stacks", "the CDK's bootstrap, and our own stacks"),
+    "cloudformation:ListStackResources": (
+        "cloudformation",
+        "list_stack_resources",
+        "which of the names in the account are our own stacks'",
+    ),
+    "cloudformation:GetTemplate": (
+        "cloudformation",
+        "get_template",
+        "what the deployed stacks export and import, against the templates that come next",
+    ),
     "ssm:GetParameter": ("ssm", "get_parameter", "the version of the CDK's bootstrap"),
     "apigateway:GET": ("apigateway", "get_account", "the account's role for API Gateway's logs"),
     "servicequotas:GetServiceQuota": ("service-quotas", "get_service_quota", "quotas as they apply to the account"),
@@ -115,6 +126,8 @@ WRITE_ACTIONS: Mapping[str, tuple[str, str, str]] = {
     ),
 }
 
+# A resource in one of these was deleted, or never made.
+_NOT_THERE = frozenset({"CREATE_FAILED", "DELETE_COMPLETE"})
 # How the services say that the caller may not.
 _DENIED = frozenset(
     {
@@ -214,6 +227,29 @@ class Account:
                 return None
             raise
         return str(stacks[0]["StackStatus"])
+
+    def physical_ids(self, stack: str) -> frozenset[str]:
+        """Return the physical ids of a stack's resources that are there.
+
+        Raises:
+            AwsError: as `call` does.
+        """
+        found = self.pages("cloudformation:ListStackResources", "StackResourceSummaries", StackName=stack)
+        return frozenset(
+            str(item["PhysicalResourceId"])
+            for item in found
+            if item.get("PhysicalResourceId") and item["ResourceStatus"] not in _NOT_THERE
+        )
+
+    def template(self, stack: str) -> dict[str, Any]:
+        """Return a deployed stack's template.
+
+        Raises:
+            AwsError: as `call` does.
+        """
+        body = self.call("cloudformation:GetTemplate", StackName=stack)["TemplateBody"]
+        # botocore reads JSON into values. Every template of the CDK is JSON.
+        return dict(json.loads(body) if isinstance(body, str) else body)
 
     def _client(self, service: str, region: str) -> Any:
         if (service, region) not in self._clients:

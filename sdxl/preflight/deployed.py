@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
+from sdxl.deployment.endpoint import CHANGING
+from sdxl.diff.between_stacks import delete_command
 from sdxl.preflight.account import Account, AwsError, Finding
 from sdxl.preflight.operations import NAMES, check_operations_names, check_rollback_names
 
@@ -14,39 +16,49 @@ SCALING_ROLE_NAME = "AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint"
 
 STACK_PARTS = ("Storage", "Network", "Inference", "Api", "Operations")
 
-# A stack in one of these owns nothing.
-_EMPTY = frozenset({None, "REVIEW_IN_PROGRESS", "DELETE_COMPLETE"})
+# A stack in one of these holds nothing that is deployed. The CDK CLI deletes one whose first deployment was rolled
+# back before it deploys (aws-cdk, `isCreationFailure`); what such a stack still owns is its own.
+EMPTY = frozenset({None, "REVIEW_IN_PROGRESS", "DELETE_COMPLETE", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED"})
 
 
 def check_stacks_and_names(account: Account) -> Iterator[Finding]:
     """Our stacks can be updated, and no name that they need belongs to something else."""
     prefix = f"sdxl-{account.environment.name}"
     statuses: dict[str, str | None] = {}
-    for part in STACK_PARTS:
-        try:
+    own: set[str] = set()
+    try:
+        for part in STACK_PARTS:
             statuses[part] = account.stack_status(f"{prefix}-{part}")
-        except AwsError as exc:
-            yield exc.unknown(STACKS)
-            yield exc.unknown(NAMES)
-            return
+            if statuses[part] not in (None, "REVIEW_IN_PROGRESS", "DELETE_COMPLETE"):
+                own |= account.physical_ids(f"{prefix}-{part}")
+    except AwsError as exc:
+        yield exc.unknown(STACKS)
+        yield exc.unknown(NAMES)
+        return
     stuck = [*_stuck_stacks(prefix, statuses)]
     yield from stuck
     if not stuck:
-        there = ", ".join(f"{prefix}-{part}" for part, status in statuses.items() if status not in _EMPTY)
+        there = ", ".join(
+            f"{prefix}-{part}" + (f" ({status}: the next deployment makes it anew)" if status in EMPTY else "")
+            for part, status in statuses.items()
+            if status is not None
+        )
         yield Finding(name=STACKS, status="ok", found=there or "none yet", details={"stacks": statuses})
-    yield from _check_names(account, prefix, statuses)
+    yield from _check_names(account, prefix, own)
 
 
 def _stuck_stacks(prefix: str, statuses: Mapping[str, str | None]) -> Iterator[Finding]:
     for part, status in statuses.items():
-        if status is None or status == "REVIEW_IN_PROGRESS":
+        if status in EMPTY or status is None:
             continue
         stack = f"{prefix}-{part}"
-        if status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"):
+        if status == "DELETE_FAILED":
             remedy = (
                 "It cannot be updated: read its events, then delete it: "
                 f"aws cloudformation delete-stack --stack-name {stack}"
             )
+        elif status in ("CREATE_FAILED", "UPDATE_FAILED"):
+            remedy = f"An operation without rollback failed. Roll it back: npx cdk rollback {prefix}/{part}"
         elif status == "UPDATE_ROLLBACK_FAILED":
             remedy = f"aws cloudformation continue-update-rollback --stack-name {stack}"
         elif status.endswith("_IN_PROGRESS"):
@@ -58,18 +70,19 @@ def _stuck_stacks(prefix: str, statuses: Mapping[str, str | None]) -> Iterator[F
         )
 
 
-def _check_names(account: Account, prefix: str, statuses: Mapping[str, str | None]) -> Iterator[Finding]:
-    taken = [*_taken_log_groups(account, prefix, statuses)]
-    if account.environment.model.source != "bedrock" and statuses["Inference"] in _EMPTY:
-        taken += _check_endpoint_name(account, prefix)
-        taken += check_rollback_names(account, prefix)
+def _check_names(account: Account, prefix: str, own: Set[str]) -> Iterator[Finding]:
+    """What has a name of the environment, and is no resource of its stacks."""
+    taken = [*_taken_log_groups(account, prefix, own)]
+    if account.environment.model.source != "bedrock":
+        taken += _check_endpoint_name(account, prefix, own)
+        taken += check_rollback_names(account, prefix, own)
     operations = account.environment.operations
-    if operations is not None and statuses["Operations"] in _EMPTY:
-        taken += check_operations_names(account, prefix, operations)
+    if operations is not None:
+        taken += check_operations_names(account, prefix, operations, own)
     yield from taken or [Finding(name=NAMES, status="ok", found="free, or this environment's own")]
 
 
-def _taken_log_groups(account: Account, prefix: str, statuses: Mapping[str, str | None]) -> Iterator[Finding]:
+def _taken_log_groups(account: Account, prefix: str, own: Set[str]) -> Iterator[Finding]:
     groups = {
         f"/aws/lambda/{prefix}-image-api": "Api",
         f"/aws/lambda/{prefix}-key-authorizer": "Api",
@@ -77,9 +90,8 @@ def _taken_log_groups(account: Account, prefix: str, statuses: Mapping[str, str 
     }
     if account.environment.model.source != "bedrock":
         groups[f"/aws/sagemaker/Endpoints/{prefix}"] = "Inference"
-    # Where the stack is there, the name is its own.
     for group, part in groups.items():
-        if statuses[part] not in _EMPTY:
+        if group in own:
             continue
         try:
             found = account.pages(
@@ -102,7 +114,9 @@ def _taken_log_groups(account: Account, prefix: str, statuses: Mapping[str, str 
             )
 
 
-def _check_endpoint_name(account: Account, prefix: str) -> Iterator[Finding]:
+def _check_endpoint_name(account: Account, prefix: str, own: Set[str]) -> Iterator[Finding]:
+    if any(name.endswith(f":endpoint/{prefix}") or name == prefix for name in own):
+        return
     try:
         endpoint = account.call("sagemaker:DescribeEndpoint", EndpointName=prefix)
     except AwsError as exc:
@@ -117,6 +131,53 @@ def _check_endpoint_name(account: Account, prefix: str) -> Iterator[Finding]:
         remedy="Name the environment otherwise, or delete the endpoint if nobody uses it: "
         f"aws sagemaker delete-endpoint --endpoint-name {prefix}",
         details={"endpoint": prefix},
+    )
+
+
+ENDPOINT = "endpoint"
+
+
+def check_endpoint_at_rest(account: Account) -> Iterator[Finding]:
+    """SageMaker is not changing the endpoint: until it is done, autoscaling's change too, it refuses an update."""
+    if account.environment.model.source == "bedrock":
+        return
+    name = f"sdxl-{account.environment.name}"
+    try:
+        status = str(account.call("sagemaker:DescribeEndpoint", EndpointName=name)["EndpointStatus"])
+    except AwsError as exc:
+        if not is_missing_endpoint(exc):
+            yield exc.unknown(ENDPOINT)
+        return
+    if status in CHANGING:
+        yield Finding(
+            name=ENDPOINT,
+            status="failed",
+            found=f"{name} is {status}: SageMaker refuses an update meanwhile, and the deployment would be rolled back",
+            remedy=f"Wait until it is done: aws sagemaker wait endpoint-in-service --endpoint-name {name}",
+            details={"endpoint": name, "status": status},
+        )
+    else:
+        yield Finding(name=ENDPOINT, status="ok", found=f"{name} is {status}")
+
+
+def check_left_endpoint(account: Account) -> Iterator[Finding]:
+    """With Bedrock, no endpoint of an earlier deployment is left: the CDK does not delete its stack."""
+    if account.environment.model.source != "bedrock":
+        return
+    name = f"sdxl-{account.environment.name}"
+    try:
+        endpoint = account.call("sagemaker:DescribeEndpoint", EndpointName=name)
+    except AwsError as exc:
+        if not is_missing_endpoint(exc):
+            yield exc.unknown(ENDPOINT)
+        return
+    yield Finding(
+        name=ENDPOINT,
+        status="warning",
+        found=f"{name} of an earlier deployment is {endpoint['EndpointStatus']} and goes on being billed; the monthly "
+        "cost below is without it",
+        remedy=f"Deploy, then delete its stack: {delete_command(f'{name}-Inference')}",
+        details={"endpoint": name},
     )
 
 

@@ -19,27 +19,29 @@ _MOST_ALARMS = 100
 _NOT_THERE = ("NotFound", "NotFoundException", "ResourceNotFound", "DashboardNotFoundError")
 
 
-def check_operations_names(account: Account, prefix: str, operations: Operations) -> Iterator[Finding]:
-    """Yield what is in the way of an operations stack that is not there yet."""
+def check_operations_names(account: Account, prefix: str, operations: Operations, own: Set[str]) -> Iterator[Finding]:
+    """Yield what is in the way of the operations stack. `own` are the physical ids of the environment's resources."""
     environment, owner = account.environment, f"{prefix}-Operations"
     topic = f"arn:{partition_of(environment.region)}:sns:{environment.region}:{environment.account}:{prefix}-alarms"
-    yield from _taken(
-        account,
-        "sns:GetTopicAttributes",
-        {"TopicArn": topic},
-        found=f"topic {prefix}-alarms exists, but no stack {owner} that it belongs to",
-        remedy=f"Delete it if nobody uses it: aws sns delete-topic --topic-arn {topic}",
-    )
-    yield from _taken(
-        account,
-        "cloudwatch:GetDashboard",
-        {"DashboardName": prefix},
-        found=f"dashboard {prefix} exists, but no stack {owner} that it belongs to",
-        remedy=f"Delete it if nobody uses it: aws cloudwatch delete-dashboards --dashboard-names {prefix}",
-    )
+    if topic not in own:
+        yield from _taken(
+            account,
+            "sns:GetTopicAttributes",
+            {"TopicArn": topic},
+            found=f"topic {prefix}-alarms exists, but no stack {owner} that it belongs to",
+            remedy=f"Delete it if nobody uses it: aws sns delete-topic --topic-arn {topic}",
+        )
+    if prefix not in own:
+        yield from _taken(
+            account,
+            "cloudwatch:GetDashboard",
+            {"DashboardName": prefix},
+            found=f"dashboard {prefix} exists, but no stack {owner} that it belongs to",
+            remedy=f"Delete it if nobody uses it: aws cloudwatch delete-dashboards --dashboard-names {prefix}",
+        )
     # The function's name is known once it is there; the alarms' names do not take it up.
     specs = operations_alarms(environment, "", operations.alarms)
-    yield from _taken_alarms(account, {prefix, *(f"{prefix}-{spec.name}" for spec in specs)}, owner)
+    yield from _taken_alarms(account, {prefix, *(f"{prefix}-{spec.name}" for spec in specs)} - own, owner)
 
 
 def _taken(account: Account, action: str, asked: dict[str, Any], *, found: str, remedy: str) -> Iterator[Finding]:
@@ -52,16 +54,19 @@ def _taken(account: Account, action: str, asked: dict[str, Any], *, found: str, 
     yield Finding(name=NAMES, status="failed", found=found, remedy=remedy, details=asked)
 
 
-def check_rollback_names(account: Account, prefix: str) -> Iterator[Finding]:
+def check_rollback_names(account: Account, prefix: str, own: Set[str]) -> Iterator[Finding]:
     """Yield the alarms that are in the way of those that watch the endpoint's updates."""
     update = guarded_update(account.environment)
     if update is not None:
         variants = [variant.name for variant in account.environment.production_variants]
         specs = rollback_alarms(prefix, variants, update.rollback)
-        yield from _taken_alarms(account, {f"{prefix}-{spec.name}" for spec in specs}, f"{prefix}-Inference")
+        yield from _taken_alarms(account, {f"{prefix}-{spec.name}" for spec in specs} - own, f"{prefix}-Inference")
 
 
 def _taken_alarms(account: Account, names: Set[str], owner: str) -> Iterator[Finding]:
+    if not names:
+        # DescribeAlarms without names answers with all alarms of the account.
+        return
     try:
         answer = account.call(
             "cloudwatch:DescribeAlarms",

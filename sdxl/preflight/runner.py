@@ -5,9 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from sdxl.cost.estimate import environment_cost
+from sdxl.diff.between_stacks import Stacks
 from sdxl.preflight.access import check_bootstrap, check_credentials
 from sdxl.preflight.account import Account, Finding
-from sdxl.preflight.deployed import check_deployed_instance_types, check_scaling_role, check_stacks_and_names
+from sdxl.preflight.change import check_change
+from sdxl.preflight.deployed import (
+    check_deployed_instance_types,
+    check_endpoint_at_rest,
+    check_left_endpoint,
+    check_scaling_role,
+    check_stacks_and_names,
+)
 from sdxl.preflight.instances import check_endpoint_quotas
 from sdxl.preflight.log_role import check_log_role
 from sdxl.preflight.model import check_model
@@ -48,16 +56,22 @@ CHECKS: tuple[Callable[[Account], Iterator[Finding]], ...] = (
     check_key,
     check_boundary,
     check_stacks_and_names,
+    check_endpoint_at_rest,
+    check_left_endpoint,
     check_scaling_role,
     check_deployed_instance_types,
     check_cost,
 )
 
 
-def preflight(account: Account, *, request_quota: bool = False) -> Iterator[Finding]:
+def preflight(
+    account: Account, *, templates: Callable[[], Stacks] | None = None, request_quota: bool = False
+) -> Iterator[Finding]:
     """Yield what each check found. In another account than the environment's, nothing is looked at or asked for.
 
-    With `request_quota`, AWS is asked for more of every quota that is short. Nothing else is ever written.
+    `templates` gives the templates that are about to be deployed, by stack; it is called where something is deployed
+    already. Without it, the change from what is deployed is not looked at. With `request_quota`, AWS is asked for more
+    of every quota that is short. Nothing else is ever written.
     """
     credentials = check_credentials(account)
     yield credentials
@@ -72,3 +86,5 @@ def preflight(account: Account, *, request_quota: bool = False) -> Iterator[Find
     for check in CHECKS:
         for finding in check(account):
             yield request_increase(account, finding) if request_quota else finding
+    if templates is not None:
+        yield from check_change(account, templates)

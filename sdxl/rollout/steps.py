@@ -11,7 +11,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from sdxl.deployment import cdk
 from sdxl.deployment.aws import find_api, find_aws_deployment, session_for
+from sdxl.deployment.endpoint import check_configuration, wait_until_in_service
 from sdxl.deployment.smoke_test import WAIT_SECONDS, smoke_test
+from sdxl.diff.assemblies import read_assembly
 from sdxl.errors import SdxlError
 from sdxl.preflight import Account, preflight
 from sdxl.project import LOCAL
@@ -45,10 +47,16 @@ class AwsSteps:
         self._wait_seconds = wait_seconds
 
     def preflight(self, environment: Environment) -> str:
-        """Raise SdxlError with everything that would make the deployment fail."""
+        """Raise SdxlError with everything that would make the deployment fail.
+
+        A deployment that was cut off goes on in CloudFormation, and may yet be rolled back: this waits for it first.
+        """
+        session = session_for(environment, self._role_arn_template)
+        self._wait(session, environment)
         if not self._preflight_enabled:
             return "left out, with --skip-preflight"
-        findings = [*preflight(Account(environment, session_for(environment, self._role_arn_template)))]
+        templates = read_assembly(self._assembly)[environment.name]
+        findings = [*preflight(Account(environment, session), templates=lambda: templates)]
         failed = [finding for finding in findings if finding.status == "failed"]
         if failed:
             lines = [f"  {item.name}: {item.found}. {item.remedy or ''}".rstrip() for item in failed]
@@ -61,14 +69,11 @@ class AwsSteps:
     def deploy(self, environment: Environment) -> str:
         """Deploy the environment's stacks from the assembly. The CLI assumes the CDK's roles of the account itself.
 
-        A deployment that was cut off goes on in CloudFormation, and may yet be rolled back. This waits for it, because
-        the CLI reports the same templates as unchanged.
+        Waits again for what changes the stacks or the endpoint: the preflight of other environments takes its time,
+        and the CLI reports templates that another deployment is about to roll back as unchanged.
         """
-        wait_until_at_rest(
-            session_for(environment, self._role_arn_template),
-            f"sdxl-{environment.name}-",
-            note=lambda text: self._show(f"{environment.name}: {text}"),
-        )
+        session = session_for(environment, self._role_arn_template)
+        self._wait(session, environment)
         stacks: list[str] = []
 
         def note(detail: str, *, is_lasting: bool) -> None:
@@ -87,8 +92,16 @@ class AwsSteps:
         arguments += ["--progress", "events", "--output", str(FOLDER / f"{environment.name}.out")]
         log_file = FOLDER / f"{environment.name}.log"
         cdk.run(arguments, note, what=f"deploy sdxl-{environment.name}/*", log_file=log_file)
+        check_configuration(session_for(environment, self._role_arn_template), environment.name)
         unchanged = sum("unchanged" in detail for detail in stacks)
         return f"{len(stacks)} stacks, {unchanged} unchanged"
+
+    def _wait(self, session: Session, environment: Environment) -> None:
+        def note(text: str) -> None:
+            self._show(f"{environment.name}: {text}")
+
+        wait_until_at_rest(session, f"sdxl-{environment.name}-", note=note)
+        wait_until_in_service(session, f"sdxl-{environment.name}", note=note)
 
     def smoke_test(self, environment: Environment, kind: SmokeTest) -> str:
         """Generate an image, or ask for the health, as the ring wants it."""

@@ -144,7 +144,8 @@ class AlarmTopic(Construct):
         channel = chatbot.SlackChannelConfiguration(
             self,
             "SlackChannel",
-            slack_channel_configuration_name=name,
+            # Another channel is another configuration, and the new one is made while the old one is there.
+            slack_channel_configuration_name=f"{name}-{slack.workspace_id}-{slack.channel_id}",
             slack_workspace_id=slack.workspace_id,
             slack_channel_id=slack.channel_id,
             role=role,

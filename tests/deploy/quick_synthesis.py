@@ -9,15 +9,17 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import aws_cdk as cdk
 import pytest
 from deploy_harness import ROOT
 
+from sdxl.diff.assemblies import read_assembly
 from stacks.catalog import load_catalog, reader
-from stacks.environment import load_environments
+from stacks.environment import Environment, load_environments
 from stacks.sdxl_stage import SdxlStage
 from tools.build_layer import layer_archive
 
@@ -27,14 +29,24 @@ CLI_CONTEXT = {"aws:cdk:enable-path-metadata": True, "aws:cdk:enable-asset-metad
 
 def synthesize_here(output: Path, environments: Path) -> str:
     """Synthesize every environment of a folder into `output`; return it as text."""
+    _synthesize(output, load_environments(environments))
+    return str(output)
+
+
+def templates_of(environment: Environment, output: Path) -> dict[str, dict[str, Any]]:
+    """Synthesize one environment into `output`; answers with its templates by the names of their stacks."""
+    _synthesize(output, [environment])
+    return dict(read_assembly(output)[environment.name])
+
+
+def _synthesize(output: Path, environments: Iterable[Environment]) -> None:
     context = {**json.loads((ROOT / "cdk.json").read_text())["context"], **CLI_CONTEXT}
     app = cdk.App(
         outdir=str(output), context=context, analytics_reporting=False, builtin_cloud_formation_validation=False
     )
-    for environment in load_environments(environments):
+    for environment in environments:
         SdxlStage(app, f"sdxl-{environment.name}", environment=environment, layer_archive=layer_archive())
     app.synth()
-    return str(output)
 
 
 @contextlib.contextmanager

@@ -262,6 +262,52 @@ def test_an_existing_bucket_is_imported_with_its_objects(stacks: Stacks, client:
     assert client("s3").get_object(Bucket="kept-images", Key="k")
 
 
+def stuck(stacks: Stacks, client: Any) -> None:
+    """A stack whose rollback fails, because a parameter that it changes back is gone."""
+    logs = {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": "/a", "RetentionInDays": 7}}
+    stacks.deploy({"Logs": logs, "Other": named_parameter("/other", "old")})
+    stacks.change_set(
+        {
+            "Logs": {**logs, "Properties": {"LogGroupName": "/a", "RetentionInDays": 14}},
+            "Other": named_parameter("/other", "new"),
+            "Broken": broken(DependsOn=["Logs", "Other"]),
+        }
+    )
+    stacks.api.execute_change_set(StackName="stack", ChangeSetName="change", DisableRollback=True)
+    assert stacks.status() == "UPDATE_FAILED"
+    client("logs").delete_log_group(logGroupName="/a")
+    stacks.api.rollback_stack(StackName="stack")
+    assert stacks.status() == "UPDATE_ROLLBACK_FAILED"
+
+
+def test_a_resource_is_skipped_in_a_rollback_that_goes_on(stacks: Stacks, client: Any) -> None:
+    stuck(stacks, client)
+
+    stacks.api.continue_update_rollback(StackName="stack", ResourcesToSkip=["Logs"])
+
+    assert stacks.status() == "UPDATE_ROLLBACK_COMPLETE"
+    assert client("ssm").get_parameter(Name="/other")["Parameter"]["Value"] == "old"
+    assert "Logs UPDATE_COMPLETE" in stacks.history()
+
+
+def test_only_a_resource_whose_rollback_failed_is_skipped(stacks: Stacks, client: Any) -> None:
+    stuck(stacks, client)
+
+    with pytest.raises(ClientError, match=r"Resources \['Other'\] cannot be skipped"):
+        stacks.api.continue_update_rollback(StackName="stack", ResourcesToSkip=["Logs", "Other"])
+
+    assert stacks.status() == "UPDATE_ROLLBACK_FAILED"
+
+
+def test_a_setting_of_a_request_that_would_be_skipped_is_refused(stacks: Stacks) -> None:
+    stacks.deploy({"A": parameter()})
+
+    with pytest.raises(ClientError, match=r"DeleteStack\.DeletionMode is not emulated"):
+        stacks.api.delete_stack(StackName="stack", DeletionMode="FORCE_DELETE_STACK")
+
+    assert stacks.status() == "CREATE_COMPLETE"
+
+
 def test_requests_that_moto_cannot_serve_at_once_wait_for_each_other(application: AwsApplication) -> None:
     at_once, most = 0, 0
     count = threading.Lock()

@@ -1,5 +1,6 @@
 """An AWS account in memory for the tests of `sdxl preflight`, and what plants a fault in it."""
 
+import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -66,6 +67,9 @@ class FakeAws:
         self.quotas = {code.quota_code: 10.0 for code in load_catalog().instances.values() if code.quota_code}
         self.quotas |= {"L-E5AE38E3": 29000.0, "L-8A5B8E43": 10000.0, "L-CDF5615A": 5000.0}
         self.stacks = {"CDKToolkit": "CREATE_COMPLETE"}
+        # Physical ids by stack, and templates.
+        self.resources: dict[str, list[str]] = {}
+        self.templates: dict[str, dict] = {}
         self.endpoints: dict[str, dict] = {}
         self.log_groups: list[str] = []
         self.alarms: list[str] = []
@@ -117,6 +121,23 @@ class FakeAws:
         return {
             "Stacks": [{"StackName": StackName, "CreationTime": NOW, "StackStatus": self.stacks[StackName]}],
         }
+
+    def ListStackResources(self, StackName):  # noqa: N802, N803
+        return {
+            "StackResourceSummaries": [
+                {
+                    "LogicalResourceId": f"R{number}",
+                    "PhysicalResourceId": name,
+                    "ResourceType": "AWS::CloudFormation::CustomResource",
+                    "LastUpdatedTimestamp": NOW,
+                    "ResourceStatus": "CREATE_COMPLETE",
+                }
+                for number, name in enumerate(self.resources.get(StackName, ()))
+            ]
+        }
+
+    def GetTemplate(self, StackName):  # noqa: N802, N803
+        return {"TemplateBody": json.dumps(self.templates.get(StackName, {"Resources": {}}))}
 
     def GetParameter(self, Name):  # noqa: N802, N803
         return {"Parameter": {"Name": Name, "Value": "33"}}

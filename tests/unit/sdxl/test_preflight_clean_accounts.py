@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from preflight_fakes import KEY, NETWORK, SCALING, bad, bedrock, check, environment, optimized, running
+from preflight_fakes import ACCOUNT, KEY, NETWORK, SCALING, bad, bedrock, check, environment, optimized, running
 
 from sdxl.preflight import READ_ACTIONS, WRITE_ACTIONS
 from sdxl.preflight.deployed import STACK_PARTS
@@ -33,7 +33,10 @@ def test_a_clean_account_gives_no_finding(aws, described):
 def test_an_account_in_which_it_is_deployed_already_gives_no_finding(aws, described):
     aws.stacks |= {f"sdxl-dev-{part}": "UPDATE_COMPLETE" for part in STACK_PARTS}
     aws.log_groups = ["/aws/sagemaker/Endpoints/sdxl-dev", "/aws/lambda/sdxl-dev-image-api"]
-    aws.endpoints["sdxl-dev"] = running(10, instance_type="ml.g5.4xlarge", name="primary")
+    aws.resources["sdxl-dev-Api"] = aws.log_groups
+    if described.model.source != "bedrock":
+        aws.resources["sdxl-dev-Inference"] = [f"arn:aws:sagemaker:us-east-1:{ACCOUNT}:endpoint/sdxl-dev"]
+        aws.endpoints["sdxl-dev"] = running(10, instance_type="ml.g5.4xlarge", name="primary")
     assert bad(check(aws, described)) == []
 
 

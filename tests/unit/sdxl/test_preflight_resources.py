@@ -11,17 +11,26 @@ from preflight_fakes import (
     VPC,
     answer,
     assert_found,
+    bad,
     bedrock,
+    check,
     environment,
     refused,
     running,
     stack,
 )
 
+from sdxl.errors import SdxlError
+
+
+def deployed_endpoint(aws, **endpoint):
+    aws.stacks["sdxl-dev-Inference"] = "CREATE_COMPLETE"
+    aws.resources["sdxl-dev-Inference"] = [f"arn:aws:sagemaker:us-east-1:{ACCOUNT}:endpoint/sdxl-dev"]
+    aws.endpoints["sdxl-dev"] = running(1, **endpoint)
+
 
 def changed_types(aws):
-    aws.stacks["sdxl-dev-Inference"] = "CREATE_COMPLETE"
-    aws.endpoints["sdxl-dev"] = running(1, instance_type="ml.g5.8xlarge", name="primary")
+    deployed_endpoint(aws, instance_type="ml.g5.8xlarge", name="primary")
     target = {
         "ServiceNamespace": "sagemaker",
         "ResourceId": "endpoint/sdxl-dev/variant/primary",
@@ -51,10 +60,36 @@ FAULTS = {
         environment(),
         ("failed", "names", "no stack sdxl-dev-Inference", "delete-log-group"),
     ),
-    "stack that was rolled back": (
-        stack("sdxl-dev-Api", "ROLLBACK_COMPLETE"),
+    "stack that could not be deleted": (
+        stack("sdxl-dev-Api", "DELETE_FAILED"),
         environment(),
-        ("failed", "stacks", "sdxl-dev-Api is in ROLLBACK_COMPLETE", "delete-stack --stack-name sdxl-dev-Api"),
+        ("failed", "stacks", "sdxl-dev-Api is in DELETE_FAILED", "delete-stack --stack-name sdxl-dev-Api"),
+    ),
+    "stack whose operation without rollback failed": (
+        stack("sdxl-dev-Api", "UPDATE_FAILED"),
+        environment(),
+        ("failed", "stacks", "sdxl-dev-Api is in UPDATE_FAILED", "cdk rollback sdxl-dev/Api"),
+    ),
+    "endpoint of someone else, after a first deployment was rolled back": (
+        lambda aws: (
+            aws.stacks.update({"sdxl-dev-Inference": "ROLLBACK_COMPLETE"}),
+            aws.endpoints.update({"sdxl-dev": running(1)}),
+        ),
+        environment(),
+        ("failed", "names", "endpoint sdxl-dev exists .* no stack sdxl-dev-Inference", "delete-endpoint"),
+    ),
+    "endpoint that autoscaling changes": (
+        lambda aws: deployed_endpoint(aws, status="Updating"),
+        environment(),
+        ("failed", "endpoint", "sdxl-dev is Updating: SageMaker refuses", "wait endpoint-in-service"),
+    ),
+    "endpoint that Bedrock replaced": (
+        lambda aws: (
+            aws.stacks.update({"sdxl-dev-Inference": "CREATE_COMPLETE"}),
+            aws.endpoints.update({"sdxl-dev": running(1)}),
+        ),
+        bedrock(),
+        ("warning", "endpoint", "InService and goes on being billed", "delete-stack --stack-name sdxl-dev-Inference"),
     ),
     "stack whose rollback failed": (
         stack("sdxl-dev-Api", "UPDATE_ROLLBACK_FAILED"),
@@ -147,3 +182,76 @@ FAULTS = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_planted_fault_is_found_and_says_what_to_do(aws, fault):
     assert_found(aws, *FAULTS[fault])
+
+
+EXPORT = {"O": {"Value": "a", "Export": {"Name": "Storage:O"}}}
+IMPORT = {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": {"Fn::ImportValue": "Storage:O"}}}
+
+
+def test_a_rolled_back_first_deployment_is_no_obstacle(aws):
+    aws.stacks["sdxl-dev-Api"] = "ROLLBACK_COMPLETE"
+
+    findings = check(aws)
+
+    assert bad(findings) == []
+    assert any("ROLLBACK_COMPLETE: the next deployment makes it anew" in finding.found for finding in findings)
+
+
+def test_names_of_the_stacks_own_resources_are_free(aws):
+    deployed_endpoint(aws)
+    aws.stacks |= {"sdxl-dev-Api": "CREATE_COMPLETE", "sdxl-dev-Operations": "CREATE_COMPLETE"}
+    aws.resources |= {
+        "sdxl-dev-Api": ["/aws/lambda/sdxl-dev-image-api"],
+        "sdxl-dev-Operations": ["sdxl-dev-api-errors"],
+    }
+    aws.log_groups, aws.alarms = ["/aws/lambda/sdxl-dev-image-api"], ["sdxl-dev-api-errors"]
+
+    assert bad(check(aws)) == []
+
+
+def test_a_name_that_a_stack_next_to_it_does_not_hold_is_taken(aws):
+    aws.stacks["sdxl-dev-Api"] = "CREATE_COMPLETE"
+    aws.log_groups = ["aws-waf-logs-sdxl-dev"]
+
+    (finding,) = bad(check(aws))
+
+    assert (finding.name, finding.details) == ("names", {"log_group": "aws-waf-logs-sdxl-dev"})
+
+
+def test_a_change_that_cloudformation_refuses_is_found_in_the_deployed_templates(aws):
+    aws.stacks |= {"sdxl-dev-Storage": "CREATE_COMPLETE", "sdxl-dev-Operations": "CREATE_COMPLETE"}
+    aws.templates["sdxl-dev-Storage"] = {"Resources": {}, "Outputs": EXPORT}
+    aws.templates["sdxl-dev-Operations"] = {"Resources": {"A": IMPORT}}
+
+    (finding,) = bad(check(aws, templates=lambda: {"Storage": {"Resources": {}}}))
+
+    assert (finding.status, finding.name) == ("failed", "change of what is deployed")
+    assert "delete-stack --stack-name sdxl-dev-Operations" in finding.remedy
+
+
+def test_a_stack_that_leaves_the_app_is_a_warning(aws):
+    aws.stacks["sdxl-dev-Network"] = "CREATE_COMPLETE"
+    aws.templates["sdxl-dev-Network"] = {"Resources": {"A": {"Type": "AWS::EC2::VPCEndpoint", "Properties": {}}}}
+
+    (finding,) = bad(check(aws, templates=lambda: {"Storage": {"Resources": {}}}))
+
+    assert finding.status == "warning"
+    assert "its VPC endpoints goes on being billed" in finding.found
+
+
+def test_nothing_is_synthesized_for_a_first_deployment(aws):
+    def templates():
+        pytest.fail("nothing is deployed")
+
+    assert bad(check(aws, templates=templates)) == []
+
+
+def test_an_app_that_does_not_synthesize_is_unknown(aws):
+    def templates():
+        raise SdxlError("dev does not synthesize:\nreceived nowhere")
+
+    aws.stacks["sdxl-dev-Storage"] = "CREATE_COMPLETE"
+
+    (finding,) = bad(check(aws, templates=templates))
+
+    assert (finding.status, finding.found) == ("unknown", "the app cannot be synthesized: received nowhere")

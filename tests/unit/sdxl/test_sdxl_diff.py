@@ -18,6 +18,7 @@ from sdxl.diff.rules import allowed, refusals
 from sdxl.errors import UsageError
 
 Resource = dict[str, Any]
+ROOT = Path(__file__).parents[3]
 ENDPOINT = {"Type": "AWS::SageMaker::Endpoint", "Properties": {"EndpointName": "sdxl-dev", "EndpointConfigName": "c"}}
 LOGS = {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": "a"}}
 TARGET = {
@@ -307,7 +308,7 @@ def test_cost_is_compared_and_what_cannot_be_read_is_unknown(tmp_path: Path) -> 
 # The command
 
 
-def assembly(folder: Path, **stages: dict[str, Any]) -> Path:
+def assembly(folder: Path, region: str = "us-east-1", **stages: dict[str, Any]) -> Path:
     folder.mkdir()
     (folder / "manifest.json").write_text('{"artifacts": {}}')
     for environment, resources in stages.items():
@@ -317,6 +318,7 @@ def assembly(folder: Path, **stages: dict[str, Any]) -> Path:
         artifact = {
             "type": "aws:cloudformation:stack",
             "displayName": f"sdxl-{environment}/Api",
+            "environment": f"aws://111122223333/{region}",
             "properties": {"templateFile": "t.json"},
         }
         (stage / "manifest.json").write_text(json.dumps({"artifacts": {"a": artifact}}))
@@ -344,6 +346,101 @@ def test_the_command_refuses_with_exit_code_1_and_says_how_to_allow_it(sides: li
     assert "new: a new environment" in result.stdout
     assert run(*sides, "--allow-replacement", "Key").exit_code == 0
     assert run(*sides, "--allow-replacement", "Key", "--fail-on-iam-widening").exit_code == 1
+
+
+def test_another_region_is_a_move_which_is_refused_and_not_compared(tmp_path: Path) -> None:
+    before = assembly(tmp_path / "a", dev={"Key": resource("AWS::KMS::Key", KeyPolicy={"a": 1})})
+    after = assembly(tmp_path / "b", "eu-west-1", dev={"Key": resource("AWS::KMS::Key", KeyPolicy={"a": 2})})
+    sides = ["--from-assembly", str(before), "--to-assembly", str(after)]
+
+    refused_move, allowed_move = run(*sides), run(*sides, "--allow-replacement", "dev")
+
+    assert (refused_move.exit_code, allowed_move.exit_code) == (1, 0)
+    assert "dev moves from account 111122223333, us-east-1 to account 111122223333, eu-west-1" in refused_move.stdout
+    assert "stays and goes on being billed" in allowed_move.stdout
+    assert "KeyPolicy" not in refused_move.stdout
+    assert json.loads(run(*sides, "--format", "json").stdout)["moved_environments"]["dev"]["to"] == {
+        "account": "111122223333",
+        "region": "eu-west-1",
+    }
+
+
+# Between stacks
+
+
+def exporting(value: Any, **resources: Resource) -> dict[str, Any]:
+    return {"Resources": resources, "Outputs": {"O": {"Value": value, "Export": {"Name": "Storage:O"}}}}
+
+
+IMPORTING = {"Resources": {"A": resource("AWS::SSM::Parameter", Value={"Fn::ImportValue": "Storage:O"})}}
+FREE = {"Resources": {"A": resource("AWS::SSM::Parameter", Value="a")}}
+
+
+def test_an_export_that_another_stack_imports_is_dropped_by_deploying_that_stack_first() -> None:
+    before = {"dev": {"Storage": exporting("a"), "Api": IMPORTING}}
+    after = {"dev": {"Storage": {"Resources": {}}, "Api": FREE}}
+
+    (refusal,) = refused(before, after)
+
+    assert "sdxl-dev-Storage would delete or change 1 export(s) that sdxl-dev-Api import(s)" in refusal
+    assert "1. deploy the stacks that import first: npx cdk deploy sdxl-dev/Api --exclusively; 2. deploy" in refusal
+
+
+def test_an_export_that_a_leaving_stack_imports_is_dropped_after_that_stack() -> None:
+    before = {"dev": {"Storage": exporting("a"), "Operations": IMPORTING}}
+    after = {"dev": {"Storage": {"Resources": {}}}}
+
+    (refusal,) = refused(before, after)
+
+    assert "1. delete the stack that leaves: aws cloudformation delete-stack --stack-name sdxl-dev-Oper" in refusal
+
+
+def test_an_export_of_a_replaced_resource_changes_under_its_importers() -> None:
+    value = {"Ref": "Logs"}
+    before = {"dev": {"Storage": exporting(value, Logs=LOGS), "Api": IMPORTING}}
+    other = {**LOGS, "Properties": {"LogGroupName": "b"}}
+    after = {"dev": {"Storage": exporting(value, Logs=other), "Api": IMPORTING}}
+
+    assert any("would delete or change 1 export(s)" in refusal for refusal in refused(before, after))
+
+
+def test_exports_that_stay_or_that_nobody_imports_are_free() -> None:
+    stays = {"dev": {"Storage": exporting("a"), "Api": IMPORTING}}
+    unused = {"dev": {"Storage": exporting("a"), "Api": FREE}}
+
+    assert refused(stays, stays) == []
+    assert refused(unused, {"dev": {"Storage": {"Resources": {}}, "Api": FREE}}) == []
+
+
+def test_a_stack_that_leaves_stays_deployed_and_is_told_with_what_is_billed(tmp_path: Path) -> None:
+    before = {"dev": {"Inference": {"Resources": {"Endpoint": ENDPOINT, "T": TARGET, "C": config("ml.g5.xlarge")}}}}
+    after: dict[str, Any] = {"dev": {}}
+
+    (refusal,) = refused(before, after)
+
+    assert changes_between(before, after) == ()
+    assert "sdxl-dev-Inference leaves the app and stays in the account with its 3 resources" in refusal
+    assert "its endpoint goes on being billed" in refusal
+    assert "delete-stack --stack-name sdxl-dev-Inference" in refusal
+    assert allowed(refusals(before, after, ()), ["Inference"]) == ()
+
+
+def test_what_is_left_behind_is_a_cost_on_top() -> None:
+    (cost,) = cost_changes(ROOT / "environments", ROOT / "environments", ["dev"], left=["dev"])
+
+    assert cost.is_change
+    assert cost.idle is not None
+    assert f"and {cost.idle[0].text()} on top, idle, for what is left behind" in cost.text()
+
+
+def test_variants_change_in_an_unguarded_update_only() -> None:
+    guarded = {**ENDPOINT, "Properties": {**ENDPOINT["Properties"], "DeploymentConfig": {}}}
+    before = templates(C=config("ml.g5.xlarge"), E=guarded)
+
+    (refusal,) = refused(before, templates(C=config("ml.g5.xlarge", variant="other"), E=guarded))
+
+    assert "1. make this change with endpoint.update.traffic: unguarded and deploy" in refusal
+    assert refused(before, templates(C=config("ml.g5.xlarge", variant="other"), E=ENDPOINT)) == []
 
 
 def test_markdown_has_a_marker_and_folds_the_details(sides: list[str]) -> None:
