@@ -1,6 +1,6 @@
 # What people type. Each target is a line or two; the work is in tools/ and in the `sdxl` command.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-catalog setup-checkov up down test test-browser test-clients screenshots fuzz lint snapshots bench lock layer clean
+.PHONY: help setup setup-catalog setup-checkov up down test test-browser test-changes test-clients screenshots fuzz lint snapshots bench lock layer clean
 
 BIN := .venv/bin
 ENV ?= dev
@@ -41,12 +41,15 @@ down: ## Stop what `make up` started
 
 test: ## Run all tests but those in a browser and the fuzzing
 	@sh tools/setup.sh catalog checkov
-	@$(BIN)/pytest tests emulator/tests --ignore=tests/browser --ignore=tests/clients --ignore=tests/deploy --ignore=tests/fuzz --numprocesses=auto --dist=loadfile $(ARGS) || [ $$? -eq 5 ]
+	@$(BIN)/pytest tests emulator/tests --ignore=tests/browser --ignore=tests/changes/test_changed_and_back.py --ignore=tests/clients --ignore=tests/deploy --ignore=tests/fuzz --numprocesses=auto --dist=loadfile $(ARGS) || [ $$? -eq 5 ]
 	@$(BIN)/pytest tests/deploy --numprocesses=auto --dist=loadfile --no-loadscope-reorder $(ARGS) || [ $$? -eq 5 ]
 
 test-browser: ## Test the creators' page in Chromium, which has to be installed
 	@sh tools/setup.sh browser
 	@$(BIN)/pytest tests/browser $(ARGS)
+
+test-changes: setup ## Change every setting of a deployed environment, and back (minutes)
+	@$(BIN)/pytest tests/changes --numprocesses=auto --dist=loadgroup $(ARGS)
 
 test-clients: ## Call an API in the emulator with published clients: openai, ai, stability-ai, LiteLLM (a minute)
 	@sh tools/setup.sh clients

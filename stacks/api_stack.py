@@ -66,6 +66,10 @@ class ApiStack(cdk.Stack):
         )
         self._output("RestApiId", self.image_api.api.rest_api_id, "Id of the REST API")
         self._output("FunctionName", self.image_function.function.function_name, "Function that answers the API")
+        # Exported also while no stack imports them: CloudFormation removes no export that the deployed operations stack
+        # still imports, and this stack is deployed first.
+        self.export_value(self.image_function.function.function_name)
+        self.export_value(self.image_function.role.role_name)
         self._output("AuthMode", authorization.mode, "How callers identify themselves")
         if authorization.mode == "api_key":
             self._add_keys()

@@ -108,7 +108,7 @@ def _of_stack(environment: str, stack: str, old: Template, changes: Sequence[Any
             action=action,
             properties=(*(item["name"] for item in change["properties"]), *change["policies"]),
             replaced_by=tuple(item["name"] for item in change["properties"] if item["impact"].endswith("REPLACE")),
-            is_retained=resource.get(policy) == "Retain",
+            is_retained=resource.get(policy) in {"Retain", "RetainExceptOnCreate"},
         )
 
 

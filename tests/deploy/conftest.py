@@ -18,7 +18,6 @@ FOLDER = Path(__file__).parent
 LONGEST_FIRST = (
     "test_example_environments",
     "test_guarded_updates",
-    "test_every_setting",
     "test_lifecycle",
     "test_rollout",
     "test_documented_examples",

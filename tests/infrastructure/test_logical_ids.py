@@ -171,6 +171,10 @@ EXPORTS = {
         "ExportsOutputRefIdempotencyTable97E7303A2F0CFE53",
         "ExportsOutputRefImagesBucket297917F62488D9D8",
     },
+    ("dev", "Api"): {
+        "ExportsOutputRefImageFunction3592DD2AF8BF865E",
+        "ExportsOutputRefImageFunctionExecutionRoleCBEC8EDA6AD01747",
+    },
     ("operations", "Api"): {
         "ExportsOutputRefImageFunction3592DD2AF8BF865E",
         "ExportsOutputRefImageFunctionExecutionRoleCBEC8EDA6AD01747",

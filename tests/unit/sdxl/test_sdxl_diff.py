@@ -76,6 +76,7 @@ def test_what_happens_to_each_resource_is_told() -> None:
         Code=resource("AWS::Lambda::Function", Code={"S3Key": "a"}),
         Gone=resource("AWS::CloudWatch::Dashboard", DashboardBody="{}"),
         Left=resource("AWS::S3::Bucket", "Retain"),
+        AlsoLeft=resource("AWS::S3::Bucket", "RetainExceptOnCreate"),
     )
     after = templates(
         Kept=resource("AWS::SNS::Topic", TopicName="a"),
@@ -87,6 +88,7 @@ def test_what_happens_to_each_resource_is_told() -> None:
     found = {change.logical_id: change for change in changes_between(before, after)}
 
     assert {name: change.action for name, change in found.items()} == {
+        "AlsoLeft": "remove",
         "Changed": "change",
         "Code": "change",
         "Gone": "remove",
@@ -96,6 +98,7 @@ def test_what_happens_to_each_resource_is_told() -> None:
     assert found["Changed"].properties == ("MemorySize",)
     assert found["Code"].is_code_only
     assert found["Left"].is_retained
+    assert found["AlsoLeft"].is_retained
 
 
 def test_metadata_and_dependencies_are_no_change() -> None:

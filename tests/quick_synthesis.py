@@ -15,9 +15,9 @@ from typing import Any
 
 import aws_cdk as cdk
 import pytest
-from deploy_harness import ROOT
 
 from sdxl.diff.assemblies import read_assembly
+from sdxl.project import ROOT
 from stacks.catalog import load_catalog, reader
 from stacks.environment import Environment, load_environments
 from stacks.sdxl_stage import SdxlStage
