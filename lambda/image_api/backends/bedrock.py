@@ -114,12 +114,14 @@ class BedrockBackend:
         self._inpaint_model_id = inpaint_model_id
         self._calls = SampleCalls("invoke-model")
 
-    def generate(self, request: GenerationRequest, deadline: Deadline) -> GenerationResult:
-        """Draw every sample of `request`, in the order of its seeds, before `deadline`.
+    def generate(
+        self, request: GenerationRequest, deadline: Deadline, drawn: dict[int, Artifact] | None = None
+    ) -> GenerationResult:
+        """Draw the samples of `request` that are not in `drawn`, before `deadline`. All come in its order.
 
         Raises:
             UnsupportedByModelError: the model cannot do this; nothing was drawn.
-            ImageApiError: the first sample that failed decides; the others are given up.
+            ImageApiError: of the samples that failed, the first in order decides; `drawn` has those that came.
         """
         inpaints = request.operation == "masking" and bool(self._inpaint_model_id)
         model, model_id = (self._inpaint, self._inpaint_model_id) if inpaints else (self._model, self._model_id)
@@ -132,7 +134,9 @@ class BedrockBackend:
             f"Try again, or ask for fewer samples (now {request.samples}); "
             "or have the environment's api.integration_timeout_seconds raised."
         )
-        artifacts = self._calls.draw(_seeds(request, model.max_seed), draw, deadline, timeout_advice=advice)
+        artifacts = self._calls.draw(
+            _seeds(request, model.max_seed), draw, deadline, timeout_advice=advice, drawn=drawn
+        )
         return GenerationResult(
             artifacts=artifacts,
             warnings=(*warnings, *model.drawn_warnings(request, artifacts)),

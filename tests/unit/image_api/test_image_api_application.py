@@ -154,8 +154,6 @@ def test_health_is_ok_while_the_endpoint_serves(make_api: Make, status: str) -> 
         ("Deleting", "Deleting"),
         ("OutOfService", "OutOfService"),
         (client_error("ValidationException", "Could not find endpoint arn:aws:sagemaker"), "NotFound"),
-        (client_error("AccessDeniedException", "arn:aws:sts"), "Unknown"),
-        (EndpointConnectionError(endpoint_url="https://api.sagemaker"), "Unknown"),
     ],
     ids=str,
 )
@@ -171,6 +169,47 @@ def test_health_is_503_otherwise(api: ApplicationUnderTest, status: str | Client
     assert reply.json["name"] == "model_not_ready"
     assert reply.json["id"] == REQUEST_ID
     assert "arn:" not in reply.text
+
+
+_NO_STATUS = [
+    client_error("AccessDeniedException", "arn:aws:sts"),
+    client_error("ThrottlingException", "arn:aws:sts"),
+    EndpointConnectionError(endpoint_url="https://api.sagemaker"),
+]
+
+
+@pytest.mark.parametrize("error", _NO_STATUS, ids=str)
+def test_health_is_degraded_with_the_last_known_status_while_sagemaker_does_not_say(
+    api: ApplicationUnderTest, error: Exception
+) -> None:
+    assert api.get("/health").json["status"] == "ok"
+    api.sagemaker.status = error
+    api.clock.seconds += 16
+
+    reply = api.get("/health")
+
+    assert reply.status == 200
+    assert (reply.json["status"], reply.json["endpoint_status"]) == ("degraded", "InService")
+    assert "arn:" not in reply.text
+
+
+@pytest.mark.parametrize("error", _NO_STATUS, ids=str)
+def test_health_is_degraded_while_no_status_was_ever_known(api: ApplicationUnderTest, error: Exception) -> None:
+    api.sagemaker.status = error
+
+    reply = api.get("/health")
+
+    assert reply.status == 200
+    assert (reply.json["status"], reply.json["endpoint_status"]) == ("degraded", "Unknown")
+
+
+def test_endpoint_that_failed_stays_unavailable_while_sagemaker_does_not_say(api: ApplicationUnderTest) -> None:
+    api.sagemaker.status = "Failed"
+    assert api.get("/health").status == 503
+    api.sagemaker.status = EndpointConnectionError(endpoint_url="https://api.sagemaker")
+    api.clock.seconds += 16
+
+    assert api.get("/health").json["status"] == "unavailable"
 
 
 def test_health_asks_sagemaker_at_most_every_15_seconds(api: ApplicationUnderTest) -> None:
