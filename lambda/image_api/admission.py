@@ -7,7 +7,7 @@ which it would be admitted. Nothing has to be taken back when an environment end
 
 How long an image takes is learned from the answers, for 50 steps at 1024x1024, and is kept with that number. A request
 that finds the endpoint idle is always admitted, so a wrong estimate corrects itself. How many instances there are is
-read from SageMaker where a request would be refused otherwise. Each is taken to draw one image at a time.
+read from SageMaker each minute, and before a request is refused. Each is taken to draw one image at a time.
 
 Where the table does not answer, or there is no estimate yet, every request is admitted. A model of Bedrock has no
 instances: there its own throttling decides.
@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import msgspec
@@ -28,6 +28,8 @@ from image_api.errors import ImageApiError, ModelTimeoutError, ThrottledError
 from image_api.records import ConditionError, RecordError, Table
 from image_api.request import MAX_PIXELS, GenerationRequest
 
+# How old the number of instances may be: for an estimate, and for a refusal.
+_KNOWN_SECONDS, _REFUSING_SECONDS = 60.0, 15.0
 # For each call of the table: longer, and it costs more than it saves.
 _TABLE_SECONDS = 0.5
 _TRIES = 4
@@ -59,6 +61,7 @@ class Ticket(msgspec.Struct, frozen=True):
     """What a request was admitted with, in milliseconds: its own time, when it is due (of the epoch), the estimate."""
 
     cost_ms: int
+    alone_ms: int
     due_ms: int
     estimate_ms: float
 
@@ -66,6 +69,9 @@ class Ticket(msgspec.Struct, frozen=True):
 class _State(msgspec.Struct, frozen=True):
     free_at_ms: int = 0
     estimate_ms: float = _FIRST_ESTIMATE_MS
+    # How many there were when SageMaker was last asked, and when that was.
+    instances: int = 1
+    asked_ms: int = 0
 
 
 class Admission:
@@ -79,7 +85,6 @@ class Admission:
         self._instances = instances
         self._now = now
         self._known: _State | None = None
-        self._capacity = 1
 
     @contextmanager
     def admitted(self, request: GenerationRequest, samples: int, deadline: Deadline) -> Iterator[None]:
@@ -107,17 +112,25 @@ class Admission:
     def _admit(self, table: Table, request: GenerationRequest, samples: int, deadline: Deadline) -> Ticket | None:
         share = _share(request)
         try:
-            state = self._read(table) if self._known is None else self._known
+            known = self._fresh(self._known or self._read(table), _KNOWN_SECONDS)
             for is_last in (False, True):
-                cost = max(1, round(state.estimate_ms * share * samples / self._capacity))
-                latest = int((self._now() + deadline.remaining_seconds()) * 1000) - cost
-                if (ticket := self._take(table, cost, latest)) is not None:
-                    return ticket
-                seen = self._known or state
-                # What was known of the endpoint may be old: it is looked at again before anyone is refused.
-                if is_last or not (self._instances_changed() or seen.estimate_ms != state.estimate_ms):
+                # What it takes of the endpoint, whose instances share the work, and how long it takes by itself.
+                cost = max(1, round(known.estimate_ms * share * samples / known.instances))
+                alone = max(1, round(known.estimate_ms * share * math.ceil(samples / known.instances)))
+                latest = int((self._now() + deadline.remaining_seconds()) * 1000) - alone
+                taken, seen = self._take(table, known, cost, latest)
+                if taken:
+                    return Ticket(
+                        cost_ms=cost,
+                        alone_ms=alone,
+                        due_ms=seen.free_at_ms - cost + alone,
+                        estimate_ms=seen.estimate_ms,
+                    )
+                # What was known may be old: it is looked at again before anyone is refused.
+                again = self._fresh(seen, _REFUSING_SECONDS)
+                if is_last or (again.instances, again.estimate_ms) == (known.instances, known.estimate_ms):
                     break
-                state = seen
+                known = again
         except (RecordError, TooMuchGivenUpError):
             return None
         wait = max(1, math.ceil((seen.free_at_ms - latest) / 1000))
@@ -127,24 +140,25 @@ class Admission:
             retry_after_seconds=wait,
         )
 
-    def _take(self, table: Table, cost: int, latest: int) -> Ticket | None:
-        """Add `cost` to what the endpoint has to do, if it is done with that by `latest`."""
+    def _take(self, table: Table, known: _State, cost: int, latest: int) -> tuple[bool, _State]:
+        """Add `cost` to the endpoint's work, if it is done with the rest by `latest`; whether it was, and the state."""
+        seen = known
         for _ in range(_TRIES):
             now = int(self._now() * 1000)
             values = {":now": now, ":cost": cost, ":latest": max(latest, now)}
-            with suppress(ConditionError):
-                return self._write(
-                    table, "SET free_at = free_at + :cost", "free_at BETWEEN :now AND :latest", values, cost
-                )
-            if self._known is not None and self._known.free_at_ms >= now:
-                return None
+            taken, seen = self._write(
+                table, "SET free_at = free_at + :cost", "free_at BETWEEN :now AND :latest", values, known
+            )
+            if taken or seen.free_at_ms >= now:
+                return taken, seen
             # Idle, whatever the estimate says: so a wrong one is found out.
             values = {":now": now, ":done": now + cost}
-            with suppress(ConditionError):
-                return self._write(
-                    table, "SET free_at = :done", "attribute_not_exists(free_at) OR free_at < :now", values, cost
-                )
-        return None
+            taken, seen = self._write(
+                table, "SET free_at = :done", "attribute_not_exists(free_at) OR free_at < :now", values, known
+            )
+            if taken:
+                return True, seen
+        return False, seen
 
     def _settle(self, table: Table, ticket: Ticket, started: float) -> None:
         """Learn from when the work was done: later requests wait for as much more or less."""
@@ -152,10 +166,12 @@ class Admission:
         expected = max(1.0, ticket.due_ms - started * 1000)
         # Of those that wait in a row each sees the same delay; together they correct it once.
         share = min(1.0, ticket.cost_ms / expected)
-        if abs(late) < _TOLERANCE * ticket.cost_ms:
+        # Instances take whole images: with several, one is done up to an image's time before its share says so.
+        if abs(late) <= _TOLERANCE * ticket.cost_ms + ticket.alone_ms - ticket.cost_ms:
             return
         ratio = min(10.0, max(0.05, (expected + late) / expected))
-        weight = _LEARNING + (1 - _LEARNING) * (share if share > 1 - _TOLERANCE else 0)
+        # Who waited for nobody has measured an image; who waited in a row has measured those before it, too.
+        weight = 1.0 if expected <= ticket.alone_ms * (1 + _TOLERANCE) else _LEARNING
         estimate = ticket.estimate_ms * (1 + weight * (ratio - 1))
         self._correct(table, round(late * share), estimate)
 
@@ -184,33 +200,38 @@ class Admission:
         self._known = _state(answer.get("Item") or {})
         return self._known
 
-    def _write(self, table: Table, update: str, condition: str, values: dict[str, int], cost: int) -> Ticket:
-        """Write the state under a condition, and learn it in either case; raises ConditionError."""
-        expires = int(self._now()) + _STATE_SECONDS
+    def _write(
+        self, table: Table, update: str, condition: str, values: dict[str, int], known: _State
+    ) -> tuple[bool, _State]:
+        """Write under a condition; whether it held, and the state after or without that."""
+        more = {
+            ":instances": known.instances,
+            ":asked": known.asked_ms,
+            ":expires": int(self._now()) + _STATE_SECONDS,
+        }
         try:
             answer = table.call(
                 "update_item",
                 Deadline(_TABLE_SECONDS),
                 Key=self._key,
-                UpdateExpression=f"{update}, expiration = :expires",
+                UpdateExpression=f"{update}, instances = :instances, asked = :asked, expiration = :expires",
                 ConditionExpression=condition,
-                ExpressionAttributeValues={
-                    name: {"N": str(value)} for name, value in {**values, ":expires": expires}.items()
-                },
+                ExpressionAttributeValues={name: {"N": str(value)} for name, value in {**values, **more}.items()},
                 ReturnValues="ALL_NEW",
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except ConditionError as exc:
             self._known = _state(exc.item)
-            raise
-        self._known = state = _state(answer.get("Attributes") or {})
-        return Ticket(cost_ms=cost, due_ms=state.free_at_ms, estimate_ms=state.estimate_ms)
+            return False, self._known
+        self._known = _state(answer.get("Attributes") or {})
+        return True, self._known
 
-    def _instances_changed(self) -> bool:
-        """Read how many instances there are; whether that is another number than was known."""
-        found = max(1, self._instances.instances())
-        changed, self._capacity = found != self._capacity, found
-        return changed
+    def _fresh(self, state: _State, seconds: float) -> _State:
+        """`state` with the number of instances as SageMaker says it, unless it was asked less than `seconds` ago."""
+        now = int(self._now() * 1000)
+        if now - state.asked_ms < seconds * 1000:
+            return state
+        return msgspec.structs.replace(state, instances=max(1, self._instances.instances()), asked_ms=now)
 
 
 def _share(request: GenerationRequest) -> float:
@@ -224,6 +245,8 @@ def _state(item: Any) -> _State:
         return _State(
             free_at_ms=int(float(item["free_at"]["N"])) if "free_at" in item else 0,
             estimate_ms=float(item["estimate"]["N"]) if "estimate" in item else _FIRST_ESTIMATE_MS,
+            instances=int(item["instances"]["N"]) if "instances" in item else 1,
+            asked_ms=int(item["asked"]["N"]) if "asked" in item else 0,
         )
     except (KeyError, ValueError, TypeError) as exc:
         raise RecordError("the table holds an estimate that cannot be read") from exc

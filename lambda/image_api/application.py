@@ -12,6 +12,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from image_api.admission import Admission
 from image_api.backends import Backend, deployed_capabilities
+from image_api.causes import causes_of
 from image_api.deadline import STORE_MARGIN_SECONDS, Deadline, answer_deadline
 from image_api.dialects import stability_v1
 from image_api.dialects.http import HttpReply, HttpRequest, http_request
@@ -246,7 +247,7 @@ class Application:
             "result": result_of(error),
         }
         if answer.status >= 500:
-            self._logger.error("request failed", exc_info=error, **fields)
+            self._logger.error("request failed", causes=causes_of(error), **fields)
         else:
             # Without the message, which quotes the request: prompts do not belong into a log.
             self._logger.info("request refused", **fields)

@@ -8,12 +8,12 @@ import pytest
 from moto.cloudwatch.models import cloudwatch_backends
 from moto.core.utils import utcnow
 from moto.logs.models import logs_backends
+from stacks.constructs.crash_filter import CRASH_PATTERN
 
 from emulator.monitoring import clock
 from emulator.monitoring.alarms import evaluate
 from emulator.monitoring.logs import put_lines
 from stacks.alarms.metrics import crash_metric
-from stacks.constructs.crash_filter import CRASH_PATTERN
 
 ACCOUNT, REGION = "810999999999", "us-east-1"
 

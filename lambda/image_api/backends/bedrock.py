@@ -24,6 +24,7 @@ from image_api.backends.calls import (
     runtime_config,
 )
 from image_api.capabilities import Capabilities
+from image_api.causes import OperatorError
 from image_api.deadline import Deadline
 from image_api.endpoint_health import NOT_READY_SECONDS
 from image_api.errors import (
@@ -165,7 +166,7 @@ def _seeds(request: GenerationRequest, max_seed: int) -> tuple[int, ...]:
             return seeds
 
 
-class BedrockCallError(Exception):
+class BedrockCallError(OperatorError):
     """What operators have to change; it is logged, and never sent."""
 
 
@@ -194,11 +195,11 @@ def to_image_api_error(error: ClientError, model_id: str) -> ImageApiError:
         answer = ModelError(_REFUSED_CALL)
     else:
         answer = _from_status(int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", _UNKNOWN_STATUS)))
-    answer.__cause__ = _cause(code, message, model_id, error)
+    answer.__cause__ = _cause(code, model_id, error)
     return answer
 
 
-def _cause(code: str, message: str, model_id: str, error: Exception) -> Exception:
+def _cause(code: str, model_id: str, error: Exception) -> Exception:
     advice = {
         "AccessDeniedException": f"the account has no model access to {model_id} (Bedrock console, Model access), its "
         "Marketplace subscription is missing, or the function's role may not invoke it",
@@ -209,7 +210,7 @@ def _cause(code: str, message: str, model_id: str, error: Exception) -> Exceptio
     }.get(code)
     if advice is None:
         return error
-    cause = BedrockCallError(f"{advice}: {message}")
+    cause = BedrockCallError(advice)
     cause.__cause__ = error
     return cause
 

@@ -33,6 +33,7 @@ from image_api.dialects.openai_requests import (
 from image_api.dialects.route import Deployment, ParsedRequest
 from image_api.errors import Problem, UnsupportedMediaTypeError
 from image_api.explain import shown
+from image_api.images import BrokenHeaderError, CostlyImageError, UnknownFormatError, read_image_info
 from image_api.request import MAX_PIXELS, MIN_SIDE, SIZE_STEP, Operation
 
 # A variation keeps half of its image: with less, little of it is found again; with more, the copies look alike. The
@@ -160,6 +161,14 @@ def read_variation(http: HttpRequest, deployment: Deployment) -> ParsedRequest:
 def read_picture(file: bytes, param: str) -> Picture | Problem:
     """The image in a file that was sent as `param`; a problem if it is not an image, too large, or damaged."""
     words = f"{', '.join(FORMATS)} of at most {MAX_INPUT_PIXELS} pixels"
+    try:
+        read_image_info(file)
+    except CostlyImageError as exc:
+        message = f"{param} {exc}. Save it anew, and send that."
+        return Problem(param, message, shown(file), words, name="image_too_large")
+    except (BrokenHeaderError, UnknownFormatError):
+        # Said below, as Pillow sees it.
+        pass
     try:
         # The format and the size are in the head of a file: nothing is decoded yet.
         image: Image.Image = Image.open(io.BytesIO(file), formats=FORMATS)

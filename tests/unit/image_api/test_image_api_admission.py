@@ -64,13 +64,11 @@ class FakeTable:
         if not holds:
             response: Any = {"Error": {"Code": "ConditionalCheckFailedException"}, "Item": dict(self.item)}
             raise ClientError(response, "UpdateItem")
-        if ":done" in values:
-            free_at = values[":done"]
-        else:
-            free_at = (free_at or 0) + values.get(":cost", values.get(":more", 0))
+        free_at = values.get(":done", (free_at or 0) + values.get(":cost", 0) + values.get(":more", 0))
         self.item["free_at"] = {"N": str(int(free_at))}
-        if ":estimate" in values:
-            self.item["estimate"] = {"N": str(values[":estimate"])}
+        for name in ("estimate", "instances", "asked"):
+            if f":{name}" in values:
+                self.item[name] = arguments["ExpressionAttributeValues"][f":{name}"]
         return {"Attributes": dict(self.item)}
 
 
@@ -275,7 +273,7 @@ def test_table_as_deployed_holds_one_item_that_expires() -> None:
     dynamodb.delete_table(TableName="admission")
     aws.stop(remove_data=False)
 
-    assert item.keys() == {"id", "free_at", "estimate", "expiration"}
-    assert 6_000 < float(item["estimate"]["N"]) < 12_000
+    assert item.keys() == {"id", "free_at", "estimate", "instances", "asked", "expiration"}
+    assert 3_000 < float(item["estimate"]["N"]) < 12_000
     assert endpoint.refused > 0
     assert endpoint.delivered >= 5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +15,7 @@ from image_api_fakes import (
     ApplicationUnderTest,
     FakeRuntime,
     client_error,
+    container_error,
     png,
     png_base64,
     proxy_event,
@@ -296,7 +298,43 @@ def test_failure_is_logged_with_its_cause(
 
     (record,) = caplog.records
     assert record.levelname == "ERROR"
-    assert record.exc_info is not None
-    error = record.exc_info[1]
-    assert error is not None
-    assert "AccessDeniedException" in str(error.__cause__)
+    failed, cause = record.__dict__["causes"]
+    assert failed["type"] == "InternalError"
+    assert (cause["type"], cause["code"]) == ("ClientError", "AccessDeniedException")
+    assert any(place.startswith("sagemaker.py:") for place in cause["at"])
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        container_error(500, "RuntimeError: failed on prompt 'a secret garden'"),
+        container_error(400, "a secret garden is too long"),
+        client_error("InternalFailure", "a secret garden", 500),
+        KeyError("a secret garden"),
+        UnicodeEncodeError("utf-8", "a secret garden", 0, 1, "surrogates not allowed"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_what_a_fault_says_of_the_prompt_is_not_logged(
+    api: ApplicationUnderTest, runtime: FakeRuntime, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    runtime.fails(error)
+
+    with caplog.at_level(logging.DEBUG):
+        reply = api.generate(text_prompts=[{"text": "a secret garden"}])
+
+    assert reply.status >= 400
+    assert caplog.records
+    logged = "".join(
+        f"{record.getMessage()} {record.__dict__} {logging.Formatter().format(record)}" for record in caplog.records
+    )
+    assert "secret" not in logged
+
+
+def test_what_a_models_answer_says_of_the_prompt_is_not_logged(
+    api: ApplicationUnderTest, runtime: FakeRuntime, caplog: pytest.LogCaptureFixture
+) -> None:
+    runtime.answers(json.dumps({"name": "internal_error", "message": "failed on 'a secret garden'"}).encode())
+
+    assert api.generate(text_prompts=[{"text": "a secret garden"}]).status == 502
+    assert "secret" not in str([(record.__dict__, logging.Formatter().format(record)) for record in caplog.records])
