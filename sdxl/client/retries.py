@@ -20,8 +20,9 @@ class Retries:
 
     A busy or starting API (429, 503), and one that is still at work on the same idempotency key (409), is asked again
     until `for_seconds` have passed. A call that got no answer, or 502, is sent again `failures` times; 504 is not.
-    Waits double from `first_wait_seconds` up to `longest_wait_seconds`, each shortened at random by up to half. Where the API sends Retry-After, the wait is that and up to `first_wait_seconds`
-    more. The randomness keeps many clients from coming back at once.
+    Waits double from `first_wait_seconds` up to `longest_wait_seconds`, each shortened at random by up
+    to half. Where the API sends Retry-After, the wait is that and up to `first_wait_seconds` more. The randomness keeps
+    many clients from coming back at once.
     """
 
     for_seconds: float = 120.0
