@@ -6,7 +6,10 @@ import importlib
 import json
 import os
 import pkgutil
+import re
+import threading
 from collections.abc import Iterable
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 # Read when moto is imported. Roles name AWS's managed policies; stock moto starts without them.
@@ -47,6 +50,11 @@ FAULTS_PATH = "/_emulator/faults"
 IAM_PATH = "/_emulator/iam"
 TOKENS_PATH = "/_emulator/tokens"
 
+# moto looks through a service's resources while another thread adds to them, which Python refuses ("dictionary changed
+# size during iteration"). Stacks that are deployed at once do that to these; each answers within milliseconds.
+_ONE_REQUEST_AT_A_TIME = ("apigateway", "iam", "kms", "logs", "monitoring")
+_SIGNED_SERVICE = re.compile(r"/([a-z0-9-]+)/aws4_request")
+
 
 class AwsApplication:
     """WSGI application of the AWS endpoint, for every account and region."""
@@ -62,6 +70,7 @@ class AwsApplication:
             sagemaker_runtime.install()
         apigateway.install()
         self._moto: WSGIApplication = DomainDispatcherApplication(create_backend_app)
+        self._locks = {service: threading.RLock() for service in _ONE_REQUEST_AT_A_TIME}
         self._faults = create_faults_app()
         self._tokens = create_tokens_app()
         self._iam = create_iam_app()
@@ -91,7 +100,9 @@ class AwsApplication:
             return self._answer_cloudformation(environ, start_response)
         if bedrock_runtime.serves(environ):
             return self._bedrock(environ, start_response)
-        return self._moto(environ, start_response)
+        signed = _SIGNED_SERVICE.search(environ.get("HTTP_AUTHORIZATION", ""))
+        with self._locks.get(signed[1] if signed else "", nullcontext()):
+            return self._moto(environ, start_response)
 
     def _answer_cloudformation(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         status, headers, body = self._cloudformation.dispatch(BackendRequest(environ))

@@ -194,6 +194,9 @@ def _method_settings(properties: Properties) -> dict[str, dict[str, Any]]:
             message = f"{Stage.name}.MethodSettings.{refused[0]} is not emulated"
             raise ResourceError(message)
         path = item.get("ResourcePath", "/*")
+        if item.get("HttpMethod") == "ANY":
+            # API Gateway's own words. A setting for each HTTP method takes its place.
+            raise ResourceError(f"Invalid method setting path: {path.removeprefix('/')}/ANY")
         encoded = "*" if path == "/*" else path.removeprefix("/~1").removeprefix("/").replace("/", "~1")
         # The root's own path is one slash; all others start with it.
         name = "*" if encoded == "*" else f"~1{encoded}"

@@ -125,7 +125,7 @@ class Gateway:
             from_authorizer = api.definition.api_key_source == "AUTHORIZER"
             context.api_key = context.usage_identifier_key if from_authorizer else request.headers.get("x-api-key")
             context.api_key_id = admit_key(api, method, context.api_key, self._meter)
-        admit_stage(api, method, self._meter)
+        admit_stage(api, method, request.method, self._meter)
         return _integrate(context, method)
 
 

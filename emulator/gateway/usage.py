@@ -107,10 +107,13 @@ def _throttle(plan: Any, plan_stage: Mapping[str, Any], method: Method, key_id: 
         raise errors.throttled()
 
 
-def admit_stage(api: Api, method: Method, meter: Meter) -> None:
-    """Count the request against the stage's own throttle of the method; raises GatewayError THROTTLED."""
+def admit_stage(api: Api, method: Method, verb: str, meter: Meter) -> None:
+    """Count the request against the stage's own throttle of its HTTP method; raises GatewayError THROTTLED.
+
+    A method ANY is throttled by what the request uses: settings name no ANY.
+    """
     path = method.resource_path.replace("~", "~0").replace("/", "~1")
-    for place in (f"{path}/{method.http_method}", f"{path}/*", f"*/{method.http_method}", "*/*"):
+    for place in (f"{path}/{verb}", f"{path}/*", f"*/{verb}", "*/*"):
         limit = api.stage.throttles.get(place)
         if limit:
             if not meter.take_token(("stage", api.account, api.region, api.id, api.stage.name, place), limit):

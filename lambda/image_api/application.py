@@ -130,6 +130,8 @@ class Application:
                 f"{method} is not allowed here, allowed is {' or '.join(found.routes)}.", allowed_methods=found.methods
             )
             return self._error_reply(error, invocation, next(iter(found.routes.values())).convention)
+        # The gateway's access log knows one path for all of /v1.
+        self._logger.append_keys(route=f"{route.method} {route.path}")
         try:
             http = http_request(event, found.parameters, invocation.request_id)
             reply = self._route_reply(route, http, invocation)
@@ -230,7 +232,9 @@ class Application:
             return {}
         headers: Mapping[str, str] = event.get("headers") or {}
         origin = next((value for name, value in headers.items() if name.lower() == "origin"), "")
-        if origin not in allowed:
+        if "*" in allowed:
+            origin = "*"
+        elif origin not in allowed:
             return {"Vary": "Origin"}
         return {
             "Access-Control-Allow-Origin": origin,

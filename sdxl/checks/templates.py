@@ -1,4 +1,4 @@
-"""The checks of the templates: synthesis, cfn-lint, cdk-nag, and the comparison with a base revision."""
+"""The checks of the templates: synthesis, cfn-lint, cdk-nag, IAM policies, and the comparison with a base revision."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from sdxl.diff.assemblies import WORKING_TREE, Templates, checked_out, read_assembly, synthesize
+from sdxl.checks.iam_lint import lint_policies
+from sdxl.diff.assemblies import WORKING_TREE, Template, Templates, checked_out, read_assembly, synthesize
 from sdxl.diff.changes import changes_between
 from sdxl.diff.permissions import permission_changes
 from sdxl.diff.report import Report, headline
@@ -20,7 +21,7 @@ from sdxl.errors import SdxlError, UsageError
 from sdxl.project import ROOT, child_environment
 from stacks.environment import Environment
 
-Check = Literal["synthesis", "cfn-lint", "cdk-nag", "diff"]
+Check = Literal["synthesis", "cfn-lint", "cdk-nag", "iam", "diff"]
 # W3005: the CDK's DependsOn repeats what a Ref implies already.
 _CFN_LINT_OPTIONS = ("--format", "json", "--ignore-checks", "W3005")
 _RULE_PACKS = "AwsSolutions, NIST 800-53 R5"
@@ -112,6 +113,7 @@ def check_templates(
             _result(name, "synthesis", f"{count} {'stack' if count == 1 else 'stacks'}"),
             _result(name, "cfn-lint", environment.region, *linted.get(name, ())),
             _result(name, "cdk-nag", _RULE_PACKS, *violations),
+            _result(name, "iam", "actions and resources", *_iam_findings(environment, after[name])),
         ]
         results += [compared[name]] if name in compared else []
     return results
@@ -134,6 +136,19 @@ def _synthesize(directory: Path, output: Path, names: Sequence[str]) -> dict[str
         raise SdxlError(f"Synthesis with cdk-nag failed; has `make setup` run?\n{done.stderr.strip()[-2000:]}")
     found: dict[str, Any] = json.loads((output / _FINDINGS_FILE).read_text(encoding="utf-8"))
     return found
+
+
+def _iam_findings(environment: Environment, stacks: Mapping[str, Template]) -> Iterator[Finding]:
+    """Yield the statements of policies that do not do what they say."""
+    named = {f"sdxl-{environment.name}-{stack}": template for stack, template in stacks.items()}
+    found = lint_policies(named, account=environment.account, region=environment.region)
+    for finding in found:
+        yield Finding(
+            rule="iam",
+            text=finding.text,
+            resource=f"{finding.resource}/{finding.statement}",
+            template=finding.stack.removeprefix(f"sdxl-{environment.name}-"),
+        )
 
 
 def _lint(output: Path, environments: Sequence[Environment]) -> Mapping[str, list[Finding]]:

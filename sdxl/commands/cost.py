@@ -11,7 +11,7 @@ import typer
 
 from sdxl.console import print_result, print_table, say
 from sdxl.cost.amounts import Amount
-from sdxl.cost.bill import EnvironmentCost
+from sdxl.cost.bill import EnvironmentCost, Item
 from sdxl.cost.comparison import Comparison
 from sdxl.cost.comparison import compare as compare_sources
 from sdxl.cost.estimate import environment_cost
@@ -44,6 +44,9 @@ def cost(
     compare: Annotated[
         bool, typer.Option("--compare", help="Compare the model sources at --images-per-month.")
     ] = False,
+    every_row: Annotated[
+        bool, typer.Option("--all", help="Show a line for each price, with its date and region.")
+    ] = False,
     directory: Annotated[
         Path, typer.Option("--dir", help="Where the files are.", show_default="environments/")
     ] = ENVIRONMENTS,
@@ -55,6 +58,8 @@ def cost(
     is "at least". docs/cost.md says how it is computed.
 
       sdxl cost --env prod --images-per-month 100000 --seconds-per-image 7.5
+
+      sdxl cost --env dev --all
 
       sdxl cost --compare --images-per-month 20000 --seconds-per-image published
     """
@@ -75,7 +80,7 @@ def cost(
         _print_json(costs, comparison, images_per_month)
         return
     if costs:
-        _show_environments(costs, images_per_month)
+        _show_environments(costs, images_per_month, every_row=every_row)
     if comparison is not None:
         if costs:
             print_result("")
@@ -100,33 +105,45 @@ def _print_json(costs: Sequence[EnvironmentCost], comparison: Comparison | None,
     print_result(json.dumps(content, indent=2))
 
 
-def _show_environments(costs: Sequence[EnvironmentCost], images_per_month: int | None) -> None:
-    def row(name: str, item: str, amounts: tuple[Amount, Amount | None, Amount], price: str) -> tuple[str, ...]:
-        idle, at_volume, at_max = amounts
-        volume = () if at_volume is None else (at_volume.text(),)
-        return (name, item, idle.text(), *volume, at_max.text(), price)
+def _show_environments(costs: Sequence[EnvironmentCost], images_per_month: int | None, *, every_row: bool) -> None:
+    def row(name: str, item: str, amounts: Sequence[Amount | None], price: str = "") -> tuple[str, ...]:
+        shown = [amount.text() for amount in amounts if amount is not None]
+        return (name, item, *shown, price) if every_row else (name, item, *shown)
 
     volume_title = () if images_per_month is None else (f"{images_per_month:,} images",)
+    unused, last = ("",) * len(volume_title), ("",) if every_row else ()
     rows: list[tuple[str, ...]] = []
     for one in costs:
+        items = one.items if every_row else (*(item for item in one.items if not item.is_service), one.services())
         rows += [
             row(one.environment, item.name, (item.idle, item.at_volume, item.at_max), item.price_text(one.region))
-            for item in one.items
+            for item in items
+            if every_row or item not in one.unknown
         ]
-        rows.append(row(one.environment, "total", (one.idle, one.at_volume, one.at_max), ""))
-        unused = ("",) * len(volume_title)
+        rows.append(row(one.environment, "total", (one.idle, one.at_volume, one.at_max)))
         if images_per_month is not None:
-            rows.append((one.environment, "per image at this volume", "", _per_image(one.per_image_at_volume), "", ""))
+            per_image = _per_image(one.per_image_at_volume)
+            rows.append((one.environment, "per image at this volume", "", per_image, "", *last))
         if one.per_image_at_full_load is not None:
             full_load = _per_image(one.per_image_at_full_load)
-            rows.append((one.environment, "per image, endpoint fully used", "", *unused, full_load, ""))
-    head = ("environment", "USD a month", "idle", *volume_title, "max capacity", "price in USD (date, region)")
-    print_table(head, rows)
+            rows.append((one.environment, "per image, endpoint fully used", "", *unused, full_load, *last))
+    price_title = ("price in USD (date, region)",) if every_row else ()
+    print_table(("environment", "USD a month", "idle", *volume_title, "max capacity", *price_title), rows)
     for one in costs:
+        if one.unknown:
+            say(f"{one.environment}: without a price, so on top: {', '.join(item.name for item in one.unknown)}")
         for note in one.notes:
             say(f"{one.environment}: {note}")
-    for source in dict.fromkeys(item.price.source for one in costs for item in one.items if item.price is not None):
+    _show_sources([item for one in costs for item in one.items], every_row=every_row)
+
+
+def _show_sources(items: Sequence[Item], *, every_row: bool) -> None:
+    listed = [item.price for item in items if item.price is not None and (every_row or not item.is_service)]
+    for source in dict.fromkeys(price.source for price in listed):
         say(f"Prices: {source}.")
+    if not every_row:
+        dates = sorted(item.price.as_of for item in items if item.price is not None and item.is_service)
+        say(f"Prices of services: list prices of {dates[0]} to {dates[-1]}; each with its source: --all.")
 
 
 def _show_comparison(comparison: Comparison) -> None:

@@ -40,7 +40,7 @@ def check(
         Path, typer.Option("--dir", help="Where the files are.", show_default="environments/")
     ] = ENVIRONMENTS,
     synth: Annotated[
-        bool, typer.Option("--synth", help="Also check the templates: synthesis, cfn-lint in the region, cdk-nag.")
+        bool, typer.Option("--synth", help="Also check the templates: synthesis, cfn-lint in the region, cdk-nag, IAM.")
     ] = False,
     diff_from: Annotated[
         str | None,

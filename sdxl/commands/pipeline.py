@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from sdxl.commands.execution_policy import execution_policy
 from sdxl.console import print_result, say
 from sdxl.errors import SdxlError
 from sdxl.project import ENVIRONMENTS, ROOT
@@ -17,10 +18,9 @@ from stacks.environment import Environment, EnvironmentFileError
 from stacks.environment.pipeline import PIPELINE_FILE, SCHEMA_FILE_NAME, Pipeline, load_pipeline, schema_text
 
 app = typer.Typer(help="The rollout over several accounts: environments/pipeline.yaml.", no_args_is_help=True)
+app.command("execution-policy")(execution_policy)
 
 WORKFLOW = ROOT / ".github" / "workflows" / "rollout.yaml"
-# The policy in each account that CloudFormation deploys with: docs/rollout.md shows one of this name.
-POLICY_PLACEHOLDER = "sdxl-cloudformation-execution"
 Directory = Annotated[
     Path, typer.Option("--dir", help="Where pipeline.yaml and the environments are.", show_default="environments/")
 ]
@@ -78,11 +78,11 @@ def bootstrap_lines(pipeline: Pipeline, environments: Mapping[str, Environment])
             if (account, region) in done:
                 continue
             done.add((account, region))
-            policy = f"arn:{partition_of(region)}:iam::{account}:policy/{POLICY_PLACEHOLDER}"
-            yield f"# {name}, with credentials of account {account} (docs/rollout.md has the policy):"
+            yield f"# {name}, with credentials of account {account}, after its policies (execution-policy --write DIR):"
             yield (
                 f"npx cdk bootstrap aws://{account}/{region} --trust {pipeline.account} "
-                f"--trust-for-lookup {pipeline.account} --cloudformation-execution-policies {policy} --app ''"
+                f"--trust-for-lookup {pipeline.account} --cloudformation-execution-policies "
+                f"\"$(.venv/bin/sdxl pipeline execution-policy --env {name} --arns)\" --app ''"
             )
 
 

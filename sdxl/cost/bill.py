@@ -12,7 +12,10 @@ from sdxl.cost.week import Capacity
 
 @dataclass(frozen=True, kw_only=True)
 class Item:
-    """One line of the bill, in USD a month. `at_volume` is None when no volume was given."""
+    """One line of the bill, in USD a month. `at_volume` is None when no volume was given.
+
+    `is_service` says that it is not the model's: such lines are shown as one, unless all are asked for.
+    """
 
     name: str
     idle: Amount
@@ -20,6 +23,7 @@ class Item:
     at_max: Amount
     price: Price | None = None
     note: str = ""
+    is_service: bool = False
 
     def price_text(self, region: str) -> str:
         """Return the price for people, or where to find it."""
@@ -71,6 +75,23 @@ class EnvironmentCost:
     def at_max(self) -> Amount:
         """A month at max capacity."""
         return total(item.at_max for item in self.items)
+
+    @property
+    def unknown(self) -> tuple[Item, ...]:
+        """What has no price at all, so that the totals are `at least`."""
+        return tuple(item for item in self.items if item.price is None or item.price.usd is None)
+
+    def services(self) -> Item:
+        """Return everything beside the model as one line."""
+        items = [item for item in self.items if item.is_service]
+        volumes = [item.at_volume for item in items if item.at_volume is not None]
+        return Item(
+            name="API, functions, storage, logs, alarms",
+            idle=total(item.idle for item in items),
+            at_volume=total(volumes) if volumes else None,
+            at_max=total(item.at_max for item in items),
+            note=f"{len(items)} prices, see --all",
+        )
 
     @property
     def per_image_at_volume(self) -> Amount | None:

@@ -6,20 +6,20 @@ from collections.abc import Iterator
 
 from sdxl.cost.amounts import NOTHING, UNKNOWN, Amount
 from sdxl.cost.bill import EnvironmentCost, Item, unknown_item
-from sdxl.cost.prices import API_GATEWAY, API_GATEWAY_TIER, bedrock_prices
+from sdxl.cost.prices import API_GATEWAY_TIER, bedrock_prices, listed_price
+from sdxl.cost.usage import service_usage
 from sdxl.cost.variant import VariantCost, variant_costs
 from stacks.catalog.bedrock import load_bedrock_catalog
 from stacks.environment import BedrockModel, Environment
-
-_PRICE_PAGE = "unknown: see https://aws.amazon.com/{}/pricing/"
 
 
 def environment_cost(
     environment: Environment, *, images_per_month: int | None, seconds_per_image: float | str | None
 ) -> EnvironmentCost:
     """Return what `environment` costs; of `seconds_per_image`, see `prices.throughput`."""
-    others = tuple(_other_items(environment, images_per_month))
     if isinstance(environment.model, BedrockModel):
+        given = seconds_per_image if isinstance(seconds_per_image, float) else None
+        others = tuple(_service_items(environment, images_per_month, given))
         return EnvironmentCost(
             environment=environment.name,
             region=environment.region,
@@ -38,6 +38,7 @@ def environment_cost(
         images_per_month=images_per_month,
         seconds_per_image=seconds_per_image,
     )
+    others = tuple(_service_items(environment, images_per_month, costs[0].throughput.seconds_per_image))
     return EnvironmentCost(
         environment=environment.name,
         region=environment.region,
@@ -78,39 +79,24 @@ def _bedrock_items(model: BedrockModel, images_per_month: int | None) -> Iterato
     )
 
 
-def _other_items(environment: Environment, images_per_month: int | None) -> Iterator[Item]:
-    """What is billed by use. Only the gateway's requests have a price with a source."""
-    at_volume: Amount | None = None
-    if images_per_month is not None:
-        within = images_per_month <= API_GATEWAY_TIER
-        at_volume = API_GATEWAY.amount.times(images_per_month / 1_000_000) if within else UNKNOWN
-    yield Item(
-        name="API Gateway requests",
-        idle=NOTHING,
-        at_volume=at_volume,
-        at_max=UNKNOWN if at_volume is None else at_volume,
-        price=API_GATEWAY,
-    )
-    pages = [
-        ("Lambda", "lambda"),
-        ("S3 images and access logs", "s3"),
-        ("DynamoDB idempotency table", "dynamodb"),
-        ("KMS key", "kms"),
-        ("CloudWatch logs and metrics", "cloudwatch"),
-        ("X-Ray traces", "xray"),
-        ("data transfer out", "ec2"),
-    ]
-    if environment.api.waf is not None:
-        pages.append(("WAF", "waf"))
+def _service_items(
+    environment: Environment, images_per_month: int | None, seconds_per_image: float | None
+) -> Iterator[Item]:
+    """What is used beside the model. At max capacity it is unknown how many images there are, unless that is given."""
+    for usage in service_usage(environment, seconds_per_image):
+        price = listed_price(usage.price, environment.region)
+        idle = price.amount.times(usage.idle)
+        at_volume: Amount | None = None
+        if images_per_month is not None:
+            at_volume = price.amount.times(usage.idle + usage.per_image * images_per_month)
+            if usage.price == "rest_api_requests" and images_per_month > API_GATEWAY_TIER:
+                at_volume = UNKNOWN
+        without_volume = UNKNOWN if usage.per_image else idle
+        at_max = without_volume if at_volume is None else at_volume
+        yield Item(name=usage.name, idle=idle, at_volume=at_volume, at_max=at_max, price=price, is_service=True)
     if environment.api.auth.mode == "cognito":
-        pages.append(("Cognito", "cognito"))
-    if environment.operations is not None:
-        pages.append(("CloudWatch alarms, dashboard and SNS", "cloudwatch"))
-    if environment.network is not None and environment.network.vpc_endpoints == "create":
-        # Billed by the hour and zone, used or not.
-        pages.append((f"VPC endpoints in {len(environment.network.subnet_ids)} zones", "privatelink"))
-    for name, page in pages:
-        yield unknown_item(name, _PRICE_PAGE.format(page), has_volume=images_per_month is not None)
+        note = "unknown: see https://aws.amazon.com/cognito/pricing/"
+        yield unknown_item("Cognito", note, has_volume=images_per_month is not None)
 
 
 def _bedrock_notes(model: BedrockModel) -> Iterator[str]:

@@ -10,6 +10,7 @@ from sdxl.cost.amounts import UNKNOWN, Amount
 from sdxl.errors import UsageError
 from stacks.catalog import InstanceType
 from stacks.catalog.bedrock import BedrockCatalog
+from stacks.catalog.service_prices import service_price
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,16 +52,21 @@ class Price:
         }
 
 
-# The price of the first 333 million requests of a month; what comes after is cheaper, and not needed here.
-API_GATEWAY = Price(
-    usd=3.5,
-    unit="million requests",
-    as_of="2026-11-23",
-    source="AWS whitepaper Best Practices for Designing Amazon API Gateway Private APIs and Private Integration, "
-    "table 4: REST APIs, 3.50 USD per million for the first 333 million requests of a month",
-    region="us-east-1",
-)
 API_GATEWAY_TIER = 333_000_000
+"""Requests a month from which API Gateway's price is lower than the catalog's. Source: API Gateway price page."""
+
+
+def listed_price(name: str, region: str) -> Price:
+    """Return a price of the catalog's service prices, for a region or for the one that stands for it."""
+    found = service_price(name)
+    regional = found.of(region)
+    return Price(
+        usd=regional.usd,
+        unit=found.unit,
+        as_of=regional.provenance.as_of,
+        source=regional.provenance.source,
+        region=regional.region,
+    )
 
 
 def instance_price(instance: InstanceType) -> Price:

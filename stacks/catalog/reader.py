@@ -25,7 +25,7 @@ CATALOG_DIRECTORY = Path(__file__).parent
 CATALOG_FILES = {
     "sdxl_open.json": ("model", "instance_types", "environment", "artifact", "containers"),
     "sdxl_optimized.json": ("listing", "instance_types", "model_packages"),
-    "instance_types.json": ("hardware", "quota_codes", "prices"),
+    "instance_types.json": ("hardware", "quota_codes", "prices", "newer_prices"),
 }
 
 _DATE = re.compile(r"\d{4}-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?")
@@ -203,9 +203,14 @@ def _read_instances(root: dict[str, CatalogValue], provenance: dict[str, Provena
     codes = codes_group["codes"].fields(hardware)
     prices_group = root["prices"].group("instance_types.prices", provenance, "region", "usd_per_hour")
     prices = prices_group["usd_per_hour"].fields(hardware)
-    price_provenance = provenance["instance_types.prices"]
+    newer_group = root["newer_prices"].group("instance_types.newer_prices", provenance, "usd_per_hour")
+    newer = newer_group["usd_per_hour"].mapping()
+    if unknown := newer.keys() - hardware.keys():
+        raise CatalogError(f"{newer_group['usd_per_hour'].where}: unknown instance types {', '.join(sorted(unknown))}")
     instances = {}
     for name, entry in hardware.items():
+        price = newer.get(name, prices[name])
+        price_provenance = provenance["instance_types.newer_prices" if name in newer else "instance_types.prices"]
         fields = entry.fields(("gpu", "gpu_count", "gpu_memory_gb", "has_nvme"))
         code = codes[name]
         instances[name] = InstanceType(
@@ -215,7 +220,7 @@ def _read_instances(root: dict[str, CatalogValue], provenance: dict[str, Provena
             gpu_memory_gb=fields["gpu_memory_gb"].count(),
             has_nvme=fields["has_nvme"].boolean(),
             quota_code=None if code.value is None else code.text(_QUOTA_CODE, "a quota code L-XXXXXXXX, or null"),
-            usd_per_hour=None if prices[name].value is None else prices[name].price(),
+            usd_per_hour=None if price.value is None else price.price(),
             price_as_of=price_provenance.as_of,
             price_source=price_provenance.source,
             price_region=prices_group["region"].text(),

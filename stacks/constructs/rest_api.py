@@ -23,11 +23,16 @@ from stacks.environment import API_STAGE, Api, Domain, pascal
 BINARY_MEDIA_TYPES = ["image/png", "multipart/form-data"]
 # Routes that anyone may call. Every other route is below /v1.
 OPEN_PATHS = ("health", "openapi.json")
-# Requests per second, and at once, to each of them.
+# Requests per second, and at once, with each HTTP method of each of them.
 _OPEN_RATE = 5
 _OPEN_BURST = 10
 # Amazon API Gateway quotas: what an account has in a region.
 _ACCOUNT_RATE, _ACCOUNT_BURST = 10_000, 5_000
+# A page asks once, and the browser keeps the answer for an hour.
+_PREFLIGHT_RATE = 50
+_PREFLIGHT_BURST = 100
+# A method setting names one of these: API Gateway refuses ANY there ("Invalid method setting path").
+_HTTP_METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
 # Only variables whose values cannot hold a quote: API Gateway writes them into this text as they are.
 _ACCESS_LOG = {
@@ -163,14 +168,9 @@ class ImageApi(Construct):
         )
 
     def _stage_options(self, access_log: apigateway.LogGroupLogDestination) -> apigateway.StageOptions:
-        rate, burst = self._stage_throttle()
-        open_route = apigateway.MethodDeploymentOptions(
-            metrics_enabled=True,
-            logging_level=apigateway.MethodLoggingLevel.ERROR,
-            data_trace_enabled=False,
-            throttling_rate_limit=_OPEN_RATE,
-            throttling_burst_limit=_OPEN_BURST,
-        )
+        stage_rate, stage_burst = self._stage_throttle()
+        limits = {f"/{path}/{method}": (_OPEN_RATE, _OPEN_BURST) for path in OPEN_PATHS for method in _HTTP_METHODS}
+        limits["/v1/{proxy+}/OPTIONS"] = (_PREFLIGHT_RATE, _PREFLIGHT_BURST)
         return apigateway.StageOptions(
             stage_name=API_STAGE,
             tracing_enabled=True,
@@ -179,9 +179,18 @@ class ImageApi(Construct):
             data_trace_enabled=False,
             access_log_destination=access_log,
             access_log_format=apigateway.AccessLogFormat.custom(json.dumps(_ACCESS_LOG)),
-            throttling_rate_limit=rate,
-            throttling_burst_limit=burst,
-            method_options={f"/{path}/ANY": open_route for path in OPEN_PATHS},
+            throttling_rate_limit=stage_rate,
+            throttling_burst_limit=stage_burst,
+            method_options={
+                path: apigateway.MethodDeploymentOptions(
+                    metrics_enabled=True,
+                    logging_level=apigateway.MethodLoggingLevel.ERROR,
+                    data_trace_enabled=False,
+                    throttling_rate_limit=rate,
+                    throttling_burst_limit=burst,
+                )
+                for path, (rate, burst) in limits.items()
+            },
         )
 
     def _stage_throttle(self) -> tuple[float, int]:
@@ -200,7 +209,7 @@ class ImageApi(Construct):
 
     def _add_routes(self, function: lambda_.Alias) -> None:
         stack = cdk.Stack.of(self)
-        # Not LambdaIntegration: the permission that it adds holds for every stage of the API.
+        # Not LambdaIntegration: it adds a permission for each method, and this one holds for all of the stage.
         integration = apigateway.AwsIntegration(
             service="lambda",
             path=f"2015-03-31/functions/{function.function_arn}/invocations",

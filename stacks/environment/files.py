@@ -46,19 +46,15 @@ def load_environment(path: Path) -> Environment:
     raise EnvironmentFileError(problems)
 
 
-def load_environments(directory: Path, part: tuple[int, int] = (0, 1)) -> tuple[Environment, ...]:
+def load_environments(directory: Path) -> tuple[Environment, ...]:
     """The environments of every file in `directory`, sorted by name.
-
-    `part` (i, n) is the i-th, from 0, of n parts of them, which may be empty.
 
     Raises:
         EnvironmentFileError: there is no environment, or any file has an error; all files' errors are reported.
     """
     environments: list[Environment] = []
     problems: list[Problem] = []
-    number, count = part
-    paths = sorted(environment_paths(directory), key=lambda path: path.stem)
-    for path in paths[number * len(paths) // count : (number + 1) * len(paths) // count]:
+    for path in sorted(environment_paths(directory), key=lambda path: path.stem):
         try:
             environments.append(load_environment(path))
         except EnvironmentFileError as exc:

@@ -100,6 +100,11 @@ class Account:
         stack = self.client("cloudformation", region).describe_stacks(StackName=stack_name)["Stacks"][0]
         return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
+    def api_url(self, stack_name: str, region: str = REGION) -> str:
+        """Where the emulator serves the API of a stack, whatever else is deployed to the same emulator."""
+        api = self.outputs(stack_name, region)["RestApiId"]
+        return f"{self.emulator.gateway_url}/_aws/execute-api/{api}/api"
+
 
 def synthesize(account: Account, directory: Path, name: str, *, root: Path = ROOT, environments: Path) -> str:
     """Synthesize the project's app, or a copy of it, with the real CLI; answers with the assembly's folder."""

@@ -58,7 +58,7 @@ def test_files_that_are_right_pass_and_a_region_without_a_type_is_found(tmp_path
     assert status == 1
     failed = [key for key, result in results.items() if not result["ok"]]
     assert failed == [("far", "cfn-lint")]
-    assert len(results) == 6
+    assert len(results) == 8
     finding = results["far", "cfn-lint"]["findings"][0]
     assert finding["rule"] == "E3006"
     assert "AWS::SageMaker::" in finding["text"]

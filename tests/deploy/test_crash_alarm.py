@@ -8,12 +8,11 @@ import pytest
 from moto.cloudwatch.models import cloudwatch_backends
 from moto.core.utils import utcnow
 from moto.logs.models import logs_backends
-from stacks.constructs.crash_filter import CRASH_PATTERN
 
 from emulator.monitoring import clock
 from emulator.monitoring.alarms import evaluate
 from emulator.monitoring.logs import put_lines
-from stacks.alarms.metrics import crash_metric
+from stacks.alarms.metrics import CRASH_TERMS, crash_metric
 
 ACCOUNT, REGION = "810999999999", "us-east-1"
 
@@ -25,7 +24,9 @@ def test_a_crash_in_the_containers_log_sets_the_stacks_alarm_off(monkeypatch: py
     logs, cloudwatch = logs_backends[ACCOUNT][REGION], cloudwatch_backends[ACCOUNT][REGION]
     logs.create_log_group(group, {})
     transformation = {"metricNamespace": crashes.namespace, "metricName": crashes.name, "metricValue": "1"}
-    logs.put_metric_filter("crashes", CRASH_PATTERN, group, [transformation])
+    # As the construct of the stacks writes it.
+    pattern = " ".join(f'?"{term}"' for term in CRASH_TERMS)
+    logs.put_metric_filter("crashes", pattern, group, [transformation])
     settings: dict[str, Any] = {
         "namespace": crashes.namespace,
         "metric_name": crashes.name,

@@ -60,8 +60,7 @@ class Examples:
 
     def url(self, environment: Environment, path: str) -> str:
         """Where the emulator serves an environment's deployed stage."""
-        api = self.outputs(environment)["RestApiId"]
-        return f"{self.account.emulator.gateway_url}/_aws/execute-api/{api}/api/{path}"
+        return f"{self.account.api_url(f'sdxl-{environment.name}-Api', environment.region)}/{path}"
 
     def generate(self, environment: Environment, headers: dict[str, str]) -> httpx2.Response:
         """Ask for an image."""

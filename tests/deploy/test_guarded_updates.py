@@ -87,7 +87,7 @@ class Guarded:
     def generate(self) -> httpx2.Response:
         key_id = self.account.outputs(f"{ENDPOINT}-Api")["ApiKeyId"]
         key = self.client("apigateway").get_api_key(apiKey=key_id, includeValue=True)["value"]
-        url = f"{self.account.emulator.gateway_url}{GENERATION}"
+        url = f"{self.account.api_url(f'{ENDPOINT}-Api')}{GENERATION}"
         return httpx2.post(url, headers={"x-api-key": key}, json=REQUEST, timeout=60)
 
     @contextlib.contextmanager
@@ -96,14 +96,13 @@ class Guarded:
         answers: Counter[int] = Counter()
         key_id = self.account.outputs(f"{ENDPOINT}-Api")["ApiKeyId"]
         key = self.client("apigateway").get_api_key(apiKey=key_id, includeValue=True)["value"]
+        url = f"{self.account.api_url(f'{ENDPOINT}-Api')}{GENERATION}"
         done = threading.Event()
 
         def call() -> None:
             with httpx2.Client(headers={"x-api-key": key}, timeout=60) as client:
                 while not done.is_set():
-                    answers[
-                        client.post(f"{self.account.emulator.gateway_url}{GENERATION}", json=REQUEST).status_code
-                    ] += 1
+                    answers[client.post(url, json=REQUEST).status_code] += 1
 
         thread = threading.Thread(target=call)
         thread.start()

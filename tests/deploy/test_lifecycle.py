@@ -60,18 +60,18 @@ class Life:
         return self.account.client(service)
 
     def generate(self, accept: str, *, seed: int = 7, idempotency_key: str | None = None) -> httpx2.Response:
-        """Ask the deployed API, at the gateway's root, for an image."""
+        """Ask the deployed API for an image."""
         key_id = self.account.outputs("sdxl-dev-Api")["ApiKeyId"]
         key = self.client("apigateway").get_api_key(apiKey=key_id, includeValue=True)["value"]
         headers = {"accept": accept, "x-api-key": key}
         if idempotency_key is not None:
             headers["idempotency-key"] = idempotency_key
-        url = f"{self.account.emulator.gateway_url}{GENERATION}"
+        url = f"{self.account.api_url('sdxl-dev-Api')}{GENERATION}"
         return httpx2.post(url, headers=headers, json={**REQUEST, "seed": seed}, timeout=60)
 
     def health(self) -> dict[str, str]:
         """What the API says of itself."""
-        return httpx2.get(f"{self.account.emulator.gateway_url}/health", timeout=60).json()  # type: ignore[no-any-return]
+        return httpx2.get(f"{self.account.api_url('sdxl-dev-Api')}/health", timeout=60).json()  # type: ignore[no-any-return]
 
     def endpoint(self) -> dict[str, Any]:
         """The endpoint."""

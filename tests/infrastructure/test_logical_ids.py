@@ -50,6 +50,12 @@ KEPT: dict[tuple[str, str], dict[str, str]] = {
         "ImageApiHealthPath2FF9D739": "AWS::ApiGateway::Resource",
         "ImageApiOpenapiJsonPathF8D0FA17": "AWS::ApiGateway::Resource",
         "ImageApiV1PathF1D3EE27": "AWS::ApiGateway::Resource",
+        # A resource has one method of a kind, and one path parameter below it.
+        "ImageApiRestApihealthANY654E3721": "AWS::ApiGateway::Method",
+        "ImageApiRestApiopenapijsonANY3018D062": "AWS::ApiGateway::Method",
+        "ImageApiRestApiv1proxyANY854E5F34": "AWS::ApiGateway::Method",
+        "ImageApiRestApiv1proxyOPTIONS76AA8424": "AWS::ApiGateway::Method",
+        "ImageApiRestApiv1proxy27D863B4": "AWS::ApiGateway::Resource",
         "ImageApiRestApiD1A49F62": "AWS::ApiGateway::RestApi",
         "ApiStage8BFD047B": "AWS::ApiGateway::Stage",
         "AccessUsagePlandefault7B7ABD4F": "AWS::ApiGateway::UsagePlan",

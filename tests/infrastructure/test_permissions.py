@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from infrastructure_synthesis import Synthesis
+from infrastructure_synthesis import Synthesis, access_environments, example_environments
+
+from sdxl.checks.arns import UNKNOWN_ARN, stack_values
+from sdxl.checks.iam_lint import lint_policies, policies_in
 
 # Actions without a resource level: IAM knows no narrower resource than * for them.
 WITHOUT_RESOURCE_LEVEL = {
@@ -66,3 +69,20 @@ def test_aws_managed_policies_are_attached_to_the_gateways_own_role_only(
     }
 
     assert attached == {":iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"}
+
+
+def test_every_policy_of_the_environments_does_what_it_says(examples: Synthesis, access: Synthesis) -> None:
+    for environment in (*example_environments(), *access_environments()):
+        synthesis = examples if environment.name in examples.templates else access
+        stacks = {f"sdxl-{environment.name}-{name}": one for name, one in synthesis.templates[environment.name].items()}
+
+        assert lint_policies(stacks, account=environment.account, region=environment.region) == []
+
+
+def test_every_arn_in_a_policy_is_of_a_known_type(examples: Synthesis, access: Synthesis) -> None:
+    for stacks in (*examples.templates.values(), *access.templates.values()):
+        for values in stack_values(stacks, account="111122223333", region="us-east-1").values():
+            for resource in values.template["Resources"].values():
+                for document in policies_in(resource.get("Properties", {})):
+                    for statement in document["Statement"]:
+                        assert UNKNOWN_ARN not in map(values.text, as_list(statement.get("Resource", []))), resource

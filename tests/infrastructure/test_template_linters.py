@@ -4,13 +4,28 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from infrastructure_synthesis import ROOT, Synthesis, cdk_context, make_layer
+from infrastructure_synthesis import (
+    ROOT,
+    Synthesis,
+    access_environments,
+    cdk_context,
+    example_environments,
+    make_layer,
+)
 
+from stacks.catalog import load_catalog
+from stacks.catalog.service_regions import load_service_regions
+
+# cfn-lint has no schemas of it, and says nothing about a template there.
+WITHOUT_SCHEMAS = {"me-south-1"}
+MISSING_TYPE = re.compile(r"Resource type '(?P<type>[\w:]+)' does not exist in '(?P<region>[\w-]+)'")
 CHECKOV = ROOT / ".local" / "checkov" / "bin" / "checkov"
 
 
@@ -21,13 +36,51 @@ def template_paths(*syntheses: Synthesis) -> list[str]:
     return paths
 
 
-def test_cfn_lint_finds_nothing(examples: Synthesis, access: Synthesis) -> None:
+def cfn_lint(paths: Iterable[str], regions: Iterable[str]) -> list[str]:
+    program = str(Path(sys.executable).with_name("cfn-lint"))
     # W3005: the CDK's DependsOn repeats what a Ref already implies.
-    cfn_lint = str(Path(sys.executable).with_name("cfn-lint"))
-    command = [cfn_lint, "--ignore-checks", "W3005", "--", *template_paths(examples, access)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    options = ["--format", "json", "--ignore-checks", "W3005", "--regions", *sorted(regions), "--"]
+    done = subprocess.run([program, *options, *paths], capture_output=True, text=True, check=False)
+    return [finding["Message"] for finding in json.loads(done.stdout)]
 
-    assert (done.returncode, done.stdout) == (0, "")
+
+def types_of(templates: Iterable[Mapping[str, Any]]) -> set[str]:
+    return {resource["Type"] for template in templates for resource in template["Resources"].values()}
+
+
+def types_missing_by_the_catalog() -> set[tuple[str, str]]:
+    """Region and resource type of what the catalog says that a region lacks."""
+    return {
+        (region, resource_type)
+        for service in load_service_regions().values()
+        for resource_type in service.resource_types
+        for region in service.not_offered
+    }
+
+
+def test_cfn_lint_finds_in_every_region_only_what_the_catalog_says(examples: Synthesis, access: Synthesis) -> None:
+    """A region that lacks a type is known, so that an environment file for it is refused and not its template."""
+    regions = load_catalog().open.containers.keys() - WITHOUT_SCHEMAS
+    used = types_of(
+        template for one in (examples, access) for stacks in one.templates.values() for template in stacks.values()
+    )
+    known = {(region, kind) for region, kind in types_missing_by_the_catalog() if region in regions and kind in used}
+
+    messages = cfn_lint(template_paths(examples, access), regions)
+
+    found = {match and (match["region"], match["type"]) for match in map(MISSING_TYPE.fullmatch, messages)}
+    assert len(known) > 10
+    assert found == known
+
+
+def test_no_environment_lacks_a_type_in_its_own_region(examples: Synthesis, access: Synthesis) -> None:
+    missing = types_missing_by_the_catalog()
+    for synthesis, environments in ((examples, example_environments()), (access, access_environments())):
+        for environment in environments:
+            # Other regions than these have no run of cfn-lint above.
+            assert environment.region in load_catalog().open.containers.keys() - WITHOUT_SCHEMAS
+            for kind in types_of(synthesis.templates[environment.name].values()):
+                assert (environment.region, kind) not in missing
 
 
 def run_checkov(directory: Path) -> list[dict[str, Any]]:

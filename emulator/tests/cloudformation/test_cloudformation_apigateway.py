@@ -165,6 +165,14 @@ def test_an_integration_that_the_gateway_cannot_serve_is_refused(
     assert f"AWS::ApiGateway::Method.Integration.{problem}" in stacks.reasons()
 
 
+def test_a_method_setting_names_no_any(stacks: Stacks) -> None:
+    wanted = api()
+    wanted["Stage"]["Properties"]["MethodSettings"][1]["HttpMethod"] = "ANY"
+
+    assert stacks.deploy(wanted) == "ROLLBACK_COMPLETE"
+    assert "Invalid method setting path: ~1images/ANY" in stacks.reasons()
+
+
 def test_an_api_is_gone_with_its_stack(stacks: Stacks, client: Any) -> None:
     stacks.deploy(api())
 

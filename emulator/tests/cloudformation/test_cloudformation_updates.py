@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from botocore.exceptions import ClientError
 from cloudformation_support import ROLE, Stacks, broken, named_parameter, parameter
+
+from emulator.aws import AwsApplication
 
 
 def test_resources_are_made_after_what_they_depend_on(stacks: Stacks) -> None:
@@ -254,3 +260,31 @@ def test_an_existing_bucket_is_imported_with_its_objects(stacks: Stacks, client:
     assert stacks.physical_id("Images") == "kept-images"
     stacks.api.delete_stack(StackName="stack")
     assert client("s3").get_object(Bucket="kept-images", Key="k")
+
+
+def test_requests_that_moto_cannot_serve_at_once_wait_for_each_other(application: AwsApplication) -> None:
+    at_once, most = 0, 0
+    count = threading.Lock()
+
+    def moto(environ: Any, start_response: Any) -> list[bytes]:
+        nonlocal at_once, most
+        with count:
+            at_once += 1
+            most = max(most, at_once)
+        time.sleep(0.02)
+        with count:
+            at_once -= 1
+        return []
+
+    def most_at_once(service: str) -> int:
+        nonlocal most
+        most = 0
+        environ = {"HTTP_AUTHORIZATION": f"AWS4-HMAC-SHA256 Credential=key/20261130/eu-west-1/{service}/aws4_request"}
+        with patch.object(application, "_moto", moto), ThreadPoolExecutor(4) as pool:
+            for _ in [pool.submit(application._answer_aws, environ, None) for _ in range(4)]:  # type: ignore[arg-type]
+                pass
+        return most
+
+    assert most_at_once("iam") == 1
+    # A call of these takes as long as what it does.
+    assert most_at_once("sagemaker") > 1

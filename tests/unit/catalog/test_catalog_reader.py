@@ -103,6 +103,9 @@ def test_unknown_price_is_none_and_known_ones_bear_source_and_date(catalog: Cata
     assert catalog.instance_type("ml.g5.16xlarge").usd_per_hour is None
     known = catalog.instance_type("ml.g5.2xlarge")
     assert (known.usd_per_hour, known.price_as_of, known.price_region) == (1.515, "2025-04", "us-east-1")
+    cut = catalog.instance_type("ml.p4d.24xlarge")
+    assert (cut.usd_per_hour, cut.price_as_of) == (25.25, "2026-06-18")
+    assert "cloudprice.net" in cut.price_source
     assert known.price_source
     assert known.quota_code == "L-9614C779"
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from aws_lambda_powertools import Logger
 from botocore.exceptions import ClientError, EndpointConnectionError
 from image_api_fakes import (
     ENGINE_PATH,
@@ -236,6 +237,12 @@ def test_named_origins_are_allowed(make_api: Make) -> None:
         assert "X-Request-Id" in headers["access-control-expose-headers"]
 
 
+def test_any_origin_is_allowed_by_an_asterisk(make_api: Make) -> None:
+    reply = make_api(cors_allow_origins=("*",)).get("/v1/engines/list", headers={"Origin": "https://a.example"})
+
+    assert reply.headers["access-control-allow-origin"] == "*"
+
+
 def test_errors_are_readable_across_origins(make_api: Make) -> None:
     api = make_api(cors_allow_origins=("https://a.example",))
 
@@ -287,6 +294,13 @@ def test_log_has_figures_and_no_prompt(api: ApplicationUnderTest, caplog: pytest
     assert refused.message == "request refused"
     assert refused.__dict__["error_name"] == "invalid_prompts"
     assert "secret" not in str([record.__dict__ for record in caplog.records])
+
+
+def test_log_names_the_route(api: ApplicationUnderTest) -> None:
+    api.generate()
+
+    # What every line of an invocation has.
+    assert Logger().get_current_keys()["route"] == "POST /v1/generation/{engine_id}/text-to-image"
 
 
 def test_failure_is_logged_with_its_cause(

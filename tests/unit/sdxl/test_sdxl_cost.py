@@ -183,7 +183,8 @@ def test_an_endpoint_without_scaling_runs_around_the_clock():
     assert endpoint.at_volume is None
     assert endpoint.price.as_of == "2025-04"
     assert cost.at_volume is None
-    assert cost.idle == Amount(2 * OPEN_HOUR * 730, is_lower_bound=True)
+    assert cost.idle == total([Amount(2 * OPEN_HOUR * 730), cost.services().idle])
+    assert cost.idle.bound == "known"
 
 
 def test_idle_follows_the_schedules_and_max_the_highest():
@@ -229,8 +230,9 @@ def test_without_a_throughput_a_volume_costs_at_least_idle():
 def test_the_price_of_an_image():
     cost = cost_of(1000, 9.0)
     assert cost.per_image_at_full_load == Amount(OPEN_HOUR / 400)
-    assert cost.per_image_at_volume.usd == pytest.approx((730 * OPEN_HOUR + 0.0035) / 1000)
-    assert cost.per_image_at_volume.bound == "at least"
+    services = cost.services().at_volume
+    assert cost.per_image_at_volume.usd == pytest.approx((730 * OPEN_HOUR + services.usd) / 1000)
+    assert cost.per_image_at_volume.bound == "known"
 
 
 def test_no_images_cost_what_idle_costs_and_have_no_price_each():
@@ -245,17 +247,61 @@ def test_gateway_requests_beyond_the_first_tier_are_unknown():
     assert item(cost_of(333_000_001), "API Gateway").at_volume == UNKNOWN
 
 
-def test_what_has_no_price_is_unknown_with_its_price_page():
+def test_every_service_has_a_price_with_its_date_and_source():
     cost = cost_of(10)
-    for name in ("Lambda", "S3", "DynamoDB", "KMS key", "CloudWatch", "X-Ray", "data transfer"):
+    for name in ("Lambda", "S3", "DynamoDB", "KMS key", "CloudWatch", "X-Ray", "data transfer", "SNS"):
         line = item(cost, name)
-        assert (line.idle, line.at_volume, line.at_max) == (UNKNOWN, UNKNOWN, UNKNOWN)
-        assert line.price_text("us-east-1").startswith("unknown: see https://aws.amazon.com/")
+        assert line.at_volume.bound == line.idle.bound == "known"
+        assert line.price.as_of in line.price_text("us-east-1")
+        assert line.price.source.startswith("https://")
+    assert cost.unknown == ()
+
+
+def test_services_are_counted_by_the_environment():
+    cost = cost_of(1_000_000, 2.0)
+
+    # 1769 MB for 2 s, and the key's check of 256 MB for 0.05 s
+    seconds = item(cost, "Lambda duration")
+    assert seconds.at_volume.usd == pytest.approx((1769 / 1024 * 2 + 0.25 * 0.05) * 1_000_000 * 1.33334e-05)
+    assert item(cost, "Lambda SnapStart").idle.usd == pytest.approx(1769 / 1024 * 730 * 3600 * 1.5046e-06)
+    # Images of 1.6 MB that stay for 30 days
+    assert item(cost, "S3 images").at_volume.usd == pytest.approx(1600 * 30 / (730 / 24) * 0.023)
+    assert item(cost, "data transfer").at_volume.usd == pytest.approx(1600 * 4 / 3 * 0.09)
+    assert item(cost, "KMS key").idle == Amount(1.0)
+    assert item(cost, "CloudWatch dashboard").idle == Amount(3.0)
+
+
+def test_a_key_of_ones_own_is_not_on_the_bill():
+    own = {"key_arn": "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"}
+
+    assert "KMS key" not in [line.name for line in cost_of(storage=own).items]
+
+
+def test_more_memory_and_longer_storage_cost_more():
+    usual, more = cost_of(1000), cost_of(1000, api={"function_memory_mb": 3538}, storage={"image_expiration_days": 60})
+
+    assert item(more, "Lambda SnapStart").idle.usd == pytest.approx(2 * item(usual, "Lambda SnapStart").idle.usd)
+    assert item(more, "S3 images").at_volume.usd == pytest.approx(2 * item(usual, "S3 images").at_volume.usd)
+
+
+def test_every_metric_of_an_alarm_is_billed():
+    alone = item(cost_of(), "CloudWatch alarms").idle.usd
+    two = item(cost_of(endpoint={"variants": [{**CHALLENGER}]}), "CloudWatch alarms").idle.usd
+
+    assert two > alone > 0.5
+
+
+def test_price_of_another_region_is_said():
+    cost = cost_of(10, region="eu-west-1")
+
+    assert item(cost, "CloudWatch Logs, written").price.usd == 0.57
+    assert "us-east-1's: eu-west-1's is unknown" in item(cost, "KMS key").price_text("eu-west-1")
 
 
 def test_options_of_the_api_are_items():
-    assert "WAF" not in [line.name for line in cost_of().items]
-    assert item(cost_of(api={"waf": {}}), "WAF").idle == UNKNOWN
+    assert not [line for line in cost_of().items if line.name.startswith("WAF")]
+    assert item(cost_of(api={"waf": {}}), "WAF web ACL").idle == Amount(5.0)
+    assert item(cost_of(1_000_000, api={"waf": {}}), "WAF requests").at_volume == Amount(pytest.approx(0.6))
 
 
 def test_an_instance_without_a_price_makes_the_endpoint_unknown():
@@ -455,7 +501,7 @@ def test_a_shadow_is_billed_beside_the_whole_of_the_traffic():
     assert not any("shared by weight" in note for note in cost.notes)
 
 
-def test_what_stands_beside_the_model_is_named_though_its_price_is_unknown():
+def test_what_stands_beside_the_model_is_on_the_bill():
     network = {
         "vpc_id": "vpc-0123456789abcdef0",
         "subnet_ids": ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"],
@@ -463,8 +509,23 @@ def test_what_stands_beside_the_model_is_named_though_its_price_is_unknown():
         "route_table_ids": ["rtb-0123456789abcdef0"],
     }
 
-    names = {item.name for item in cost_of(network=network).items}
-    bare = {item.name for item in cost_of(operations=None).items}
+    costs = {line.name: line.idle for line in cost_of(network=network).items}
+    bare = {line.name for line in cost_of(operations=None).items}
 
-    assert {"CloudWatch alarms, dashboard and SNS", "VPC endpoints in 2 zones"} <= names
-    assert not {"CloudWatch alarms, dashboard and SNS", "VPC endpoints in 2 zones"} & bare
+    # Two interface endpoints, for calls of SageMaker and its description, in two zones
+    assert costs["VPC endpoints, 2 in 2 zones"] == Amount(pytest.approx(2 * 2 * 730 * 0.01))
+    beside = {"CloudWatch alarms", "CloudWatch composite alarm", "CloudWatch dashboard", "SNS messages of alarms"}
+    assert beside <= costs.keys()
+    assert not {*beside, "VPC endpoints, 2 in 2 zones"} & bare
+
+
+def test_cognito_is_the_one_thing_without_a_price():
+    auth = {
+        "mode": "cognito",
+        "domain_prefix": "sdxl-x",
+        "callback_urls": ["https://images.example.com/callback"],
+    }
+    cost = cost_of(10, api={"auth": auth})
+
+    assert [line.name for line in cost.unknown] == ["Cognito"]
+    assert cost.idle.is_lower_bound

@@ -30,31 +30,52 @@ def rows(text: str) -> list[list[str]]:
 
 
 def test_every_environment_is_a_table_of_items_in_a_pipe(directory):
-    done = run(["cost", "--dir", directory])
+    done = run(["cost", "--dir", directory, "--all"])
     assert done.exit_code == 0
     table = rows(done.stdout)
     assert table[0] == ["environment", "USD a month", "idle", "max capacity", "price in USD (date, region)"]
     assert {len(row) for row in table} == {5}
-    assert ["dev", "total", "at least 1,481.90", "at least 1,481.90", ""] in table
+    assert ["dev", "total", "1,497.73", "at least 1,497.73", ""] in table
     assert [row[0] for row in table if row[1] == "total"] == ["dev", "prod"]
     assert ["prod", "per image, endpoint fully used", "", "unknown", ""] in table
+    assert ["dev", "KMS key", "1.00", "1.00", "1 per key and month (2026-03-14, us-east-1)"] in table
     assert "prod: the price of ml.g5.2xlarge is us-east-1's" in done.stderr
     assert "Prices: FMBench" in done.stderr
+    assert "Prices: https://cloudburn.io/blog/aws-kms-pricing" in done.stderr
+
+
+def test_a_month_is_one_total_and_one_line_of_unknowns(directory):
+    done = run(["cost", "--dir", directory])
+
+    assert rows(done.stdout) == [
+        ["environment", "USD a month", "idle", "max capacity"],
+        ["dev", "endpoint ml.g5.4xlarge", "1,481.90", "1,481.90"],
+        ["dev", "API, functions, storage, logs, alarms", "15.83", "at least 15.83"],
+        ["dev", "total", "1,497.73", "at least 1,497.73"],
+        ["dev", "per image, endpoint fully used", "", "unknown"],
+        ["prod", "endpoint ml.g5.2xlarge", "1,105.95", "1,105.95"],
+        ["prod", "API, functions, storage, logs, alarms", "15.83", "at least 15.83"],
+        ["prod", "total", "at least 1,121.78", "at least 1,121.78"],
+        ["prod", "per image, endpoint fully used", "", "unknown"],
+    ]
+    assert "prod: without a price, so on top: Marketplace software charge" in done.stderr
+    assert done.stderr.count("without a price") == 1
+    assert "Prices of services: list prices of 2026-02-15 to 2026-11-30; each with its source: --all." in done.stderr
 
 
 def test_one_environment_at_a_volume(directory):
     done = run(["cost", "--dir", directory, "--env", "dev", "--images-per-month", "1000", "--seconds-per-image", "9"])
     table = rows(done.stdout)
     assert table[0][3] == "1,000 images"
-    assert {len(row) for row in table} == {6}
+    assert {len(row) for row in table} == {5}
     assert {row[0] for row in table[1:]} == {"dev"}
-    assert ["dev", "per image at this volume", "", "at least 1.48190", "", ""] in table
-    assert ["dev", "per image, endpoint fully used", "", "", "0.00507", ""] in table
+    assert ["dev", "per image at this volume", "", "1.49820", ""] in table
+    assert ["dev", "per image, endpoint fully used", "", "", "0.00507"] in table
 
 
 def test_zero_images_have_no_price_each(directory):
     done = run(["cost", "--dir", directory, "--env", "dev", "--images-per-month", "0"])
-    assert ["dev", "per image at this volume", "", "-", "", ""] in rows(done.stdout)
+    assert ["dev", "per image at this volume", "", "-", ""] in rows(done.stdout)
 
 
 def test_json_has_every_figure_with_its_date(directory):
@@ -91,7 +112,7 @@ def test_json_has_every_figure_with_its_date(directory):
         "price_is_of_other_region": False,
         "note": "",
     }
-    assert dev["total"]["idle"] == {"usd": 1481.9, "bound": "at least"}
+    assert dev["total"]["idle"] == {"usd": pytest.approx(1497.73, abs=0.01), "bound": "known"}
     assert prod["items"][1]["idle"] == {"usd": None, "bound": "unknown"}
     assert prod["per_image"] == {"at_volume": None, "endpoint_at_full_load": {"usd": None, "bound": "unknown"}}
 
@@ -137,10 +158,11 @@ def test_the_comparison_as_json():
 
 def test_on_a_terminal_it_is_a_table_for_people(monkeypatch, directory):
     screen = io.StringIO()
-    monkeypatch.setattr(console, "results", lambda: Console(file=screen, force_terminal=True, width=160))
+    monkeypatch.setattr(console, "results", lambda: Console(file=screen, force_terminal=True, width=80))
     assert run(["cost", "--dir", directory, "--env", "dev"]).exit_code == 0
     assert "\t" not in screen.getvalue()
-    assert "at least 1,481.90" in screen.getvalue()
+    assert "at least 1,497.73" in screen.getvalue()
+    assert "API, functions, storage, logs, alarms" in screen.getvalue()
 
 
 @pytest.mark.parametrize(
@@ -179,5 +201,5 @@ def test_a_catalog_that_cannot_be_read_is_an_error(monkeypatch, directory):
 
 def test_the_page_names_every_option_and_leads_nowhere_wrong():
     page = (ROOT / "docs" / "cost.md").read_text()
-    for option in ("--env", "--images-per-month", "--seconds-per-image", "--compare", "--json"):
+    for option in ("--env", "--images-per-month", "--seconds-per-image", "--compare", "--all", "--json"):
         assert option in page

@@ -298,7 +298,7 @@ def test_cost_is_compared_and_what_cannot_be_read_is_unknown(tmp_path: Path) -> 
     (same,) = cost_changes(one, one, ["dev"])
     (unknown,) = cost_changes(odd, one, ["dev"])
 
-    assert more.text().startswith("idle at least 1,481.90 -> at least 2,963.80 (+1,481.90); at max capacity")
+    assert more.text().startswith("idle 1,497.73 -> 2,979.63 (+1,481.90); at max capacity")
     assert not same.is_change
     assert "unknown: " in unknown.text()
     assert "old_setting: unknown setting" in unknown.text()

@@ -216,6 +216,9 @@ def test_accounts_are_bootstrapped_to_trust_the_tooling_account() -> None:
     assert len(lines) == 4
     assert "--trust" not in lines[0]
     assert all("--trust 100000000001 --trust-for-lookup 100000000001" in line for line in lines[1:])
+    assert (
+        '--cloudformation-execution-policies "$(.venv/bin/sdxl pipeline execution-policy --env dev --arns)"' in lines[1]
+    )
 
 
 def test_role_templates_are_filled_in() -> None:

@@ -110,6 +110,7 @@ def test_every_environment_and_check_is_one_line(check, tools):
             "synthesis: ok (1 stack)",
             f"cfn-lint: ok ({region})",
             "cdk-nag: ok (AwsSolutions, NIST 800-53 R5)",
+            "iam: ok (actions and resources)",
         )
     ]
     # Then cfn-lint has read the templates of each region once
@@ -139,6 +140,19 @@ def test_findings_name_rule_template_resource_and_text_and_end_with_1(check, too
     assert "  AwsSolutions-S1 sdxl-prod/Extra/Bucket: The S3 Bucket has server access logs." in wrong
     assert "2 findings in the templates." in wrong
     assert "prod: cfn-lint: ok (eu-west-1)" in done.stdout
+
+
+def test_a_grant_without_effect_is_found(check, tools):
+    statement = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:sqs:us-east-1:111122223333:pictures"}
+    properties = {"PolicyDocument": {"Statement": [statement]}}
+    tools.resources["dev"] = {"Extra": {"Type": "AWS::IAM::ManagedPolicy", "Properties": properties}}
+
+    done = check("dev", "prod")
+
+    assert done.exit_code == 1
+    assert "dev: iam: 2 findings (actions and resources)" in done.stderr
+    assert "  iam Api Extra/#1: s3:GetObject takes s3 accesspointobject, s3 object, not arn:aws:sqs" in done.stderr
+    assert "prod: iam: ok" in done.stdout
 
 
 def test_an_environment_that_does_not_synthesize_leaves_the_others_checked(check, tools):
