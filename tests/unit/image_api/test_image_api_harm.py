@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from image_api_fakes import ENGINE_PATH, ApplicationUnderTest, FakeRuntime, png, proxy_event
+from image_api_fakes import ApplicationUnderTest, FakeRuntime, png, proxy_event
 
 _GENERATION = "/v1/generation/stable-diffusion-xl-1024-v1-0/image-to-image"
 
