@@ -1,9 +1,10 @@
 # What people type. Each target is a line or two; the work is in tools/ and in the `sdxl` command.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-catalog setup-checkov up down test test-browser test-changes test-clients screenshots fuzz lint snapshots bench lock layer clean
+.PHONY: help setup setup-catalog setup-checkov up down test test-browser test-changes test-clients screenshots fuzz load lint snapshots bench lock layer clean
 
 BIN := .venv/bin
 ENV ?= dev
+SECONDS ?= 60
 PYTHON ?=
 # Extra arguments for pytest or the benchmarks: make test ARGS="-k presets". That may select nothing, pytest's status 5.
 ARGS ?=
@@ -41,7 +42,7 @@ down: ## Stop what `make up` started
 
 test: ## Run all tests but those in a browser and the fuzzing
 	@sh tools/setup.sh catalog checkov
-	@$(BIN)/pytest tests emulator/tests --ignore=tests/browser --ignore=tests/changes/test_changed_and_back.py --ignore=tests/clients --ignore=tests/deploy --ignore=tests/fuzz --numprocesses=auto --dist=loadfile $(ARGS) || [ $$? -eq 5 ]
+	@$(BIN)/pytest tests emulator/tests --ignore=tests/browser --ignore=tests/changes/test_changed_and_back.py --ignore=tests/clients --ignore=tests/deploy --ignore=tests/fuzz --ignore=tests/load --numprocesses=auto --dist=loadfile $(ARGS) || [ $$? -eq 5 ]
 	@$(BIN)/pytest tests/deploy --numprocesses=auto --dist=loadfile --no-loadscope-reorder $(ARGS) || [ $$? -eq 5 ]
 
 test-browser: ## Test the creators' page in Chromium, which has to be installed
@@ -61,6 +62,9 @@ screenshots: ## Renew the pictures of the creators' page in docs/images
 
 fuzz: setup ## Send thousands of generated requests to an API in the emulator, by its OpenAPI document (minutes)
 	@$(BIN)/pytest tests/fuzz $(ARGS)
+
+load: setup ## Send ten times as much as the model can draw to an API in the emulator (SECONDS=60)
+	@SDXL_LOAD_SECONDS=$(SECONDS) $(BIN)/pytest tests/load $(ARGS)
 
 lint: ## Check style, types and which part imports which
 	@sh tools/setup.sh console

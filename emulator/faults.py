@@ -20,6 +20,8 @@ class FaultKind(StrEnum):
 
     SLOW = "slow"
     """The model answers after `seconds`."""
+    QUEUED = "queued"
+    """The model draws one image at a time, as a GPU does: each takes `seconds`, and waits for those before it."""
     THROTTLED = "throttled"
     """The service refuses with ThrottlingException."""
     CLIENT_ERROR = "client_error"

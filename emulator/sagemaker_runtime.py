@@ -27,6 +27,8 @@ from emulator.stand_in.variant import MAX_BODY_BYTES, Reply, Variant
 from emulator.stand_in.variants import VARIANTS
 
 INVOKE_TIMEOUT_SECONDS = 60
+# What all endpoints with the fault `queued` draw with, one image after another.
+_GPU = threading.Lock()
 SERVING_STATUSES = ("InService", "Updating", "SystemUpdating", "RollingBack")
 
 MotoAnswer = tuple[int, dict[str, str], bytes]
@@ -165,6 +167,9 @@ class Runtime:
             time.sleep(min(fault.seconds, INVOKE_TIMEOUT_SECONDS))
             if fault.seconds >= INVOKE_TIMEOUT_SECONDS:
                 raise _timeout(invocation, production_variant)
+        if fault and fault.fault is FaultKind.QUEUED:
+            with _GPU:
+                time.sleep(fault.seconds)
         reply = _call(serving.url, invocation, production_variant)
         return _spoiled(variant, fault, reply) if fault and reply.status == 200 else reply
 

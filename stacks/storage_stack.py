@@ -20,6 +20,10 @@ from stacks.environment import Storage
 
 # Images too large for an answer are kept under this prefix, and the function reaches nothing else in the bucket.
 IMAGES_PREFIX = "generated/"
+# Images of calls that may be repeated, as the function names them: of no use once the record of the call has expired.
+KEPT_PREFIX = "generated/kept/"
+# A record lives a day. S3 expires objects at the midnight (UTC) after their day is over, so never before the record.
+_KEPT_DAYS = 1
 IMAGES_ACTIONS = ("s3:GetObject", "s3:PutObject")
 IDEMPOTENCY_ACTIONS = ("dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
 # Attributes of the idempotency table, as the function writes them.
@@ -69,6 +73,7 @@ class StorageStack(cdk.Stack):
             removal_policy=removal_policy,
             key=self.key,
             access_log=access_log,
+            expiration_days_by_prefix={KEPT_PREFIX: _KEPT_DAYS},
         )
         _acknowledge_buckets(images=self.images, access_log=access_log)
         self.idempotency = self._add_idempotency_table()
@@ -124,8 +129,12 @@ class StorageStack(cdk.Stack):
         removal_policy: cdk.RemovalPolicy,
         key: kms.IKey | None = None,
         access_log: s3.Bucket | None = None,
+        expiration_days_by_prefix: Mapping[str, int] | None = None,
     ) -> s3.Bucket:
-        """Add a private bucket. Its objects expire after `expiration_days`; without a key, S3's own encrypts them."""
+        """Add a private bucket. Without a key, S3's own encrypts it.
+
+        Its objects expire after `expiration_days`, or sooner where `expiration_days_by_prefix` says so.
+        """
         bucket = s3.Bucket(
             self,
             construct_id,
@@ -148,6 +157,15 @@ class StorageStack(cdk.Stack):
                 ),
                 # S3 refuses this in one rule with an expiration in days.
                 s3.LifecycleRule(id="RemoveDeleteMarkers", expired_object_delete_marker=True),
+                *(
+                    s3.LifecycleRule(
+                        id=f"Expire-{prefix.rstrip('/').replace('/', '-')}",
+                        prefix=prefix,
+                        expiration=cdk.Duration.days(days),
+                        noncurrent_version_expiration=cdk.Duration.days(1),
+                    )
+                    for prefix, days in (expiration_days_by_prefix or {}).items()
+                ),
             ],
             removal_policy=removal_policy,
         )

@@ -31,7 +31,8 @@ class RequestContext:
     api: Api
     raw_path: str
     started: float = field(default_factory=time.time)
-    request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    request_id: str = ""
+    """The caller's own `x-amzn-RequestId` where there is one, as API Gateway documents it; else a new one."""
     extended_request_id: str = field(default_factory=lambda: secrets.token_urlsafe(11) + "=")
     trace_id: str = field(default_factory=new_trace_id)
     match: Match | None = None
@@ -51,6 +52,9 @@ class RequestContext:
     integration_error: str | None = None
     status: int | None = None
     response_length: int | None = None
+
+    def __post_init__(self) -> None:
+        self.request_id = self.request_id or self.request.headers.get("x-amzn-RequestId") or str(uuid.uuid4())
 
     @property
     def request_time(self) -> str:

@@ -96,6 +96,14 @@ def test_a_request_reaches_the_function_as_a_proxy_event(deployed: Deployed) -> 
     assert context["requestId"] == answer.headers["x-amzn-RequestId"]
 
 
+def test_a_request_has_the_id_that_its_caller_gave_it(deployed: Deployed) -> None:
+    answer = deployed.post({}, **{"x-amzn-RequestId": "chosen-by-the-caller"})
+
+    context = answer.json()["requestContext"]
+    assert context["requestId"] == answer.headers["x-amzn-RequestId"] == "chosen-by-the-caller"
+    assert context["extendedRequestId"] == answer.headers["x-amz-apigw-id"]
+
+
 def test_the_functions_headers_come_back(deployed: Deployed) -> None:
     answer = deployed.post({})
 

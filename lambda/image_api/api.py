@@ -8,12 +8,14 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from image_api.admission import Admission
 from image_api.application import Application
 from image_api.backends import create_backend, create_runtime_client
 from image_api.endpoint_health import create_health
 from image_api.idempotency import Idempotency
-from image_api.image_store import ImageStore
+from image_api.image_store import ImageStore, KeptImages
 from image_api.measurements import Measurements
+from image_api.records import Records, Table
 from image_api.settings import load_settings
 
 try:
@@ -26,10 +28,10 @@ _logger = Logger()
 _settings = load_settings(os.environ)
 _image_store = ImageStore(bucket=_settings.images_bucket, link_ttl_seconds=_settings.image_link_ttl_seconds)
 _endpoint_health = create_health(_settings)
+_table = Table(_settings.idempotency_table) if _settings.idempotency_table else None
 _idempotency = Idempotency(
-    table_name=_settings.idempotency_table,
-    bucket=_settings.images_bucket,
-    s3_client=lambda: _image_store.client,
+    records=None if _table is None else Records(_table),
+    images=KeptImages(bucket=_settings.images_bucket, s3_client=lambda: _image_store.client),
     logger=_logger,
 )
 _application = Application(
@@ -37,6 +39,12 @@ _application = Application(
     backend=create_backend(_settings, create_runtime_client(_settings)),
     image_store=_image_store,
     idempotency=_idempotency,
+    admission=Admission(
+        # Bedrock throttles by itself, and has no instances.
+        table=None if _settings.model_source == "bedrock" else _table,
+        endpoint_name=_settings.endpoint_name,
+        instances=_endpoint_health,
+    ),
     endpoint_health=_endpoint_health,
     logger=_logger,
     measurements=Measurements(_settings),
@@ -45,7 +53,7 @@ _application = Application(
 
 def warm_clients() -> None:
     """Create the clients that few requests need, so that a SnapStart snapshot holds them and nobody waits for them."""
-    _ = _image_store.client, _endpoint_health.client, _idempotency.records
+    _ = _image_store.client, _endpoint_health.client, None if _table is None else _table.client
 
 
 if register_before_snapshot is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +10,9 @@ import msgspec
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from image_api.admission import Admission
 from image_api.backends import Backend, deployed_capabilities
+from image_api.causes import causes_of
 from image_api.deadline import STORE_MARGIN_SECONDS, Deadline, answer_deadline
 from image_api.dialects import stability_v1
 from image_api.dialects.http import HttpReply, HttpRequest, http_request
@@ -26,7 +27,7 @@ from image_api.image_store import ANSWER_BYTES, ImageStore
 from image_api.measurements import Measurements, result_of, result_of_images
 from image_api.presets import sdxl_warnings
 from image_api.prompt_layer import PromptLayer
-from image_api.request import GenerationRequest, GenerationResult
+from image_api.request import Artifact, GenerationRequest, GenerationResult
 from image_api.settings import Settings
 from image_api.tracing import subsegment
 
@@ -53,7 +54,6 @@ _ALLOWED_HEADERS = (
     "X-Amz-Security-Token",
 )
 _PREFLIGHT_SECONDS = 3600
-_SAFE_REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 Event = dict[str, Any]
 Answer = dict[str, Any]
@@ -78,6 +78,7 @@ class Application:
         image_store: ImageStore,
         endpoint_health: ModelHealth,
         idempotency: Idempotency,
+        admission: Admission,
         logger: Logger,
         measurements: Measurements,
     ) -> None:
@@ -87,6 +88,7 @@ class Application:
         self._prompt_layer = PromptLayer(settings)
         self._image_store = image_store
         self._idempotency = idempotency
+        self._admission = admission
         self._logger = logger
         self._measurements = measurements
 
@@ -94,6 +96,8 @@ class Application:
         """Answer one event. Never raises: an event that is not a REST proxy event is answered as an internal error."""
         invocation = _Invocation(event, context, _request_id(event, context))
         self._logger.set_correlation_id(invocation.request_id)
+        # API Gateway's own name of the request: the other one can be set by the caller (x-amzn-RequestId).
+        self._logger.append_keys(extended_request_id=_context_value(event, "extendedRequestId"))
         try:
             reply = self._reply(invocation)
             cors = self._cors_headers(event)
@@ -173,20 +177,18 @@ class Application:
         deadline: Deadline,
     ) -> GenerationResult:
         """Draw the requested images, unless they were drawn before, and store what does not fit into the answer."""
-        folder = _storable_request_id(invocation)
 
-        def draw() -> GenerationResult:
-            return self._draw(parsed.request, deadline, invocation.request_id)
+        def draw(request: GenerationRequest, drawn: dict[int, Artifact]) -> GenerationResult:
+            return self._draw(request, drawn, deadline, invocation.request_id)
 
         if (header := http.headers.get(IDEMPOTENCY_HEADER)) is None:
-            result = draw()
+            result = draw(parsed.request, {})
         else:
             call = Call(
                 header=header,
                 caller=caller_of(invocation.event),
                 route=f"{route.method} {invocation.event['path']}",
                 request=parsed.request,
-                request_id=folder,
                 deadline=deadline,
                 context=invocation.context,
             )
@@ -197,16 +199,21 @@ class Application:
                 result = encode(result, parsed.encoding, budget_bytes=budget, overhead_bytes=route.overhead_bytes)
             return self._image_store.fit(
                 result,
-                request_id=folder,
                 overhead_bytes=route.overhead_bytes,
                 deadline=deadline,
                 as_links=parsed.as_links,
             )
 
-    def _draw(self, request: GenerationRequest, deadline: Deadline, request_id: str) -> GenerationResult:
+    def _draw(
+        self, request: GenerationRequest, drawn: dict[int, Artifact], deadline: Deadline, request_id: str
+    ) -> GenerationResult:
+        """Draw the samples that are not in `drawn`, if they can be there in time."""
+        missing = request.samples - len(drawn)
+        ready = deadline.earlier_by(STORE_MARGIN_SECONDS)
         started = time.perf_counter()
-        result = self._backend.generate(request, deadline.earlier_by(STORE_MARGIN_SECONDS))
-        self._record(request, result, time.perf_counter() - started, request_id)
+        with self._admission.admitted(request, missing, ready):
+            result = self._backend.generate(request, ready, drawn)
+        self._record(request, result, missing, time.perf_counter() - started, request_id)
         is_sdxl = self._settings.bedrock_model_family in ("", "sdxl-v1")
         if is_sdxl and (warnings := sdxl_warnings(request)):
             result = msgspec.structs.replace(result, warnings=(*warnings, *result.warnings))
@@ -249,14 +256,18 @@ class Application:
             "result": result_of(error),
         }
         if answer.status >= 500:
-            self._logger.error("request failed", exc_info=error, **fields)
+            self._logger.error("request failed", causes=causes_of(error), **fields)
         else:
             # Without the message, which quotes the request: prompts do not belong into a log.
             self._logger.info("request refused", **fields)
         return convention.error_reply(answer, invocation.request_id)
 
-    def _record(self, request: GenerationRequest, result: GenerationResult, seconds: float, request_id: str) -> None:
-        drawn = self._measurements.drawn(request, result, seconds)
+    def _record(
+        self, request: GenerationRequest, result: GenerationResult, images: int, seconds: float, request_id: str
+    ) -> None:
+        if not images:
+            return
+        drawn = self._measurements.drawn(request, result, images, seconds)
         self._logger.info(
             "images generated",
             request_id=request_id,
@@ -268,7 +279,7 @@ class Application:
             height=request.height,
             steps=request.steps,
             sampler=request.sampler,
-            samples=request.samples,
+            samples=images,
             model_seconds=round(seconds, 3),
             seconds_per_image=round(drawn.seconds_per_image, 3),
             cost_usd=None if drawn.cost_usd is None else round(drawn.cost_usd, 6),
@@ -277,12 +288,11 @@ class Application:
 
 def _request_id(event: Event, context: LambdaContext) -> str:
     """The id that API Gateway gave the request, which its access log has too; else Lambda's."""
+    return _context_value(event, "requestId") or str(context.aws_request_id)
+
+
+def _context_value(event: Event, name: str) -> str | None:
+    """A text of the request context; None where the event has none, as one that an invoker past API Gateway made up."""
     request_context = event.get("requestContext") if isinstance(event, dict) else None
-    request_id = request_context.get("requestId") if isinstance(request_context, dict) else None
-    return request_id if isinstance(request_id, str) and request_id else str(context.aws_request_id)
-
-
-def _storable_request_id(invocation: _Invocation) -> str:
-    """The request's id as a folder name: API Gateway's, or Lambda's where an invoker past it made one up."""
-    request_id = invocation.request_id
-    return request_id if _SAFE_REQUEST_ID.fullmatch(request_id) else str(invocation.context.aws_request_id)
+    value = request_context.get(name) if isinstance(request_context, dict) else None
+    return value if isinstance(value, str) and value else None

@@ -1,11 +1,14 @@
-"""Whether the model can be called, as `GET /health` reports it: the status of its endpoint, if it has one."""
+"""Whether the model can be called, as `GET /health` reports it: the status of its endpoint, if it has one.
+
+Where SageMaker does not say, the last known status is reported, as such: images may come all the same.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import boto3
 from botocore.config import Config
@@ -27,6 +30,20 @@ NO_ENDPOINT = "NoEndpoint"
 SERVING_STATUSES = frozenset({"InService", "Updating", "SystemUpdating", "RollingBack", NO_ENDPOINT})
 
 
+class EndpointStatus(NamedTuple):
+    """The status of an endpoint; `is_current` unless SageMaker could not be asked, and it is the last known one."""
+
+    name: str
+    is_current: bool = True
+
+    @property
+    def health(self) -> Literal["ok", "degraded", "unavailable"]:
+        """Whether the model can be called: `degraded` where that is not known for certain."""
+        if self.name in SERVING_STATUSES:
+            return "ok" if self.is_current else "degraded"
+        return "degraded" if self.name == UNKNOWN else "unavailable"
+
+
 class ModelHealth(Protocol):
     """What `GET /health` reads."""
 
@@ -34,8 +51,11 @@ class ModelHealth(Protocol):
     def client(self) -> Any:
         """The client that reads the status, created at first use; None where there is nothing to read."""
 
-    def status(self) -> str:
-        """The status to report; the model can be called if it is one of `SERVING_STATUSES`."""
+    def status(self) -> EndpointStatus:
+        """The status to report."""
+
+    def instances(self) -> int:
+        """How many instances the endpoint has, as far as is known; at least 1."""
 
 
 def create_sagemaker_client() -> Any:
@@ -59,31 +79,46 @@ class EndpointHealth:
         self._endpoint_name = endpoint_name
         self._create_client = create_client
         self._clock = clock
-        self._status = UNKNOWN
+        self._status = EndpointStatus(UNKNOWN, is_current=False)
+        self._instances = 1
         self._fresh_until = float("-inf")
 
     @cached_property
     def client(self) -> Any:
-        """The SageMaker client. Creating it reads a large service description, so only /health pays for it."""
+        """The SageMaker client. Creating it reads a large service description, so only who needs it pays for it."""
         return self._create_client()
 
-    def status(self) -> str:
-        """SageMaker's `EndpointStatus`, `NotFound`, or `Unknown` where SageMaker does not answer."""
-        if self._clock() >= self._fresh_until:
-            self._status = self._describe()
-            self._fresh_until = self._clock() + _CACHE_SECONDS
+    def status(self) -> EndpointStatus:
+        """SageMaker's `EndpointStatus`, `NotFound`, or the last known one; `Unknown` where there is none."""
+        self._refresh()
         return self._status
 
-    def _describe(self) -> str:
+    def instances(self) -> int:
+        """The instances of all production variants together; the last known number, at first 1."""
+        self._refresh()
+        return self._instances
+
+    def _refresh(self) -> None:
+        if self._clock() < self._fresh_until:
+            return
         try:
             description = self.client.describe_endpoint(EndpointName=self._endpoint_name)
         except ClientError as exc:
             # SageMaker reports a missing endpoint as ValidationException: Could not find endpoint.
             is_missing = exc.response.get("Error", {}).get("Code") in ("ValidationException", "ResourceNotFound")
-            return NOT_FOUND if is_missing else UNKNOWN
+            self._status = (
+                EndpointStatus(NOT_FOUND) if is_missing else EndpointStatus(self._status.name, is_current=False)
+            )
         except BotoCoreError:
-            return UNKNOWN
-        return str(description["EndpointStatus"])
+            self._status = self._last_known()
+        else:
+            self._status = EndpointStatus(str(description["EndpointStatus"]))
+            variants = description.get("ProductionVariants") or ()
+            self._instances = max(1, sum(variant.get("CurrentInstanceCount") or 0 for variant in variants))
+        self._fresh_until = self._clock() + _CACHE_SECONDS
+
+    def _last_known(self) -> EndpointStatus:
+        return EndpointStatus(self._status.name, is_current=False)
 
 
 class NoEndpointHealth:
@@ -91,9 +126,13 @@ class NoEndpointHealth:
 
     client = None
 
-    def status(self) -> str:
+    def status(self) -> EndpointStatus:
         """`NoEndpoint`."""
-        return NO_ENDPOINT
+        return EndpointStatus(NO_ENDPOINT)
+
+    def instances(self) -> int:
+        """None that anyone could count; the least that is meant anywhere."""
+        return 1
 
 
 def create_health(settings: Settings) -> ModelHealth:

@@ -16,6 +16,8 @@ from image_api.json_schema import JsonSchema
 _SHOWN_CHARACTERS = 80
 # JavaScript reads larger integers as other numbers.
 _EXACT_BITS = 53
+# More are not looked at: an answer lists 50, and a body of 5 MB may hold 100,000.
+_MAX_UNKNOWN_FIELDS = 100
 
 
 def shown(value: object) -> str:
@@ -93,8 +95,10 @@ def _object_problems(value: dict[str, Any], schema: JsonSchema, path: str) -> li
     properties: dict[str, Any] = schema["properties"]
     prefix = f"{path}." if path else ""
     known = f"Known fields: {', '.join(properties)}."
-    problems = []
+    problems: list[Problem] = []
     for name, received in value.items():
+        if len(problems) >= _MAX_UNKNOWN_FIELDS:
+            break
         if name not in properties:
             where = f" in {path}" if path else ""
             message = f"Unknown field {shown(name)}{where}. {known}"

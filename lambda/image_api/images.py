@@ -43,6 +43,11 @@ _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 # JPEG markers without a length: TEM and RST0 to RST7.
 _JPEG_BARE = frozenset({0x01, *range(0xD0, 0xD8)})
 _JPEG_SCAN, _JPEG_END = 0xDA, 0xD9
+_JPEG_SCAN_MARKER = bytes((0xFF, _JPEG_SCAN))
+# A progressive JPEG has about ten scans. 25,000 of them, in less than 1 MB, take a decoder half a minute.
+MAX_JPEG_SCANS = 100
+# A decoder needs memory for each row: 16 million rows of one pixel take 0.9 GB.
+MAX_FILE_SIDE = 16_384
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 # Of the signature's eight bytes, those that base64 keeps apart from what follows them.
 _SIGNATURE = base64.b64encode(_PNG_SIGNATURE)[:10].decode()
@@ -78,12 +83,17 @@ class BrokenHeaderError(ValueError):
     """The bytes begin as an image does, but its size cannot be read."""
 
 
+class CostlyImageError(BrokenHeaderError):
+    """Decoding the image would take more time or memory than a request may; the message says what is too much."""
+
+
 def read_image_info(data: bytes) -> ImageInfo:
     """Format, size and transparency of an image file.
 
     Raises:
         UnknownFormatError: it is not a PNG, JPEG or WebP.
         BrokenHeaderError: its header is cut short or broken.
+        CostlyImageError: it has a side or a number of scans that no picture needs.
     """
     try:
         if data.startswith(_PNG_SIGNATURE):
@@ -98,6 +108,11 @@ def read_image_info(data: bytes) -> ImageInfo:
         raise BrokenHeaderError from exc
     if not info.width or not info.height:
         raise BrokenHeaderError
+    if max(info.width, info.height) > MAX_FILE_SIDE:
+        raise CostlyImageError(f"has {info.width}x{info.height} pixels; allowed are sides of at most {MAX_FILE_SIDE}")
+    # Every scan is a pass over all pixels. Its marker can stand nowhere in what is compressed (ITU-T T.81, B.1.1.2).
+    if info.format == "JPEG" and (scans := data.count(_JPEG_SCAN_MARKER)) > MAX_JPEG_SCANS:
+        raise CostlyImageError(f"has {scans} scans; allowed are at most {MAX_JPEG_SCANS}")
     return info
 
 

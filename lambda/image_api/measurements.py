@@ -81,17 +81,17 @@ class Measurements:
         self._write = write
         self._now = now
 
-    def drawn(self, request: GenerationRequest, result: GenerationResult, seconds: float) -> Drawn:
-        """Publish what the images of one request took, and return it for the log."""
+    def drawn(self, request: GenerationRequest, result: GenerationResult, images: int, seconds: float) -> Drawn:
+        """Publish what the `images` that were drawn for one request took, and return it for the log."""
         drawn = Drawn(
             variant=result.variant,
             source=result.source,
             size=size_of(request),
             seconds=seconds,
-            seconds_per_image=seconds / len(result.artifacts),
-            cost_usd=_cost(self._settings.prices.get(result.variant), len(result.artifacts), seconds),
+            seconds_per_image=seconds / images,
+            cost_usd=_cost(self._settings.prices.get(result.variant), images, seconds),
         )
-        values = {"Images": float(len(result.artifacts)), "SecondsPerImage": drawn.seconds_per_image}
+        values = {"Images": float(images), "SecondsPerImage": drawn.seconds_per_image}
         if drawn.cost_usd is not None:
             values["ImageCost"] = drawn.cost_usd
         self._publish(values, {"source": drawn.source, "variant": drawn.variant, "size": drawn.size})

@@ -18,7 +18,7 @@ from PIL import ExifTags, Image, ImageCms, ImageOps
 
 from image_api.errors import Problem
 from image_api.explain import shown
-from image_api.images import BrokenHeaderError, UnknownFormatError, read_image_info
+from image_api.images import BrokenHeaderError, CostlyImageError, UnknownFormatError, read_image_info
 
 FORMATS = ("PNG", "JPEG", "WEBP")
 # Beyond this an image costs more memory than the function has to spare: 64 MiB for each of its copies.
@@ -122,15 +122,23 @@ def file_as_shown(file: bytes, field: str) -> bytes | Problem:
         return _damaged(image, file, field)
 
 
-def _opened(file: bytes, field: str) -> Image.Image | Problem:
-    """The image, decoded and not converted."""
+def _refused_unopened(file: bytes, field: str) -> Problem | None:
+    """What is wrong by the file's own header: a few kilobytes can claim more than there is time or memory for."""
     try:
         info = read_image_info(file)
+    except CostlyImageError as exc:
+        message = f"{field} {exc}. Save it again and send the new file."
+        return Problem(field, message, shown(file), _ALLOWED, name="image_too_large")
     except (UnknownFormatError, BrokenHeaderError):
         return _unreadable(file, field)
-    # Before Pillow sees the file: a few kilobytes can claim more pixels than there is memory for.
-    if info.width * info.height > MAX_INPUT_PIXELS:
-        return _too_large((info.width, info.height), field)
+    size = (info.width, info.height)
+    return _too_large(size, field) if info.width * info.height > MAX_INPUT_PIXELS else None
+
+
+def _opened(file: bytes, field: str) -> Image.Image | Problem:
+    """The image, decoded and not converted."""
+    if problem := _refused_unopened(file, field):
+        return problem
     try:
         image: Image.Image = Image.open(io.BytesIO(file), formats=FORMATS)
     except DAMAGED:

@@ -17,6 +17,26 @@ from image_api.request import STYLE_PRESETS, GenerationRequest, TextPrompt
 from image_api.settings import Settings
 from image_api.styles import BUILT_IN_STYLES, Style
 
+# Unicode 17.0, DerivedCoreProperties.txt, Default_Ignorable_Code_Point; reserved ones included.
+_DEFAULT_IGNORABLE = (
+    ("\u00ad", "\u00ad"),
+    ("\u034f", "\u034f"),
+    ("\u061c", "\u061c"),
+    ("\u115f", "\u1160"),
+    ("\u17b4", "\u17b5"),
+    ("\u180b", "\u180f"),
+    ("\u200b", "\u200f"),
+    ("\u202a", "\u202e"),
+    ("\u2060", "\u206f"),
+    ("\u3164", "\u3164"),
+    ("\ufe00", "\ufe0f"),
+    ("\ufeff", "\ufeff"),
+    ("\uffa0", "\uffa0"),
+    ("\ufff0", "\ufff8"),
+    ("\U0001bca0", "\U0001bca3"),
+    ("\U0001d173", "\U0001d17a"),
+    ("\U000e0000", "\U000e0fff"),
+)
 _WORDS = re.compile(r"[^\W_]+")
 
 
@@ -45,13 +65,25 @@ class PromptLayer:
             return
         for index, prompt in enumerate(prompts):
             # Prompts of negative weight too: with a cfg_scale near 0 a model draws just what they name.
-            words = f" {_words(prompt.text)} "
-            if any(term in words for term in self._refused):
+            if self._holds_term(prompt.text):
                 raise RefusedPromptError(
                     f"Invalid prompts detected: text_prompts[{index}].text holds a term that this service refuses. "
                     "Reword it.",
                     field=f"text_prompts[{index}].text",
                 )
+        # A term may be split over prompts, which models that take one prompt get joined.
+        for sign in (1, -1):
+            texts = [prompt.text for prompt in prompts if prompt.weight * sign > 0]
+            if len(texts) > 1 and self._holds_term(" ".join(texts)):
+                raise RefusedPromptError(
+                    "Invalid prompts detected: the texts of text_prompts, taken together, hold a term that this "
+                    "service refuses. Reword them.",
+                    field="text_prompts",
+                )
+
+    def _holds_term(self, text: str) -> bool:
+        words = f" {_words(text)} "
+        return any(term in words for term in self._refused)
 
 
 def has_native_styles(settings: Settings) -> bool:
@@ -69,9 +101,20 @@ def _sought(term: str) -> str:
 
 def _words(text: str) -> str:
     """The words of a text in one spelling: case, width, ligatures and invisible characters make no difference."""
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    visible = "".join(character for character in folded if unicodedata.category(character) != "Cf")
-    return " ".join(_WORDS.findall(visible))
+    # Before, because an invisible character keeps its neighbours from being composed; after, because some are made.
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", _visible(text)).casefold())
+    return " ".join(_WORDS.findall(_visible(folded)))
+
+
+def _visible(text: str) -> str:
+    return text if text.isascii() else "".join(character for character in text if not _is_invisible(character))
+
+
+def _is_invisible(character: str) -> bool:
+    """Whether a character is shown as nothing: by Unicode's Default_Ignorable_Code_Point, or as a format control."""
+    return unicodedata.category(character) == "Cf" or any(
+        first <= character <= last for first, last in _DEFAULT_IGNORABLE
+    )
 
 
 def _worded(request: GenerationRequest, style: Style) -> GenerationRequest:

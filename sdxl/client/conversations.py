@@ -193,8 +193,9 @@ class Conversations:
             return attempts.wait_after_failure(retry_after)
         if answer.status_code in BUSY_STATUSES and not answers.is_quota(answer):
             return attempts.wait_after_busy(self.clock(), retry_after)
-        # 409: an earlier attempt of ours, of which no answer came, is still at work on the same idempotency key.
-        if answer.status_code == httpx2.codes.CONFLICT and attempts.failures:
+        # An earlier call with the same idempotency key is still at work: ours, of which no answer came, or that of a
+        # process before this one.
+        if answer.status_code == httpx2.codes.CONFLICT:
             return attempts.wait_after_busy(self.clock(), retry_after)
         return None
 

@@ -6,22 +6,23 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-# Answered before a model has drawn the image: sending again costs nothing. (Of several samples, those that other
-# instances drew meanwhile are drawn again.)
+# Answered before a model has drawn the image: sending again costs nothing.
 BUSY_STATUSES = frozenset({429, 503})
-# The image may have been drawn: sent again with the same idempotency key, which then brings that image. 502 and 504
-# are the API's or the gateway's word for a model that failed or was too slow.
-FAILED_STATUSES = frozenset({502, 504})
+# A sample failed: sent again with the same idempotency key, which brings the samples that came and draws the others.
+# Not 504, which says that the model is too slow for this request: the image is drawn all the same, and is drawn again
+# with each repeat.
+FAILED_STATUSES = frozenset({502})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Retries:
     """How patient a client is.
 
-    A busy or starting API (429, 503) is asked again until `for_seconds` have passed. A call that got no answer, 502 or
-    504 is sent again `failures` times. Waits double from `first_wait_seconds` up to `longest_wait_seconds`, each
-    shortened at random by up to half. Where the API sends Retry-After, the wait is that and up to `first_wait_seconds`
-    more. The randomness keeps many clients from coming back at once.
+    A busy or starting API (429, 503), and one that is still at work on the same idempotency key (409), is asked again
+    until `for_seconds` have passed. A call that got no answer, or 502, is sent again `failures` times; 504 is not.
+    Waits double from `first_wait_seconds` up to `longest_wait_seconds`, each shortened at random by up
+    to half. Where the API sends Retry-After, the wait is that and up to `first_wait_seconds` more. The randomness keeps
+    many clients from coming back at once.
     """
 
     for_seconds: float = 120.0

@@ -13,7 +13,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from stacks.constructs.callers import Authorization
+from stacks.constructs.callers import Authorization, keys_of
 from stacks.constructs.gateway_responses import cors_headers, gateway_responses
 from stacks.constructs.log_group import encrypted_log_group
 from stacks.constructs.template_metadata import acknowledge, keep_logical_id, skip_checkov
@@ -28,6 +28,8 @@ CONSOLE_PATHS = ("", "console/{proxy+}")
 # Requests per second, and at once, with each HTTP method of each of them.
 _OPEN_RATE = 5
 _OPEN_BURST = 10
+# Amazon API Gateway quotas: what an account has in a region.
+_ACCOUNT_RATE, _ACCOUNT_BURST = 10_000, 5_000
 # A page asks once, and the browser keeps the answer for an hour.
 _PREFLIGHT_RATE = 50
 _PREFLIGHT_BURST = 100
@@ -175,8 +177,7 @@ class ImageApi(Construct):
         )
 
     def _stage_options(self, access_log: apigateway.LogGroupLogDestination) -> apigateway.StageOptions:
-        # Where usage plans limit each caller, the stage does not limit all of them together.
-        throttle = None if self._authorization.api_key_required else self._settings.throttle
+        stage_rate, stage_burst = self._stage_throttle()
         limits = {
             f"/{path}/{method}": (_OPEN_RATE, _OPEN_BURST) for path in self._open_paths for method in _HTTP_METHODS
         }
@@ -189,8 +190,8 @@ class ImageApi(Construct):
             data_trace_enabled=False,
             access_log_destination=access_log,
             access_log_format=apigateway.AccessLogFormat.custom(json.dumps(_ACCESS_LOG)),
-            throttling_rate_limit=None if throttle is None else throttle.requests_per_second,
-            throttling_burst_limit=None if throttle is None else throttle.burst,
+            throttling_rate_limit=stage_rate,
+            throttling_burst_limit=stage_burst,
             method_options={
                 path: apigateway.MethodDeploymentOptions(
                     metrics_enabled=True,
@@ -201,6 +202,20 @@ class ImageApi(Construct):
                 )
                 for path, (rate, burst) in limits.items()
             },
+        )
+
+    def _stage_throttle(self) -> tuple[float, int]:
+        """Requests per second, and at once, to all routes but the open ones.
+
+        With API keys as many as all keys together may send: no caller feels it, and requests with keys that nobody has
+        given out cannot run the authorizer, and take the account's own limit (10,000 a second), without end.
+        """
+        if self._authorization.mode != "api_key":
+            return self._settings.throttle.requests_per_second, self._settings.throttle.burst
+        throttles = [key.throttle for key in keys_of(self._settings)]
+        return (
+            min(_ACCOUNT_RATE, sum(throttle.requests_per_second for throttle in throttles)),
+            min(_ACCOUNT_BURST, sum(throttle.burst for throttle in throttles)),
         )
 
     def _add_routes(self, function: lambda_.Alias) -> None:

@@ -25,10 +25,11 @@ api:
 
 
 class DeployedApi(NamedTuple):
-    """Where the API is, and a key for it."""
+    """Where the API is, a key for it, and where the emulator is, if it is deployed in one."""
 
     url: str
     key: str
+    emulator_url: str = ""
 
 
 @contextlib.contextmanager
@@ -56,7 +57,7 @@ def deployed_api(folder: Path, source: str = "optimized") -> Iterator[DeployedAp
         _run(account, "deploy", "sdxl-dev/*", "--require-approval", "never", app=assembly)
         key_id = account.outputs("sdxl-dev-Api")["ApiKeyId"]
         key = account.client("apigateway").get_api_key(apiKey=key_id, includeValue=True)["value"]
-        yield DeployedApi(emulator.gateway_url, key)
+        yield DeployedApi(emulator.gateway_url, key, emulator.aws_endpoint_url)
 
 
 def _run(account: Account, *arguments: str, app: str) -> None:

@@ -405,6 +405,9 @@ def test_stage_logs_traces_and_throttles_the_open_route(dev: dict[str, Template]
         "MetricsEnabled": True,
         "LoggingLevel": "ERROR",
         "DataTraceEnabled": False,
+        # Of its one key: whoever has none cannot send more than all who have.
+        "ThrottlingRateLimit": 5,
+        "ThrottlingBurstLimit": 10,
     }
     limits = {
         (setting["ResourcePath"], setting["HttpMethod"]): (
@@ -425,6 +428,15 @@ def test_stage_logs_traces_and_throttles_the_open_route(dev: dict[str, Template]
     }
     depends_on = template["Resources"][logical_id(template, "AWS::ApiGateway::Stage")]["DependsOn"]
     assert logical_id(template, "AWS::ApiGateway::Account") in depends_on
+
+
+def test_stage_lets_through_what_all_keys_together_may_send(synth: Synth) -> None:
+    keys = [{"name": "shop", "throttle": {"requests_per_second": 2.5, "burst": 7}}, {"name": "studio"}]
+    api = {"throttle": {"requests_per_second": 20, "burst": 40}, "keys": keys}
+
+    every = the(synth(api=api)["Api"], "AWS::ApiGateway::Stage")["MethodSettings"][0]
+
+    assert (every["ThrottlingRateLimit"], every["ThrottlingBurstLimit"]) == (22.5, 47)
 
 
 def test_access_log_is_json_and_holds_no_prompt(dev: dict[str, Template]) -> None:

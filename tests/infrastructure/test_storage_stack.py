@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from image_api.image_store import KEPT_PREFIX as FUNCTION_KEPT_PREFIX
 from infrastructure_synthesis import Template, logical_id, resources
+
+from stacks.storage_stack import KEPT_PREFIX
 
 # What holds data. A changed id would leave the old one behind, and start with an empty one.
 STATEFUL = {
@@ -109,11 +112,32 @@ def test_images_and_logs_expire_as_the_environment_says(
     template = synth(storage={"image_expiration_days": days, "log_retention_days": retention})["Storage"]
 
     for name, expected in (("ImagesBucket297917F6", days), ("AccessLogBucket07987235", retention)):
-        expire, markers = template["Resources"][name]["Properties"]["LifecycleConfiguration"]["Rules"]
+        expire, markers, *_ = template["Resources"][name]["Properties"]["LifecycleConfiguration"]["Rules"]
         assert expire["ExpirationInDays"] == expected
         assert expire["NoncurrentVersionExpiration"] == {"NoncurrentDays": 1}
         assert expire["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}
         assert markers["ExpiredObjectDeleteMarker"] is True
+
+
+def test_images_kept_for_repeats_expire_with_the_records_of_their_calls(prod: dict[str, Template]) -> None:
+    images, access_log = (
+        prod["Storage"]["Resources"][name]["Properties"]["LifecycleConfiguration"]["Rules"]
+        for name in ("ImagesBucket297917F6", "AccessLogBucket07987235")
+    )
+
+    assert len(access_log) == 2
+    assert images[2] == {
+        "Id": "Expire-generated-kept",
+        "Prefix": "generated/kept/",
+        "Status": "Enabled",
+        # A record lives a day: S3 removes objects at the midnight after that.
+        "ExpirationInDays": 1,
+        "NoncurrentVersionExpiration": {"NoncurrentDays": 1},
+    }
+
+
+def test_function_writes_under_the_prefix_that_expires() -> None:
+    assert f"{FUNCTION_KEPT_PREFIX}/" == KEPT_PREFIX
 
 
 def test_key_rotates_and_serves_cloudwatch_logs_of_this_account_and_region_only(prod: dict[str, Template]) -> None:

@@ -16,15 +16,19 @@ from image_api.backends.sagemaker import create_runtime_client as create_sagemak
 from image_api.backends.variants import VariantBackend, WeightedBackend
 from image_api.capabilities import Capabilities
 from image_api.deadline import Deadline
-from image_api.request import GenerationRequest, GenerationResult
+from image_api.request import Artifact, GenerationRequest, GenerationResult
 from image_api.settings import PRIMARY_VARIANT, ModelSource, Settings
 
 
 class Backend(Protocol):
     """Where images come from."""
 
-    def generate(self, request: GenerationRequest, deadline: Deadline) -> GenerationResult:
-        """Draw every sample of `request`, in the order of its seeds, before `deadline`.
+    def generate(
+        self, request: GenerationRequest, deadline: Deadline, drawn: dict[int, Artifact] | None = None
+    ) -> GenerationResult:
+        """Draw the samples of `request` that are not in `drawn`, before `deadline`. All come in its order.
+
+        `drawn` has samples by index, and gets those that are drawn, also where others fail.
 
         Raises:
             UnsupportedByModelError: the deployed model cannot do this; nothing was drawn.

@@ -24,6 +24,7 @@ from image_api.backends.calls import (
     runtime_config,
 )
 from image_api.capabilities import Capabilities
+from image_api.causes import OperatorError
 from image_api.deadline import Deadline
 from image_api.endpoint_health import NOT_READY_SECONDS
 from image_api.errors import (
@@ -114,12 +115,14 @@ class BedrockBackend:
         self._inpaint_model_id = inpaint_model_id
         self._calls = SampleCalls("invoke-model")
 
-    def generate(self, request: GenerationRequest, deadline: Deadline) -> GenerationResult:
-        """Draw every sample of `request`, in the order of its seeds, before `deadline`.
+    def generate(
+        self, request: GenerationRequest, deadline: Deadline, drawn: dict[int, Artifact] | None = None
+    ) -> GenerationResult:
+        """Draw the samples of `request` that are not in `drawn`, before `deadline`. All come in its order.
 
         Raises:
             UnsupportedByModelError: the model cannot do this; nothing was drawn.
-            ImageApiError: the first sample that failed decides; the others are given up.
+            ImageApiError: of the samples that failed, the first in order decides; `drawn` has those that came.
         """
         inpaints = request.operation == "masking" and bool(self._inpaint_model_id)
         model, model_id = (self._inpaint, self._inpaint_model_id) if inpaints else (self._model, self._model_id)
@@ -132,7 +135,9 @@ class BedrockBackend:
             f"Try again, or ask for fewer images (now {request.samples}); "
             "or have the environment's api.integration_timeout_seconds raised."
         )
-        artifacts = self._calls.draw(_seeds(request, model.max_seed), draw, deadline, timeout_advice=advice)
+        artifacts = self._calls.draw(
+            _seeds(request, model.max_seed), draw, deadline, timeout_advice=advice, drawn=drawn
+        )
         return GenerationResult(
             artifacts=artifacts,
             warnings=(*warnings, *model.drawn_warnings(request, artifacts)),
@@ -161,7 +166,7 @@ def _seeds(request: GenerationRequest, max_seed: int) -> tuple[int, ...]:
             return seeds
 
 
-class BedrockCallError(Exception):
+class BedrockCallError(OperatorError):
     """What operators have to change; it is logged, and never sent."""
 
 
@@ -190,11 +195,11 @@ def to_image_api_error(error: ClientError, model_id: str) -> ImageApiError:
         answer = ModelError(_REFUSED_CALL)
     else:
         answer = _from_status(int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", _UNKNOWN_STATUS)))
-    answer.__cause__ = _cause(code, message, model_id, error)
+    answer.__cause__ = _cause(code, model_id, error)
     return answer
 
 
-def _cause(code: str, message: str, model_id: str, error: Exception) -> Exception:
+def _cause(code: str, model_id: str, error: Exception) -> Exception:
     advice = {
         "AccessDeniedException": f"the account has no model access to {model_id} (Bedrock console, Model access), its "
         "Marketplace subscription is missing, or the function's role may not invoke it",
@@ -205,7 +210,7 @@ def _cause(code: str, message: str, model_id: str, error: Exception) -> Exceptio
     }.get(code)
     if advice is None:
         return error
-    cause = BedrockCallError(f"{advice}: {message}")
+    cause = BedrockCallError(advice)
     cause.__cause__ = error
     return cause
 

@@ -1,4 +1,4 @@
-"""What calls of any model have in common: one per sample, side by side, before the deadline, one attempt each.
+"""What calls of any model have in common: one per sample, side by side, before the deadline.
 
 One call per image, for every model. SDXL 1.0 Open and the models of Bedrock draw one image per call. The optimized
 variant has `samples`, but InvokeEndpoint lets 6,291,456 bytes through (SageMaker quotas) and a PNG of 1024x1024 that
@@ -9,6 +9,7 @@ endpoint's instances.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -16,7 +17,7 @@ from botocore.config import Config
 from botocore.exceptions import ConnectionError as CannotConnectError
 from botocore.exceptions import HTTPClientError, IncompleteReadError, ReadTimeoutError
 
-from image_api.deadline import ANSWER_MARGIN_SECONDS, STORE_MARGIN_SECONDS, Deadline, WorkerPool
+from image_api.deadline import ANSWER_MARGIN_SECONDS, STORE_MARGIN_SECONDS, Deadline, TooMuchGivenUpError, WorkerPool
 from image_api.endpoint_health import NOT_READY_SECONDS
 from image_api.errors import (
     ImageApiError,
@@ -33,6 +34,11 @@ from image_api.request import MAX_SAMPLES, Artifact
 THROTTLED_SECONDS = 5
 
 _CONNECT_TIMEOUT_SECONDS = 2.0
+# What may be over the next time; a request that fails as a whole is left to its caller, who knows how urgent it is.
+_PASSING_ERRORS = (ModelError, ModelNotReadyError, ModelUnreachableError, ThrottledError)
+_ROUNDS = 2
+# Of the time that the first round took.
+_TIME_FOR_ANOTHER_ROUND = 1.2
 
 
 def runtime_config(timeout_seconds: float) -> Config:
@@ -72,24 +78,77 @@ def connection_errors() -> Iterator[None]:
 class SampleCalls:
     """Calls of one model for the samples of one request after another."""
 
-    def __init__(self, thread_name: str) -> None:
+    def __init__(self, thread_name: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._workers = WorkerPool(thread_name, workers=MAX_SAMPLES)
+        self._clock = clock
 
     def draw(
-        self, seeds: tuple[int, ...], draw_one: Callable[[int], Artifact], deadline: Deadline, *, timeout_advice: str
+        self,
+        seeds: tuple[int, ...],
+        draw_one: Callable[[int], Artifact],
+        deadline: Deadline,
+        *,
+        timeout_advice: str,
+        drawn: dict[int, Artifact] | None = None,
     ) -> tuple[Artifact, ...]:
-        """Call `draw_one` for each seed, before `deadline`; the images come in the order of `seeds`.
+        """Call `draw_one` for the seed of each missing sample, before `deadline`; the images come in their order.
+
+        Where some samples come and others fail, those are kept, and the failed ones are drawn once more, if there is
+        time for it.
+
+        Args:
+            seeds: The seed of each sample.
+            draw_one: Draws the image of a seed.
+            deadline: By when.
+            timeout_advice: What to say to the caller if time runs out.
+            drawn: The samples that need not be drawn, by index. Gets those that are, also where others fail.
 
         Raises:
-            ImageApiError: the first sample that failed decides; the others are given up.
+            ImageApiError: of the samples that failed, the first in order decides.
             ModelTimeoutError: `draw_one` raised `TimeoutError`, or the deadline passed; it has `timeout_advice`.
+            ThrottledError: too many calls that were given up are still under way.
         """
-        try:
-            return self._workers.do_all(draw_one, seeds, deadline)
-        except TimeoutError as exc:
+        drawn = {} if drawn is None else drawn
+        slowest = 0.0
+        errors: dict[int, Exception] = {}
+        for _ in range(_ROUNDS):
+            missing = [index for index in range(len(seeds)) if index not in drawn]
+            if not missing or (errors and not _is_worth_another_round(errors, drawn, deadline, slowest)):
+                break
+            started = self._clock()
+            try:
+                outcomes = self._workers.do_each(
+                    lambda index: draw_one(seeds[index]), missing, deadline, is_decisive=_is_final
+                )
+            except TooMuchGivenUpError as exc:
+                raise ThrottledError(
+                    "Too many calls of the model that were given up are still under way. Try again later.",
+                    retry_after_seconds=THROTTLED_SECONDS,
+                ) from exc
+            slowest = self._clock() - started
+            drawn |= outcomes.results
+            errors = outcomes.errors
+        if len(drawn) >= len(seeds):
+            return tuple(drawn[index] for index in range(len(seeds)))
+        error = errors[min(errors)] if errors else TimeoutError()
+        if isinstance(error, TimeoutError):
             raise ModelTimeoutError(
                 f"The model did not answer within the {deadline.seconds:.0f} seconds it has. {timeout_advice}"
-            ) from exc
+            ) from error
+        raise error
+
+
+def _is_final(error: Exception) -> bool:
+    """Whether the request fails by this error, whatever comes of its other samples."""
+    return not isinstance(error, (*_PASSING_ERRORS, TimeoutError))
+
+
+def _is_worth_another_round(
+    errors: dict[int, Exception], drawn: dict[int, Artifact], deadline: Deadline, seconds: float
+) -> bool:
+    """Whether to draw the failed samples again: others came, nothing speaks against it, and there is time for it."""
+    is_passing = all(isinstance(error, _PASSING_ERRORS) for error in errors.values())
+    return bool(drawn) and is_passing and deadline.remaining_seconds() > seconds * _TIME_FOR_ANOTHER_ROUND
 
 
 def from_status(

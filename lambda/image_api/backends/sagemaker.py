@@ -107,12 +107,14 @@ class SageMakerBackend:
         """Raise `UnsupportedByModelError` for what the model cannot do."""
         self._model.check(request)
 
-    def generate(self, request: GenerationRequest, deadline: Deadline) -> GenerationResult:
-        """Draw every sample of `request`, in the order of its seeds, before `deadline`.
+    def generate(
+        self, request: GenerationRequest, deadline: Deadline, drawn: dict[int, Artifact] | None = None
+    ) -> GenerationResult:
+        """Draw the samples of `request` that are not in `drawn`, before `deadline`. All come in its order.
 
         Raises:
             UnsupportedByModelError: the model cannot do this; nothing was drawn.
-            ImageApiError: the first sample that failed decides; the others are given up.
+            ImageApiError: of the samples that failed, the first in order decides; `drawn` has those that came.
         """
         warnings = self._model.check(request)
 
@@ -129,7 +131,7 @@ class SageMakerBackend:
         with subsegment("model") as trace:
             trace.annotations |= {"endpoint": self._endpoint_name, "variant": self._variant, "source": self._source}
             trace.metadata |= {"samples": request.samples, "steps": request.steps}
-            artifacts = self._calls.draw(request.seeds(), draw, deadline, timeout_advice=advice)
+            artifacts = self._calls.draw(request.seeds(), draw, deadline, timeout_advice=advice, drawn=drawn)
         return GenerationResult(artifacts=artifacts, warnings=warnings, variant=self._variant, source=self._source)
 
     def _invoke(self, payload: bytes) -> bytes:

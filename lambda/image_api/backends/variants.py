@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 
 from image_api.deadline import Deadline
 from image_api.errors import UnsupportedByModelError
-from image_api.request import GenerationRequest, GenerationResult
+from image_api.request import Artifact, GenerationRequest, GenerationResult
 
 # Shares finer than a ten-thousandth of a percent make no difference that anyone could measure.
 _GRAIN = 1_000_000
@@ -26,8 +26,10 @@ class CheckedBackend(Protocol):
     def check(self, request: GenerationRequest) -> None:
         """Raise `UnsupportedByModelError` for what its model cannot do."""
 
-    def generate(self, request: GenerationRequest, deadline: Deadline) -> GenerationResult:
-        """Draw every sample of `request`."""
+    def generate(
+        self, request: GenerationRequest, deadline: Deadline, drawn: dict[int, Artifact] | None = None
+    ) -> GenerationResult:
+        """Draw the samples of `request` that are not in `drawn`, which gets those that are drawn."""
 
 
 class WeightedBackend(NamedTuple):
@@ -52,14 +54,16 @@ class VariantBackend:
         self._variants = tuple(variants)
         self._draw = draw
 
-    def generate(self, request: GenerationRequest, deadline: Deadline) -> GenerationResult:
-        """Draw every sample of `request` with one variant, chosen by weight among those whose model can do it.
+    def generate(
+        self, request: GenerationRequest, deadline: Deadline, drawn: dict[int, Artifact] | None = None
+    ) -> GenerationResult:
+        """Draw the missing samples of `request` with one variant, chosen by weight among those whose model can do it.
 
         Raises:
             UnsupportedByModelError: none can; the first variant's reason.
             ImageApiError: the chosen variant failed. No other one is tried: it would be paid twice.
         """
-        return self._chosen(request).generate(request, deadline)
+        return self._chosen(request).generate(request, deadline, drawn)
 
     def _chosen(self, request: GenerationRequest) -> CheckedBackend:
         able: list[WeightedBackend] = []

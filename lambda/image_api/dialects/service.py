@@ -22,7 +22,7 @@ from image_api.dialects import console
 from image_api.dialects.http import JSON, HttpReply, HttpRequest, json_reply
 from image_api.dialects.route import Convention, Deployment, PlainRoute
 from image_api.dialects.stability_v1 import StabilityErrorBody, error_body, error_reply
-from image_api.endpoint_health import NOT_READY_SECONDS, SERVING_STATUSES
+from image_api.endpoint_health import NOT_READY_SECONDS
 from image_api.engines import ENGINE_ID
 from image_api.errors import ModelNotReadyError
 from image_api.json_schema import JsonSchema, schema_of
@@ -66,7 +66,10 @@ _Number = int | float | UnsetType
 class HealthBody(msgspec.Struct):
     """Whether the model can be called."""
 
-    status: Literal["ok", "unavailable"]
+    status: Annotated[
+        Literal["ok", "degraded"],
+        Meta(description="degraded: SageMaker does not say whether the model is in service; images may come."),
+    ]
     environment: str
     model_source: str
     endpoint_status: Annotated[
@@ -77,7 +80,7 @@ class HealthBody(msgspec.Struct):
 class UnhealthyBody(StabilityErrorBody, kw_only=True):
     """An error, with what a healthy service answers: whether the model can be called."""
 
-    status: Literal["ok", "unavailable"]
+    status: Literal["unavailable"]
     environment: str
     model_source: str
     endpoint_status: str
@@ -186,11 +189,11 @@ class OpenAPIBody(msgspec.Struct):
 
 
 def health_reply(http: HttpRequest, deployment: Deployment) -> HttpReply:
-    """Answer `GET /health`: 200 while the model is in service, else 503."""
-    endpoint_status = deployment.health.status()
-    settings = deployment.settings
-    if endpoint_status in SERVING_STATUSES:
-        return json_reply(200, HealthBody("ok", settings.environment, settings.model_source, endpoint_status))
+    """Answer `GET /health`: 200 while the model is in service, as far as is known, else 503."""
+    status = deployment.health.status()
+    settings, health, endpoint_status = deployment.settings, status.health, status.name
+    if health != "unavailable":
+        return json_reply(200, HealthBody(health, settings.environment, settings.model_source, endpoint_status))
     error = ModelNotReadyError(
         f"The model's endpoint is not in service: its status is {endpoint_status}. Try again later.",
         retry_after_seconds=NOT_READY_SECONDS,

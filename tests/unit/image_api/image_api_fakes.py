@@ -14,11 +14,12 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 from botocore.exceptions import ClientError
+from image_api.admission import Admission
 from image_api.application import Application
 from image_api.backends import create_backend
 from image_api.endpoint_health import EndpointHealth
 from image_api.idempotency import Idempotency
-from image_api.image_store import ImageStore
+from image_api.image_store import ImageStore, KeptImages
 from image_api.measurements import Measurements
 from image_api.request import Artifact, GenerationRequest, GenerationResult, TextPrompt
 from image_api.settings import ConsoleSettings, Settings
@@ -129,19 +130,37 @@ class FakeRuntime(FakeModelService):
 
 
 class FakeS3:
-    """An S3 client with one bucket."""
+    """An S3 client with one bucket, which writes no object twice where it must not."""
 
     def __init__(self, error: Exception | None = None) -> None:
         self.error = error
         self.objects: dict[str, tuple[bytes, str]] = {}
+        self.metadata: dict[str, dict[str, str]] = {}
 
-    def put_object(self, *, Bucket: str, Key: str, Body: bytes, ContentType: str) -> None:  # noqa: N803
+    def put_object(
+        self,
+        *,
+        Bucket: str,  # noqa: N803
+        Key: str,  # noqa: N803
+        Body: bytes,  # noqa: N803
+        ContentType: str,  # noqa: N803
+        IfNoneMatch: str,  # noqa: N803
+        Metadata: dict[str, str] | None = None,  # noqa: N803
+    ) -> None:
         if self.error is not None:
             raise self.error
+        assert IfNoneMatch == "*"
+        if f"{Bucket}/{Key}" in self.objects:
+            raise client_error("PreconditionFailed", status=412)
         self.objects[f"{Bucket}/{Key}"] = (Body, ContentType)
+        self.metadata[f"{Bucket}/{Key}"] = Metadata or {}
 
     def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
-        return {"Body": io.BytesIO(self.objects[f"{Bucket}/{Key}"][0])}
+        if f"{Bucket}/{Key}" not in self.objects:
+            # Without the right to list the bucket, S3 does not say that an object is missing.
+            raise client_error("AccessDenied", status=403)
+        name = f"{Bucket}/{Key}"
+        return {"Body": io.BytesIO(self.objects[name][0]), "Metadata": self.metadata[name]}
 
     def generate_presigned_url(self, operation: str, *, Params: dict[str, str], ExpiresIn: int) -> str:  # noqa: N803
         return f"https://{Params['Bucket']}.s3.test/{Params['Key']}?op={operation}&expires={ExpiresIn}"
@@ -152,13 +171,15 @@ class FakeSageMaker:
 
     def __init__(self, status: str | Exception = "InService") -> None:
         self.status = status
+        self.instances = 1
         self.calls = 0
 
-    def describe_endpoint(self, *, EndpointName: str) -> dict[str, str]:  # noqa: N803
+    def describe_endpoint(self, *, EndpointName: str) -> dict[str, Any]:  # noqa: N803
         self.calls += 1
         if isinstance(self.status, Exception):
             raise self.status
-        return {"EndpointName": EndpointName, "EndpointStatus": self.status}
+        variants = [{"VariantName": "primary", "CurrentInstanceCount": self.instances}]
+        return {"EndpointName": EndpointName, "EndpointStatus": self.status, "ProductionVariants": variants}
 
 
 class FakeClock:
@@ -274,6 +295,10 @@ class ApplicationUnderTest:
         self.published: list[dict[str, Any]] = []
         measurements = Measurements(settings, write=lambda line: self.published.append(json.loads(line)))
         self.records = FakeRecords()
+        # Admission is tested by itself: without a table, everyone is admitted.
+        health = EndpointHealth(
+            endpoint_name=settings.endpoint_name, create_client=lambda: self.sagemaker, clock=self.clock
+        )
         self._application = Application(
             settings,
             backend=create_backend(settings, runtime),
@@ -284,16 +309,12 @@ class ApplicationUnderTest:
                 now=lambda: NOW,
             ),
             idempotency=Idempotency(
-                table_name="answers",
-                bucket=settings.images_bucket,
-                s3_client=lambda: self.s3,
+                records=self.records,
+                images=KeptImages(bucket=settings.images_bucket, s3_client=lambda: self.s3),
                 logger=Logger(),
-                create_records=lambda _: self.records,
-                now=lambda: NOW,
             ),
-            endpoint_health=EndpointHealth(
-                endpoint_name=settings.endpoint_name, create_client=lambda: self.sagemaker, clock=self.clock
-            ),
+            admission=Admission(table=None, endpoint_name=settings.endpoint_name, instances=health),
+            endpoint_health=health,
             logger=Logger(),
             measurements=measurements,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +16,7 @@ from image_api_fakes import (
     ApplicationUnderTest,
     FakeRuntime,
     client_error,
+    container_error,
     png,
     png_base64,
     proxy_event,
@@ -158,8 +160,6 @@ def test_health_is_ok_while_the_endpoint_serves(make_api: Make, status: str) -> 
         ("Deleting", "Deleting"),
         ("OutOfService", "OutOfService"),
         (client_error("ValidationException", "Could not find endpoint arn:aws:sagemaker"), "NotFound"),
-        (client_error("AccessDeniedException", "arn:aws:sts"), "Unknown"),
-        (EndpointConnectionError(endpoint_url="https://api.sagemaker"), "Unknown"),
     ],
     ids=str,
 )
@@ -175,6 +175,47 @@ def test_health_is_503_otherwise(api: ApplicationUnderTest, status: str | Client
     assert reply.json["name"] == "model_not_ready"
     assert reply.json["id"] == REQUEST_ID
     assert "arn:" not in reply.text
+
+
+_NO_STATUS = [
+    client_error("AccessDeniedException", "arn:aws:sts"),
+    client_error("ThrottlingException", "arn:aws:sts"),
+    EndpointConnectionError(endpoint_url="https://api.sagemaker"),
+]
+
+
+@pytest.mark.parametrize("error", _NO_STATUS, ids=str)
+def test_health_is_degraded_with_the_last_known_status_while_sagemaker_does_not_say(
+    api: ApplicationUnderTest, error: Exception
+) -> None:
+    assert api.get("/health").json["status"] == "ok"
+    api.sagemaker.status = error
+    api.clock.seconds += 16
+
+    reply = api.get("/health")
+
+    assert reply.status == 200
+    assert (reply.json["status"], reply.json["endpoint_status"]) == ("degraded", "InService")
+    assert "arn:" not in reply.text
+
+
+@pytest.mark.parametrize("error", _NO_STATUS, ids=str)
+def test_health_is_degraded_while_no_status_was_ever_known(api: ApplicationUnderTest, error: Exception) -> None:
+    api.sagemaker.status = error
+
+    reply = api.get("/health")
+
+    assert reply.status == 200
+    assert (reply.json["status"], reply.json["endpoint_status"]) == ("degraded", "Unknown")
+
+
+def test_endpoint_that_failed_stays_unavailable_while_sagemaker_does_not_say(api: ApplicationUnderTest) -> None:
+    api.sagemaker.status = "Failed"
+    assert api.get("/health").status == 503
+    api.sagemaker.status = EndpointConnectionError(endpoint_url="https://api.sagemaker")
+    api.clock.seconds += 16
+
+    assert api.get("/health").json["status"] == "unavailable"
 
 
 def test_health_asks_sagemaker_at_most_every_15_seconds(api: ApplicationUnderTest) -> None:
@@ -274,7 +315,43 @@ def test_failure_is_logged_with_its_cause(
 
     (record,) = caplog.records
     assert record.levelname == "ERROR"
-    assert record.exc_info is not None
-    error = record.exc_info[1]
-    assert error is not None
-    assert "AccessDeniedException" in str(error.__cause__)
+    failed, cause = record.__dict__["causes"]
+    assert failed["type"] == "InternalError"
+    assert (cause["type"], cause["code"]) == ("ClientError", "AccessDeniedException")
+    assert any(place.startswith("sagemaker.py:") for place in cause["at"])
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        container_error(500, "RuntimeError: failed on prompt 'a secret garden'"),
+        container_error(400, "a secret garden is too long"),
+        client_error("InternalFailure", "a secret garden", 500),
+        KeyError("a secret garden"),
+        UnicodeEncodeError("utf-8", "a secret garden", 0, 1, "surrogates not allowed"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_what_a_fault_says_of_the_prompt_is_not_logged(
+    api: ApplicationUnderTest, runtime: FakeRuntime, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    runtime.fails(error)
+
+    with caplog.at_level(logging.DEBUG):
+        reply = api.generate(text_prompts=[{"text": "a secret garden"}])
+
+    assert reply.status >= 400
+    assert caplog.records
+    logged = "".join(
+        f"{record.getMessage()} {record.__dict__} {logging.Formatter().format(record)}" for record in caplog.records
+    )
+    assert "secret" not in logged
+
+
+def test_what_a_models_answer_says_of_the_prompt_is_not_logged(
+    api: ApplicationUnderTest, runtime: FakeRuntime, caplog: pytest.LogCaptureFixture
+) -> None:
+    runtime.answers(json.dumps({"name": "internal_error", "message": "failed on 'a secret garden'"}).encode())
+
+    assert api.generate(text_prompts=[{"text": "a secret garden"}]).status == 502
+    assert "secret" not in str([(record.__dict__, logging.Formatter().format(record)) for record in caplog.records])

@@ -203,7 +203,7 @@ class TestDeployment:
         assert client.meta.config.retries == {"total_max_attempts": 1, "mode": "standard"}
         assert client.meta.config.read_timeout < 29 - 1
         assert boto3.client("sagemaker").meta.region_name == "us-east-1"
-        assert create_health(settings).status() == "NoEndpoint"
+        assert create_health(settings).status().name == "NoEndpoint"
         assert create_health(settings).client is None
 
     def test_size_warning_of_sdxl_is_not_given_for_other_models(self, api: ApplicationUnderTest) -> None:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import sys
-from collections.abc import Callable, Iterator
+import re
+import time
+from collections.abc import Iterator
 from typing import Any
 
 import boto3
+import msgspec
 import pytest
+from botocore.exceptions import ReadTimeoutError
 from image_api.deadline import Deadline
-from image_api.idempotency import Call, Idempotency, RecordsUnavailableError, caller_of, create_records
-from image_api.request import Artifact, GenerationRequest, GenerationResult, LinkedArtifact, TextPrompt
-from image_api_fakes import NOW, ApplicationUnderTest, FakeContext, FakeRuntime, FakeS3, Reply, png_base64, proxy_event
+from image_api.errors import ModelError
+from image_api.idempotency import Call, Idempotency, RecordsUnavailableError, caller_of
+from image_api.image_store import KeptImages
+from image_api.records import Records, Table
+from image_api.request import Artifact, GenerationRequest, GenerationResult, TextPrompt
+from image_api_fakes import ApplicationUnderTest, FakeContext, FakeRuntime, FakeS3, Reply, png_base64, proxy_event
 from moto import mock_aws
 
 KEY = "5d2c0d5e-9b3a-4d53-8f4e-6a5f5f3f0001"
@@ -61,7 +68,7 @@ def test_record_is_small_because_the_images_are_in_the_bucket(api: ApplicationUn
     generate(api, samples=10)
 
     (record,) = api.records.items.values()
-    assert len(record.response_data) < 4096
+    assert len(msgspec.json.encode(record)) < 4096
     assert len(api.s3.objects) == 10
 
 
@@ -128,8 +135,9 @@ def test_repeat_while_the_first_is_being_drawn_is_told_to_wait(api: ApplicationU
 def test_call_that_lambda_stopped_may_be_made_again(api: ApplicationUnderTest, runtime: FakeRuntime) -> None:
     generate(api)
     (record,) = api.records.items.values()
-    record._status = "INPROGRESS"
-    record.in_progress_expiry_timestamp = 1
+    # As it was while the first was being drawn: its images are not there yet, and its lease has ended.
+    api.records.items[record.id] = msgspec.structs.replace(record, status="running", lease_ends=1)
+    api.s3.objects.clear()
 
     assert generate(api).status == 200
     assert len(runtime.calls) == 2
@@ -160,11 +168,8 @@ def test_header_that_is_no_key_is_refused(api: ApplicationUnderTest, runtime: Fa
     assert not runtime.calls
 
 
-# ----------------------------------------------------------------------------------------------- when the stores fail
-
-
 def test_nothing_is_drawn_while_the_table_cannot_be_asked(api: ApplicationUnderTest, runtime: FakeRuntime) -> None:
-    api.records.fails_on = {"put"}
+    api.records.fails_on = {"begin"}
     reply = generate(api)
 
     assert reply.error == (503, "idempotency_unavailable")
@@ -176,7 +181,7 @@ def test_nothing_is_drawn_while_the_table_cannot_be_asked(api: ApplicationUnderT
 def test_drawn_images_are_answered_even_if_they_cannot_be_recorded(
     api: ApplicationUnderTest, runtime: FakeRuntime
 ) -> None:
-    api.records.fails_on = {"update"}
+    api.records.fails_on = {"end"}
 
     assert generate(api).status == 200
     assert len(runtime.calls) == 1
@@ -186,14 +191,15 @@ def test_drawn_images_are_answered_even_if_they_cannot_be_stored(api: Applicatio
     api.s3.error = ConnectionError("no bucket")
 
     assert generate(api).status == 200
-    assert not api.records.items
+    (record,) = api.records.items.values()
+    assert (record.status, record.work.samples) == ("open", ())
 
 
 def test_models_error_is_answered_even_if_the_record_cannot_be_removed(
     api: ApplicationUnderTest, runtime: FakeRuntime
 ) -> None:
     runtime.answers(b"")
-    api.records.fails_on = {"delete"}
+    api.records.fails_on = {"remove"}
 
     assert generate(api).error == (502, "model_error")
 
@@ -207,25 +213,21 @@ def test_images_that_are_gone_are_an_error_that_names_the_way_out(api: Applicati
     assert "new key" in reply.json["message"]
 
 
-# ------------------------------------------------------------------------------------------------------------ the parts
-
-
 def call(**changes: Any) -> Call:
     fields: dict[str, Any] = {
         "header": KEY,
         "caller": "key:1",
         "route": "POST /x",
         "request": GenerationRequest(text_prompts=(TextPrompt("a puppy"),)),
-        "request_id": "id",
         "deadline": Deadline(10),
         "context": FakeContext(),
     }
     return Call(**(fields | changes))
 
 
-def idempotency(**changes: Any) -> Idempotency:
-    fields: dict[str, Any] = {"table_name": "answers", "bucket": "images", "s3_client": FakeS3, "now": lambda: NOW}
-    return Idempotency(**(fields | {"logger": _SilentLogger()} | changes))
+def idempotency(records: Records | None, s3: FakeS3) -> Idempotency:
+    logger: Any = _SilentLogger()
+    return Idempotency(records=records, images=KeptImages(bucket="images", s3_client=lambda: s3), logger=logger)
 
 
 class _SilentLogger:
@@ -235,14 +237,7 @@ class _SilentLogger:
 
 def test_without_a_table_a_key_is_refused() -> None:
     with pytest.raises(RecordsUnavailableError, match="Leave Idempotency-Key out"):
-        idempotency(table_name="").once(call(), lambda: GenerationResult(artifacts=()))
-
-
-def test_answer_that_is_a_link_is_not_kept(table: Any) -> None:
-    linked = GenerationResult(artifacts=(LinkedArtifact(url="https://x", seed=1, finish_reason="SUCCESS"),))
-
-    assert idempotency().once(call(), lambda: linked) == linked
-    assert not table.scan(TableName="answers")["Items"]
+        idempotency(None, FakeS3()).once(call(), lambda *_: GenerationResult(artifacts=()))
 
 
 @pytest.fixture
@@ -263,28 +258,97 @@ def table() -> Iterator[Any]:
     aws.stop(remove_data=False)
 
 
-@pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow")
-def test_table_as_deployed_holds_one_item_that_expires_in_a_day(table: Any) -> None:
-    drawn: list[int] = []
-    s3 = FakeS3()
+class Model:
+    """Draws one sample, and counts how often."""
 
-    def draw() -> GenerationResult:
-        drawn.append(1)
-        artifact = Artifact(image_base64=png_base64(), seed=7, finish_reason="SUCCESS")
-        return GenerationResult(artifacts=(artifact,), warnings=("odd size",))
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+        self.seeds: list[int] = []
+
+    def __call__(self, request: GenerationRequest, drawn: dict[int, Artifact]) -> GenerationResult:
+        if 0 not in drawn:
+            self.seeds.append(request.seed)
+            if self.error is not None:
+                raise self.error
+            drawn[0] = Artifact(image_base64=png_base64(), seed=request.seed, finish_reason="SUCCESS")
+        return GenerationResult(artifacts=(drawn[0],), warnings=("odd size",))
+
+
+def test_table_as_deployed_holds_one_item_that_expires_in_a_day(table: Any) -> None:
+    model, s3 = Model(), FakeS3()
 
     # Two applications: what the second knows, it has from the table.
-    first = idempotency(s3_client=lambda: s3, create_records=create_records).once(call(), draw)
-    second = idempotency(s3_client=lambda: s3, create_records=create_records).once(call(), draw)
+    first = idempotency(Records(Table("answers")), s3).once(call(), model)
+    second = idempotency(Records(Table("answers")), s3).once(call(), model)
     (item,) = table.scan(TableName="answers")["Items"]
 
     assert first == second
-    assert len(drawn) == 1
-    assert item.keys() == {"id", "status", "expiration", "data", "validation"} | (
-        {"in_progress_expiration"} & set(item)
-    )
-    assert item["id"]["S"].startswith("image-api#")
+    assert len(model.seeds) == 1
+    assert item.keys() == {"id", "attempt", "status", "lease", "expiration", "work"}
+    assert abs(int(item["expiration"]["N"]) - time.time() - 86_400) < 60
     assert KEY not in json.dumps(item)
+    (key,) = s3.objects
+    assert re.fullmatch(r"images/generated/kept/[0-9a-f]{64}/[0-9a-f]{32}/0\.png", key)
+
+
+def test_table_as_deployed_keeps_no_item_of_a_call_that_failed(table: Any) -> None:
+    with pytest.raises(ModelError):
+        idempotency(Records(Table("answers")), FakeS3()).once(call(), Model(ModelError("no")))
+
+    assert not table.scan(TableName="answers")["Items"]
+
+
+def test_item_that_has_expired_and_is_still_there_is_replaced(table: Any) -> None:
+    model, s3 = Model(), FakeS3()
+    idempotency(Records(Table("answers")), s3).once(call(), model)
+    tomorrow = Records(Table("answers"), now=lambda: time.time() + 86_500)
+    other = GenerationRequest(text_prompts=(TextPrompt("a kitten"),), seed=7)
+
+    result = idempotency(tomorrow, s3).once(call(request=other), model)
+
+    assert [artifact.seed for artifact in result.artifacts] == [7]
+    assert len(s3.objects) == 2
+
+
+@pytest.mark.parametrize("operation", ["put_item", "update_item"])
+def test_write_whose_answer_is_lost_took_effect_once(table: Any, operation: str) -> None:
+    class Client:
+        def __init__(self) -> None:
+            self.lost = 0
+
+        def __getattr__(self, name: str) -> Any:
+            def act(**arguments: Any) -> Any:
+                answer = getattr(table, name)(**arguments)
+                if name == operation and not self.lost:
+                    self.lost += 1
+                    raise ReadTimeoutError(endpoint_url="https://dynamodb")
+                return answer
+
+            return act
+
+    client, model, s3 = Client(), Model(), FakeS3()
+    lossy = idempotency(Records(Table("answers", create_client=lambda: client)), s3)
+
+    first = lossy.once(call(), model)
+    second = lossy.once(call(), model)
+
+    assert client.lost == 1
+    assert first == second
+    assert len(model.seeds) == 1
+
+
+@pytest.mark.parametrize("hanging", ["put_item", "update_item"])
+def test_table_that_hangs_is_given_up_by_the_deadline(hanging: str) -> None:
+    class Client:
+        def __getattr__(self, name: str) -> Any:
+            return lambda **_: time.sleep(1.5) if name == hanging else {}
+
+    records, started = Records(Table("answers", create_client=Client)), time.monotonic()
+
+    with contextlib.suppress(RecordsUnavailableError):
+        idempotency(records, FakeS3()).once(call(deadline=Deadline(0.2)), Model())
+
+    assert time.monotonic() - started < 1.0
 
 
 @pytest.mark.parametrize(
@@ -292,6 +356,9 @@ def test_table_as_deployed_holds_one_item_that_expires_in_a_day(table: Any) -> N
     [
         ({"identity": {"apiKeyId": "k1"}, "authorizer": {"principalId": "p"}}, "key:k1"),
         ({"identity": {"userArn": "arn:aws:iam::1:user/a"}}, "aws:arn:aws:iam::1:user/a"),
+        ({"identity": {"userArn": "arn:aws:sts::1:assumed-role/r/pod-1"}}, "aws:arn:aws:sts::1:assumed-role/r"),
+        ({"identity": {"userArn": "arn:aws-cn:sts::1:assumed-role/r/pod-2"}}, "aws:arn:aws-cn:sts::1:assumed-role/r"),
+        ({"identity": {"userArn": "arn:aws:sts::1:federated-user/f"}}, "aws:arn:aws:sts::1:federated-user/f"),
         ({"authorizer": {"claims": {"sub": "u1"}}, "identity": {"apiKeyId": None}}, "user:u1"),
         ({"authorizer": {"principalId": "p"}}, "principal:p"),
         ({}, "unknown"),
@@ -299,14 +366,3 @@ def test_table_as_deployed_holds_one_item_that_expires_in_a_day(table: Any) -> N
 )
 def test_callers_are_told_apart(context: dict[str, Any], caller: str) -> None:
     assert caller_of({"requestContext": context}) == caller
-
-
-def test_powertools_idempotency_is_not_imported_for_calls_without_the_header(
-    make_api: Callable[..., ApplicationUnderTest],
-) -> None:
-    source = sys.modules["image_api.idempotency"].__file__
-    assert source is not None
-    with open(source, encoding="utf-8") as module:  # noqa: PTH123
-        top_level = [line for line in module if line.startswith(("from ", "import "))]
-
-    assert not [line for line in top_level if "utilities.idempotency" in line]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,6 @@ from image_api.errors import StorageError
 from image_api.image_store import ENVELOPE_BYTES, LAMBDA_RESPONSE_BYTES, ImageStore, create_s3_client
 from image_api.request import Artifact, GenerationResult
 from image_api_fakes import (
-    REQUEST_ID,
     ApplicationUnderTest,
     FakeRuntime,
     FakeS3,
@@ -23,11 +23,15 @@ from image_api_fakes import (
 )
 
 _LINKS = "image-links"
-_KEY = f"images/generated/2030-01-02/{REQUEST_ID}"
+_KEY = re.compile(r"images/generated/2030-01-02/[0-9a-f]{32}/([0-9]+)\.png")
 _BUDGET = LAMBDA_RESPONSE_BYTES - ENVELOPE_BYTES
 # Two of these fit into one answer, three do not.
 _MEGABYTES_3 = base64_of_length(3_000_000)
 _TOO_LARGE = base64_of_length(_BUDGET)
+
+
+def _link(key: str) -> str:
+    return f"https://images.s3.test/{key.removeprefix('images/')}?op=get_object&expires=3600"
 
 
 def _sizes(runtime: FakeRuntime, by_seed: dict[int, str]) -> None:
@@ -60,13 +64,11 @@ def test_images_that_do_not_fit_come_as_links_in_the_same_answer(
         (False, True),
         (False, True),
     ]
-    assert artifacts[2] == {
-        "url": f"https://images.s3.test/generated/2030-01-02/{REQUEST_ID}/2.png?op=get_object&expires=3600",
-        "seed": 3,
-        "finishReason": "SUCCESS",
-    }
-    assert api.s3.objects.keys() == {f"{_KEY}/2.png", f"{_KEY}/3.png"}
-    body, content_type = api.s3.objects[f"{_KEY}/2.png"]
+    assert [match[1] for key in api.s3.objects if (match := _KEY.fullmatch(key))] == ["2", "3"]
+    assert len(api.s3.objects) == 2
+    key = next(key for key in api.s3.objects if key.endswith("/2.png"))
+    assert artifacts[2] == {"url": _link(key), "seed": 3, "finishReason": "SUCCESS"}
+    body, content_type = api.s3.objects[key]
     assert body.startswith(b"\x89PNG")
     assert content_type == "image/png"
 
@@ -96,7 +98,8 @@ def test_png_that_does_not_fit_is_a_redirect(api: ApplicationUnderTest, runtime:
 
     reply = api.generate(accept="image/png", seed=5)
 
-    url = f"https://images.s3.test/generated/2030-01-02/{REQUEST_ID}/0.png?op=get_object&expires=3600"
+    (key,) = api.s3.objects
+    url = _link(key)
     assert reply.status == 303
     assert reply.headers["location"] == url
     assert reply.headers["seed"] == "5"
@@ -136,7 +139,7 @@ def test_image_that_cannot_be_stored_in_time_is_an_error() -> None:
     result = GenerationResult(artifacts=(Artifact(_TOO_LARGE, 1, "SUCCESS"),))
 
     with pytest.raises(StorageError):
-        store.fit(result, request_id="id", overhead_bytes=100, deadline=Deadline(0))
+        store.fit(result, overhead_bytes=100, deadline=Deadline(0))
 
 
 class FakeSlowS3(FakeS3):
@@ -149,14 +152,28 @@ class FakeSlowS3(FakeS3):
         super().put_object(**arguments)
 
 
-def test_folder_is_never_a_callers_choice(api: ApplicationUnderTest, runtime: FakeRuntime) -> None:
-    _sizes(runtime, {1: _TOO_LARGE})
-    event = proxy_event('{"text_prompts":[{"text":"a"}],"seed":1}', headers={"Prefer": _LINKS})
-    event["requestContext"]["requestId"] = "../../elsewhere"
+def test_two_requests_with_one_id_have_images_of_their_own(api: ApplicationUnderTest, runtime: FakeRuntime) -> None:
+    _sizes(runtime, {1: _TOO_LARGE, 2: _TOO_LARGE})
 
-    api.handle(event)
+    # A caller sets the id of a request by x-amzn-RequestId, and may set another caller's.
+    for seed in (1, 2):
+        event = proxy_event(f'{{"text_prompts":[{{"text":"a"}}],"seed":{seed}}}', headers={"Prefer": _LINKS})
+        event["requestContext"]["requestId"] = "../../elsewhere"
+        assert api.handle(event).status == 200
 
-    assert list(api.s3.objects) == ["images/generated/2030-01-02/lambda-request-id/0.png"]
+    assert len(api.s3.objects) == 2
+    assert all(_KEY.fullmatch(key) for key in api.s3.objects)
+
+
+def test_images_that_were_to_be_links_come_in_the_answer_where_they_cannot_be_stored() -> None:
+    store = ImageStore(bucket="images", link_ttl_seconds=60, create_client=lambda: FakeS3(ConnectionError("no bucket")))
+    result = GenerationResult(artifacts=(Artifact(base64_of_length(400), 1, "SUCCESS"),), warnings=("odd size",))
+
+    fitted = store.fit(result, overhead_bytes=100, deadline=Deadline(10), as_links=True)
+
+    assert fitted.artifacts == result.artifacts
+    assert fitted.warnings[0] == "odd size"
+    assert "could not be stored" in fitted.warnings[1]
 
 
 @pytest.mark.parametrize("region", ["us-east-1", "eu-west-1"])

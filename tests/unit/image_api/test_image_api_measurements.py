@@ -92,7 +92,7 @@ def test_cost_is_the_hours_price_by_the_seconds_or_the_images(
     published: list[str] = []
     request, result = api.drawn(samples=2)
 
-    drawn = Measurements(settings, write=published.append).drawn(request, result, 10.0)
+    drawn = Measurements(settings, write=published.append).drawn(request, result, 2, 10.0)
 
     assert drawn.cost_usd == cost
     assert ("ImageCost" in published[0]) == (cost is not None)

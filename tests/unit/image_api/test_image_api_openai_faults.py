@@ -10,9 +10,11 @@ from typing import Any
 import openai
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError, ReadTimeoutError
+from image_api.image_store import LAMBDA_RESPONSE_BYTES
 from image_api_fakes import (
     ApplicationUnderTest,
     FakeRuntime,
+    base64_of_length,
     client_error,
     container_error,
     open_answer,
@@ -156,8 +158,12 @@ def test_fault_raises_the_async_clients_own_exception(
         _check(openai_api, caught.value, (expected[0], expected[1], expected[2]))
 
 
-def test_image_that_cannot_be_stored_is_a_server_error(make_api: Make) -> None:
+def test_image_that_cannot_be_stored_is_a_server_error_where_it_does_not_fit(
+    make_api: Make, runtime: FakeRuntime
+) -> None:
     api = make_api()
+    too_large = base64_of_length(LAMBDA_RESPONSE_BYTES // 4 * 4)
+    runtime.answer = lambda payload: optimized_answer(too_large, payload["seed"])
     api.s3.error = ClientError({"Error": {"Code": "AccessDenied", "Message": "arn:aws:s3"}}, "PutObject")
     openai_api = InProcess(api)
 
@@ -165,3 +171,16 @@ def test_image_that_cannot_be_stored_is_a_server_error(make_api: Make) -> None:
         openai_api.client().images.generate(prompt="a puppy", response_format="url")
 
     _check(openai_api, caught.value, (_SERVER, 502, "storage_error"))
+
+
+def test_image_that_cannot_be_stored_comes_in_the_answer_where_it_fits(make_api: Make, runtime: FakeRuntime) -> None:
+    api = make_api()
+    api.s3.error = ClientError({"Error": {"Code": "SlowDown", "Message": "arn:aws:s3"}}, "PutObject")
+
+    response = InProcess(api).client().images.with_raw_response.generate(prompt="a puppy", response_format="url")
+
+    (image,) = response.parse().data or ()
+    assert image.url is None
+    assert image.b64_json
+    assert "could not be stored" in response.headers["x-sdxl-warning"]
+    assert len(runtime.calls) == 1

@@ -173,3 +173,28 @@ def test_refusal_is_logged_without_the_prompt(make_api: Make, caplog: pytest.Log
     (record,) = caplog.records
     assert record.__dict__["error_name"] == "invalid_prompts"
     assert "secret" not in str(record.__dict__)
+
+
+def _default_ignorable() -> list[str]:
+    """One character of each range that Unicode shows as nothing, and the ends of the largest."""
+    points = (0xAD, 0x34F, 0x61C, 0x115F, 0x1160, 0x17B4, 0x180B, 0x180F, 0x200B, 0x200D, 0x202E, 0x2060, 0x2065)
+    points += (0x206F, 0x3164, 0xFE00, 0xFE0F, 0xFEFF, 0xFFA0, 0xFFF0, 0x1BCA0, 0x1D173, 0xE0000, 0xE0041, 0xE0FFF)
+    return [chr(point) for point in points]
+
+
+@pytest.mark.parametrize("invisible", _default_ignorable(), ids=lambda character: f"U+{ord(character):04X}")
+def test_character_that_is_shown_as_nothing_does_not_hide_a_term(make_api: Make, invisible: str) -> None:
+    api = make_api(refused_terms=("gun",))
+
+    assert api.generate(text_prompts=[{"text": f"a g{invisible}u{invisible}n"}]).error == (400, "invalid_prompts")
+
+
+def test_term_that_is_split_over_prompts_is_found(make_api: Make) -> None:
+    api = make_api(refused_terms=("machine rifle",))
+
+    split = [{"text": "a machine"}, {"text": "rifle on a table"}]
+    assert api.generate(text_prompts=split).error == (400, "invalid_prompts")
+    negative = [{"text": "a table"}, {"text": "machine", "weight": -1}, {"text": "rifle", "weight": -0.5}]
+    assert api.generate(text_prompts=negative).error == (400, "invalid_prompts")
+    apart = [{"text": "a machine"}, {"text": "rifle", "weight": -1}]
+    assert api.generate(text_prompts=apart).status == 200

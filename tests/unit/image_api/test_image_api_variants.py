@@ -28,7 +28,7 @@ class Able:
         if self.refuses:
             raise UnsupportedByModelError(f"{self.name} cannot")
 
-    def generate(self, request: object, deadline: object) -> str:
+    def generate(self, request: object, deadline: object, drawn: object) -> str:
         return self.name
 
 

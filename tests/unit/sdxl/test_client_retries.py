@@ -89,7 +89,6 @@ def test_a_used_up_quota_is_not_waited_for(client, api, clock, error):
     "failure",
     [
         httpx2.Response(502),
-        httpx2.Response(504),
         httpx2.ConnectError("refused"),
         httpx2.ReadTimeout("slow"),
         httpx2.RemoteProtocolError("cut off"),
@@ -104,7 +103,7 @@ def test_what_may_have_made_an_image_is_sent_again_with_the_same_key(client, api
 
 
 @pytest.mark.parametrize(
-    ("failure", "kind"), [(httpx2.Response(504), ApiError), (httpx2.ConnectError("x"), ApiConnectionError)]
+    ("failure", "kind"), [(httpx2.Response(502), ApiError), (httpx2.ConnectError("x"), ApiConnectionError)]
 )
 def test_a_call_that_fails_every_time_is_given_up(client, api, failure, kind):
     api.answers = [failure] * 9
@@ -119,11 +118,24 @@ def test_an_attempt_still_at_work_after_a_lost_answer_is_waited_for(client, api,
     assert clock.slept == [1.0, 2.0, 4.0]
 
 
-def test_a_conflict_with_anothers_call_is_not_waited_for(client, api, clock, error):
-    api.answers = [error(409, "n", "in progress")]
+def test_a_call_that_another_process_is_still_making_is_waited_for(client, api, clock, error):
+    api.answers = [error(409, "n", "in progress"), error(409, "n", "in progress")]
+    assert client.generate(REQUEST, idempotency_key="used").images
+    assert clock.slept == [1.0, 2.0]
+
+
+def test_a_conflict_is_waited_for_no_longer_than_a_busy_api(connect, api, clock, error):
+    api.answers = [error(409, "n", "in progress")] * 99
     with pytest.raises(ConflictError):
-        client.generate(REQUEST, idempotency_key="used")
-    assert clock.slept == []
+        connect(api.handle, retries=Retries(for_seconds=30)).generate(REQUEST, idempotency_key="used")
+    assert 0 < sum(clock.slept) <= 30
+
+
+def test_an_image_that_took_too_long_is_not_drawn_again(client, api, clock):
+    api.answers = [httpx2.Response(504)]
+    with pytest.raises(ApiError):
+        client.generate(REQUEST)
+    assert (len(api.requests), clock.slept) == (1, [])
 
 
 def test_every_call_has_a_key_of_its_own(client, api):
