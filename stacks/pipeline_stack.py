@@ -38,7 +38,7 @@ _ANY = (
     "Publishing assets and reading the bootstrap's version need roles of accounts that the CDK names by tag or "
     "pattern; their trust policies decide."
 )
-_POLICIES_OF_ANY = ("/Assets/FileRole/DefaultPolicy/Resource", "/Pipeline/Pipeline/Role/DefaultPolicy/Resource")
+_POLICY_OF_ANY = "/Assets/FileRole/DefaultPolicy/Resource"
 _SELF_MUTATION = (
     "Only roles with the bootstrap's tag (a condition of the statement): self-mutation deploys through them."
 )
@@ -329,7 +329,7 @@ class PipelineStack(cdk.Stack):
         for stack in self.pipeline.pipeline.cross_region_support.values():
             skip_checkov(stack.replication_bucket, {**logging, "CKV_AWS_21": _REPLICA})
         for policy in self.pipeline.node.find_all():
-            if isinstance(policy, iam.CfnPolicy) and policy.node.path.endswith(_POLICIES_OF_ANY):
+            if isinstance(policy, iam.CfnPolicy) and policy.node.path.endswith(_POLICY_OF_ANY):
                 skip_checkov(policy, {"CKV_AWS_111": _ANY})
 
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Protocol
 
 import msgspec
@@ -105,7 +105,8 @@ class Admission:
             raise
         except ImageApiError:
             # The model did not draw: its time is free for others.
-            self._correct(self._table, -ticket.cost_ms, ticket.estimate_ms)
+            with suppress(RecordError, ConditionError, TooMuchGivenUpError):
+                self._free(self._table, -ticket.cost_ms)
             raise
         self._settle(self._table, ticket, started)
 
@@ -164,36 +165,46 @@ class Admission:
         """Learn from when the work was done: later requests wait for as much more or less."""
         late = round(self._now() * 1000) - ticket.due_ms
         expected = max(1.0, ticket.due_ms - started * 1000)
-        # Of those that wait in a row each sees the same delay; together they correct it once.
-        share = min(1.0, ticket.cost_ms / expected)
         # Instances take whole images: with several, one is done up to an image's time before its share says so.
         if abs(late) <= _TOLERANCE * ticket.cost_ms + ticket.alone_ms - ticket.cost_ms:
             return
         ratio = min(10.0, max(0.05, (expected + late) / expected))
         # Who waited for nobody has measured an image; who waited in a row has measured those before it, too.
         weight = 1.0 if expected <= ticket.alone_ms * (1 + _TOLERANCE) else _LEARNING
-        estimate = ticket.estimate_ms * (1 + weight * (ratio - 1))
-        self._correct(table, round(late * share), estimate)
-
-    def _correct(self, table: Table, milliseconds: int, estimate: float) -> None:
-        estimate = min(_MOST_MS, max(_LEAST_MS, estimate))
+        learned = min(_MOST_MS, max(_LEAST_MS, ticket.estimate_ms * (1 + weight * (ratio - 1))))
         try:
-            answer = table.call(
-                "update_item",
-                Deadline(_TABLE_SECONDS),
-                Key=self._key,
-                UpdateExpression="SET free_at = free_at + :more, estimate = :estimate",
-                ConditionExpression="attribute_exists(free_at)",
-                ExpressionAttributeValues={
-                    ":more": {"N": str(milliseconds)},
-                    ":estimate": {"N": f"{estimate:.3f}"},
-                },
-                ReturnValues="ALL_NEW",
+            state = self._change(
+                table,
+                "SET estimate = :learned",
+                "attribute_exists(free_at) AND (attribute_not_exists(estimate) OR estimate = :known)",
+                {":learned": f"{learned:.3f}", ":known": f"{ticket.estimate_ms:.3f}"},
             )
-            self._known = _state(answer.get("Attributes") or {})
-        except (RecordError, ConditionError, TooMuchGivenUpError):
+            # What was admitted after this request takes as much more or less, and begins as late.
+            behind = max(0, state.free_at_ms - (ticket.due_ms - ticket.alone_ms + ticket.cost_ms))
+            self._free(table, round(late + behind * (learned / ticket.estimate_ms - 1)))
+        except ConditionError:
+            # Another request has learned the same, for all that were admitted under one estimate.
+            self._known = None
+        except (RecordError, TooMuchGivenUpError):
             # An estimate is not worth an answer.
             self._known = None
+
+    def _free(self, table: Table, milliseconds: int) -> None:
+        """Move the time at which the endpoint is free."""
+        self._change(table, "SET free_at = free_at + :more", "attribute_exists(free_at)", {":more": str(milliseconds)})
+
+    def _change(self, table: Table, update: str, condition: str, values: dict[str, str]) -> _State:
+        answer = table.call(
+            "update_item",
+            Deadline(_TABLE_SECONDS),
+            Key=self._key,
+            UpdateExpression=update,
+            ConditionExpression=condition,
+            ExpressionAttributeValues={name: {"N": value} for name, value in values.items()},
+            ReturnValues="ALL_NEW",
+        )
+        self._known = _state(answer.get("Attributes") or {})
+        return self._known
 
     def _read(self, table: Table) -> _State:
         answer = table.call("get_item", Deadline(_TABLE_SECONDS), Key=self._key)

@@ -73,7 +73,11 @@ def _is_environment(path: Path) -> bool:
 
 def _enum(field: str) -> list[str]:
     document = _read(_API_DOCUMENT)
-    return list(document["components"]["schemas"]["TextToImage"]["properties"][field]["enum"]) if document else []
+    if not document:
+        return []
+    # A request may also say null, which is the same as to leave the field out.
+    names = document["components"]["schemas"]["TextToImage"]["properties"][field]["enum"]
+    return [name for name in names if name is not None]
 
 
 def _read(path: Path) -> dict[str, Any]:

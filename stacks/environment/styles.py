@@ -28,8 +28,10 @@ _ONE_LINE_PATTERN = described_pattern(r"^[^\r\n]*$", "one line")
 _API_DOCUMENT = Path(__file__).resolve().parents[2] / "lambda" / "image_api" / "openapi.json"
 _SCHEMAS: dict[str, Any] = json.loads(_API_DOCUMENT.read_text(encoding="utf-8"))["components"]["schemas"]
 _FIELDS: dict[str, Any] = _SCHEMAS["TextToImage"]["properties"]
-_BUILT_IN: tuple[str, ...] = tuple(_FIELDS["style_preset"]["enum"])
-_SAMPLERS: tuple[str, ...] = tuple(_FIELDS["sampler"]["enum"])
+# A request may also say null, which is the same as to leave the field out.
+_BUILT_IN, _SAMPLERS = (
+    tuple(str(name) for name in _FIELDS[field]["enum"] if name is not None) for field in ("style_preset", "sampler")
+)
 
 
 def _sampler(name: str) -> str:
