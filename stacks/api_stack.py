@@ -18,7 +18,7 @@ from stacks.constructs.rest_api import ApiDomain, ImageApi
 from stacks.constructs.template_metadata import acknowledge, resource_of
 from stacks.constructs.user_pool import SignIn
 from stacks.constructs.vpc import VpcConfig
-from stacks.environment import API_STAGE, CognitoAuth, Environment, IamAuth, OpenModel
+from stacks.environment import API_STAGE, BedrockModel, CognitoAuth, Environment, IamAuth, OpenModel
 from stacks.environment.styles import TeamStyles, load_styles
 from stacks.image_prices import price_variable
 from stacks.storage_stack import IMAGES_PREFIX, StorageStack
@@ -116,7 +116,8 @@ class ApiStack(cdk.Stack):
             vpc_config=self._vpc_config,
         )
         self._storage.grant_images(image_function.function)
-        self._storage.grant_idempotency(image_function.function)
+        has_endpoint = not isinstance(self._environment.model, BedrockModel)
+        self._storage.grant_idempotency(image_function.function, has_endpoint=has_endpoint)
         model.grant_invoke(image_function.function)
         images = self._storage.resolve(resource_of(self._storage.images).logical_id)
         acknowledge(

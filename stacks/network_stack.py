@@ -19,7 +19,7 @@ from stacks.constructs.model_access import BedrockModelAccess
 from stacks.constructs.model_container import InferenceContainer
 from stacks.constructs.vpc import VpcConfig, VpcEndpoints
 from stacks.environment import BedrockModel, Environment, Network, OpenModel
-from stacks.storage_stack import IDEMPOTENCY_ACTIONS, IMAGES_ACTIONS, StorageStack
+from stacks.storage_stack import IDEMPOTENCY_ACTIONS, IMAGES_ACTIONS, LOAD_ACTIONS, StorageStack
 
 
 def network_stack_is_needed(network: Network) -> bool:
@@ -92,7 +92,7 @@ class NetworkStack(cdk.Stack):
 
     def _add_vpc_endpoints(self, environment: Environment, network: Network, storage: StorageStack) -> VpcEndpoints:
         endpoints = VpcEndpoints(self, "Endpoints", vpc_id=network.vpc_id)
-        answers = self._statement(list(IDEMPOTENCY_ACTIONS), [storage.idempotency.table_arn])
+        answers = self._statement(sorted((*IDEMPOTENCY_ACTIONS, *LOAD_ACTIONS)), [storage.idempotency.table_arn])
         for service, statements in {"s3": self._s3(environment, storage), "dynamodb": [answers]}.items():
             endpoints.add_gateway(service, statements=statements, route_table_ids=network.route_table_ids)
         for service, statement in self._model(environment).items():

@@ -65,7 +65,7 @@ class OperationsStack(cdk.Stack):
             )
         SavedQueries(self, "Queries", environment=environment)
         if operations.budget is not None:
-            CostBudget(
+            cost = CostBudget(
                 self,
                 "Cost",
                 environment=environment.name,
@@ -73,6 +73,7 @@ class OperationsStack(cdk.Stack):
                 topic=topic,
                 function_role=api.image_function.role,
             )
+            cdk.CfnOutput(self, "BudgetName", value=cost.budget.ref, description="Name of the monthly budget")
         cdk.CfnOutput(
             self, "TopicArn", value=topic.topic_arn, description="Topic to which alarms and the budget publish"
         )

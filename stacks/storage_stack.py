@@ -25,7 +25,9 @@ KEPT_PREFIX = "generated/kept/"
 # A record lives a day. S3 expires objects at the midnight (UTC) after their day is over, so never before the record.
 _KEPT_DAYS = 1
 IMAGES_ACTIONS = ("s3:GetObject", "s3:PutObject")
-IDEMPOTENCY_ACTIONS = ("dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
+IDEMPOTENCY_ACTIONS = ("dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
+# For the load of the endpoint, which is an item of the same table.
+LOAD_ACTIONS = ("dynamodb:GetItem",)
 # Attributes of the idempotency table, as the function writes them.
 KEY_ATTRIBUTE = "id"
 EXPIRY_ATTRIBUTE = "expiration"
@@ -95,15 +97,17 @@ class StorageStack(cdk.Stack):
         )
         self._grant_key(grantee, "s3", ["kms:Decrypt", "kms:GenerateDataKey"])
 
-    def grant_idempotency(self, grantee: iam.IGrantable) -> None:
-        """Allow storing and reading the answers under idempotency keys.
+    def grant_idempotency(self, grantee: iam.IGrantable, *, has_endpoint: bool) -> None:
+        """Allow storing and reading the answers under idempotency keys, and the load of the endpoint if there is one.
 
         Reading and writing decrypts the table's key as the caller. All else that DynamoDB does with a customer's key it
         does as the table's creator, or by its grant (DynamoDB Developer Guide, "Monitoring DynamoDB interaction with
         AWS KMS").
         """
         iam.Grant.add_to_principal(
-            grantee=grantee, actions=list(IDEMPOTENCY_ACTIONS), resource_arns=[self.idempotency.table_arn]
+            grantee=grantee,
+            actions=sorted((*IDEMPOTENCY_ACTIONS, *(LOAD_ACTIONS if has_endpoint else ()))),
+            resource_arns=[self.idempotency.table_arn],
         )
         self._grant_key(grantee, "dynamodb", ["kms:Decrypt"])
 

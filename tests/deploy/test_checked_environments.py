@@ -1,4 +1,4 @@
-"""`sdxl environments check --synth` for real: right files, a region that lacks a type, and a team's own code."""
+"""`sdxl environments check --synth` for real: right files, and a team's own code."""
 
 from __future__ import annotations
 
@@ -15,13 +15,21 @@ from deploy_harness import QUIET, ROOT, copy_of_app
 from sdxl.project import child_environment
 
 OPEN = 'account: "111122223333"\nregion: {region}\nmodel: {{source: open}}\n'
-# What a team may add to its copy: a stack with a bucket that the rule packs refuse.
+BEDROCK = """
+account: "111122223333"
+region: eu-north-1
+model: {source: bedrock, region: us-west-2, model_id: stability.sd3-5-large-v1:0}
+"""
+# What a team may add to its copy: a bucket that the rule packs refuse, and a type that Stockholm does not have.
 OWN_STACK = """
 
 class _WithOwnStack(SdxlStage):
     def __init__(self, *arguments, **options):
         super().__init__(*arguments, **options)
-        cdk.aws_s3.CfnBucket(cdk.Stack(self, "Own"), "Pictures")
+        own = cdk.Stack(self, "Own")
+        cdk.aws_s3.CfnBucket(own, "Pictures")
+        budget = {"BudgetType": "COST", "TimeUnit": "MONTHLY"}
+        cdk.CfnResource(own, "Budget", type="AWS::Budgets::Budget", properties={"Budget": budget})
 
 
 SdxlStage = _WithOwnStack
@@ -48,22 +56,15 @@ def rules(result: dict[str, Any]) -> set[str]:
     return {finding["rule"] for finding in result["findings"]}
 
 
-def test_files_that_are_right_pass_and_a_region_without_a_type_is_found(tmp_path: Path) -> None:
-    # Given an environment that is right, and one in a region where CloudFormation has no endpoints of SageMaker
+def test_files_that_are_right_pass(tmp_path: Path) -> None:
     shutil.copy(ROOT / "tests" / "environments" / "bedrock.yaml", tmp_path)
-    (tmp_path / "far.yaml").write_text(OPEN.format(region="me-central-1"))
+    (tmp_path / "weights.yaml").write_text(OPEN.format(region="eu-west-1"))
 
     status, results = check(ROOT, "--dir", str(tmp_path))
 
-    assert status == 1
-    failed = [key for key, result in results.items() if not result["ok"]]
-    assert failed == [("far", "cfn-lint")]
+    assert status == 0
+    assert [key for key, result in results.items() if not result["ok"]] == []
     assert len(results) == 8
-    finding = results["far", "cfn-lint"]["findings"][0]
-    assert finding["rule"] == "E3006"
-    assert "AWS::SageMaker::" in finding["text"]
-    assert "does not exist in 'me-central-1'" in finding["text"]
-    assert finding["template"].endswith(".template.json")
 
 
 @pytest.fixture
@@ -75,7 +76,7 @@ def fork(tmp_path: Path) -> Path:
     for name in ("node_modules", ".local"):
         (root / name).symlink_to(ROOT / name)
     (root / "environments").mkdir()
-    (root / "environments" / "dev.yaml").write_text(OPEN.format(region="us-west-2"))
+    (root / "environments" / "dev.yaml").write_text(OPEN.format(region="eu-north-1"))
     (root / ".gitignore").write_text("__pycache__/\nnode_modules\n.local\n")
     identity = ["-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false"]
     for arguments in (["init", "--quiet", "--initial-branch=main"], ["add", "-A"], [*identity, "commit", "-qm", "one"]):
@@ -84,10 +85,11 @@ def fork(tmp_path: Path) -> Path:
 
 
 def test_a_teams_own_code_is_checked_and_compared_with_its_base(fork: Path) -> None:
-    # Given a bucket without what the rule packs ask for, and a model source that takes the endpoint away
+    # Given a bucket without what the rule packs ask for, a type that the region lacks, and a model source that takes
+    # the endpoint away
     stage = fork / "stacks" / "sdxl_stage.py"
     stage.write_text(stage.read_text() + OWN_STACK)
-    shutil.copy(ROOT / "tests" / "environments" / "bedrock.yaml", fork / "environments" / "dev.yaml")
+    (fork / "environments" / "dev.yaml").write_text(BEDROCK)
 
     status, results = check(fork, "--diff-from", "HEAD")
 
@@ -96,6 +98,10 @@ def test_a_teams_own_code_is_checked_and_compared_with_its_base(fork: Path) -> N
     nag = results["dev", "cdk-nag"]
     assert {"AwsSolutions-S1", "AwsSolutions-S10"} < rules(nag)
     assert {finding["resource"] for finding in nag["findings"]} == {"sdxl-dev/Own/Pictures"}
+    (finding,) = results["dev", "cfn-lint"]["findings"]
+    assert finding["rule"] == "E3006"
+    assert "AWS::Budgets::Budget' does not exist in 'eu-north-1'" in finding["text"]
+    assert finding["template"].endswith(".template.json")
     diff = results["dev", "diff"]
     assert rules(diff) == {"refused"}
-    assert any("AWS::SageMaker::Endpoint" in finding["text"] for finding in diff["findings"])
+    assert any("sdxl-dev-Inference leaves the app" in finding["text"] for finding in diff["findings"])
