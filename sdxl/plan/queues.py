@@ -107,10 +107,9 @@ class InstanceQueues:
     def advance(self, until: float) -> None:
         """Take what arrives before `until`: with its instance, its whole fate is known."""
         times, first = self._times, self.arrived
-        last = bisect_left(times, until, first)
-        if first == last:
+        if first == len(times) or times[first] >= until:
             return
-        self.arrived = last
+        self.arrived = last = bisect_left(times, until, first)
         instances = self._ends
         wait_of, answer_of = self.waits.append, self.answers.append
         count = len(instances)

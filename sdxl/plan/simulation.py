@@ -215,28 +215,38 @@ class _Simulation:
         if metric is BACKLOG and isinstance(self._queue, SharedQueue):
             self._queue.expire(at)
         if instances:
-            self._plan(at + self._delay(metric.period_seconds), partial(self._evaluate, value=value / instances))
+            self._plan(
+                at + self._delay(metric.period_seconds), partial(self._evaluate, load=value, instances=instances)
+            )
         self._plan(at + metric.period_seconds, self._sample)
 
     def _delay(self, period_seconds: float) -> float:
         delay = self._deployment.metric_delay_seconds
         return period_seconds if delay is None else delay
 
-    def _evaluate(self, at: float, value: float) -> None:
-        """Let the alarms see a datapoint, and the policy act on them."""
+    def _evaluate(self, at: float, load: float, instances: int) -> None:
+        """Let the alarms see a datapoint, and the policy act on them.
+
+        The datapoint is the `load` by the `instances` of its time. What is needed follows from the load alone, so that
+        an old datapoint does not count new instances twice.
+        """
         tracking, now = self._deployment.tracking, self._instances.in_service
         assert tracking is not None  # noqa: S101 - only planned with it
-        self._alarms.take(value, tracking.target)
+        self._alarms.take(load / instances, tracking.target)
         if self._instances.starting or not now:
             return
-        needed = math.ceil(round(now * value / tracking.target, 9))
-        if self._alarms.above >= tracking.metric.high_points:
+        is_high = self._alarms.above >= tracking.metric.high_points
+        is_low = self._alarms.below >= tracking.metric.low_points
+        if not (is_high or is_low):
+            return
+        needed = math.ceil(round(load / tracking.target, 9))
+        if is_high:
             wanted = min(max(needed, self._low), self._high)
             step = wanted - now
             if step > 0 and (at >= self._cooldown_out or step > self._last_step):
                 self._last_step = step
                 self._change(at, wanted)
-        elif self._alarms.below >= tracking.metric.low_points and at >= self._cooldown_in:
+        elif at >= self._cooldown_in:
             wanted = max(needed, now - _REMOVED_AT_ONCE, self._low)
             if wanted < now:
                 self._change(at, wanted)
