@@ -265,7 +265,7 @@ class _Subject:
                 yield f"the schedule {schedule.name} ({schedule.schedule}) is not played: {schedule.reason}"
         limit = deployment.time_limit_seconds
         if limit is not None and self.work.seconds_per_image > limit:
-            yield f"an image takes longer than the {limit:g} s after which a call ends: every one of them fails"
+            yield f"an image takes longer than the {limit:g} s that the API leaves the model: every request fails"
 
 
 def _check_numbers(*numbers: tuple[str, float | None, float, float]) -> None:
@@ -398,8 +398,14 @@ def _as_json(subject: _Subject, outcomes: Sequence[Outcome]) -> dict[str, Any]:
         "timezone": _timezone(subject.variant),
         "played": outcomes[0].as_json(_TIMELINE_COLUMNS),
         "recommended": outcomes[1].as_json(_TIMELINE_COLUMNS) if len(outcomes) > 1 else None,
-        "notes": list(subject.notes(outcomes[0])),
+        "notes": list(_notes(subject, outcomes)),
     }
+
+
+def _notes(subject: _Subject, outcomes: Sequence[Outcome]) -> Iterator[str]:
+    yield from subject.notes(outcomes[0])
+    if len(outcomes) > 1 and outcomes[0].played.deployment.schedules:
+        yield "the recommendation was played without the file's schedules: remove them, or play it with them"
 
 
 def _show(subject: _Subject, outcomes: dict[str, Outcome]) -> None:
@@ -415,8 +421,8 @@ def _show(subject: _Subject, outcomes: dict[str, Outcome]) -> None:
             print_result(line)
     if "recommended" in outcomes:
         print_result("")
-        print_result(_settings(last.played.deployment))
-    for note in subject.notes(next(iter(outcomes.values()))):
+        print_result(_settings(last.played.deployment, subject.environment))
+    for note in _notes(subject, list(outcomes.values())):
         say(f"note: {note}.")
 
 
@@ -424,16 +430,16 @@ def _rows(outcomes: Sequence[Outcome]) -> Iterator[tuple[str, list[str]]]:
     deployments = [outcome.played.deployment for outcome in outcomes]
     yield "mode", [one.mode.name for one in deployments]
     yield "min to max capacity", [f"{one.min_capacity} to {one.max_capacity}" for one in deployments]
-    yield (
-        "target",
-        ["-" if one.tracking is None else f"{one.tracking.metric.name} {one.tracking.target:g}" for one in deployments],
-    )
+    yield "metric", ["-" if one.tracking is None else one.tracking.metric.name for one in deployments]
+    yield "target", ["-" if one.tracking is None else f"{one.tracking.target:g}" for one in deployments]
     yield "requests", [f"{one.requests:,}" for one in outcomes]
-    yield "failed", [_failed(one) for one in outcomes]
+    yield "failed", [f"{one.failed_percent:.1f} %" if one.failed else "0" for one in outcomes]
+    for reason in dict.fromkeys(reason for one in outcomes for reason in one.failures):
+        yield f"failed: {reason}", [f"{one.failures.get(reason, 0):,}" for one in outcomes]
     for percent in outcomes[0].waits:
         yield f"wait until drawing, p{percent}, s", [_seconds(one.waits[percent]) for one in outcomes]
     for percent in outcomes[0].answers:
-        yield f"until the image is there, p{percent}, s", [_seconds(one.answers[percent]) for one in outcomes]
+        yield f"image there after, p{percent}, s", [_seconds(one.answers[percent]) for one in outcomes]
     yield "utilisation", [f"{one.utilisation_percent:.0f} %" for one in outcomes]
     yield (
         "instances, mean and most",
@@ -441,13 +447,6 @@ def _rows(outcomes: Sequence[Outcome]) -> Iterator[tuple[str, list[str]]]:
     )
     yield "USD a day", [one.usd_per_day.text() for one in outcomes]
     yield "USD per 1,000 images", ["-" if one.usd_per_1000 is None else one.usd_per_1000.text() for one in outcomes]
-
-
-def _failed(outcome: Outcome) -> str:
-    if not outcome.failed:
-        return "0"
-    reasons = ", ".join(f"{count:,} {reason}" for reason, count in outcome.failures.items())
-    return f"{outcome.failed_percent:.1f} % ({reasons})"
 
 
 def _seconds(value: float | None) -> str:
@@ -460,13 +459,14 @@ def _days(days: int) -> str:
     return "1 day" if days == 1 else f"{days} days"
 
 
-def _settings(deployment: Deployment) -> str:
-    """The recommendation as an environment file has it."""
+def _settings(deployment: Deployment, environment: Environment) -> str:
+    """The recommendation as an environment file has it, if it can have it."""
+    if deployment.mode not in configurable_modes(environment):
+        return f"# No environment file can choose the mode {deployment.mode.name}: these figures are a comparison."
     if deployment.tracking is None:
         return f"# Without the section scaling:\nendpoint:\n  instance_count: {deployment.min_capacity}"
     tracking = deployment.tracking
     return (
-        f"# {deployment.mode.name}\n"
         f"scaling:\n  min_capacity: {deployment.min_capacity}\n  max_capacity: {deployment.max_capacity}\n"
         f"  target:\n    metric: {tracking.metric.name}\n    target: {tracking.target:g}\n"
         f"  scale_in_cooldown_seconds: {tracking.scale_in_cooldown_seconds}\n"

@@ -101,6 +101,9 @@ COMPONENTS = Mode(
 )
 MODES: dict[str, Mode] = {mode.name: mode for mode in (REAL_TIME, ASYNCHRONOUS, COMPONENTS)}
 
+KEPT_BACK_SECONDS = 2.0
+"""What the function keeps of `api.integration_timeout_seconds` for answering and storing (`image_api.deadline`)."""
+
 DEFAULT_STARTUP_MINUTES = 10.0
 """From the decision to add an instance until it draws: the upper end of the 5 to 10 minutes that Stability AI's
 notebook names for a deployment of SDXL 1.0 (aws-jumpstart-examples, sdxl-1-0-jumpstart.ipynb). Measure your own."""
@@ -130,7 +133,7 @@ class Deployment:
     """What is played: one variant's mode, bounds, policy and schedules.
 
     `tracking` is None where `min_capacity` instances stay. `metric_delay_seconds` is how long after the end of its
-    period a datapoint reaches its alarm; None: one more period. `time_limit_seconds` is how long a caller waits for the
+    period a datapoint reaches its alarm; None: one more period. `time_limit_seconds` is how long the API waits for the
     image; None: forever. `routing` is how an instance is chosen where each has a queue.
     """
 
@@ -181,8 +184,9 @@ def configurable_modes(environment: Environment) -> tuple[Mode, ...]:
 
 
 def time_limit_seconds(mode: Mode, environment: Environment) -> float | None:
-    """Return how long a caller waits for an image: as long as the API does; None where nobody waits."""
-    return environment.api.integration_timeout_seconds if mode.wait_limit_seconds is None else None
+    """Return how long the API waits for an image; None where no call waits."""
+    waits_in_call = mode.wait_limit_seconds is None
+    return environment.api.integration_timeout_seconds - KEPT_BACK_SECONDS if waits_in_call else None
 
 
 def deployment_of(

@@ -11,7 +11,7 @@ from sdxl.plan.outcome import Outcome
 from sdxl.plan.simulation import Work
 
 # Targets that are tried: requests in flight, requests in the backlog, and parts of what an instance draws in a minute.
-_IN_FLIGHT = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
+_IN_FLIGHT = (0.5, 1.0, 1.5, 2.0, 3.0)
 _IN_BACKLOG = (1.0, 2.0, 5.0, 10.0, 20.0)
 _PARTS = (0.3, 0.5, 0.7, 0.85)
 
@@ -52,16 +52,14 @@ def recommend(
 ) -> Recommendation:
     """Search the least cost that keeps `goal`.
 
-    For each mode (with its callers' time limit in seconds), and each of a few targets, the smallest min capacity that
-    keeps the goal is found by bisection, and so is the smallest fixed number of instances. The best of these gets the
-    smallest max capacity that still keeps it. Start-up time, metric delay and cooldowns are those of `like`; schedules
-    are left out. It does not prove that nothing cheaper exists.
+    For each mode (with its callers' time limit in seconds), bisection finds the smallest fixed number of instances that
+    keeps the goal; and for each of a few targets, the smallest min capacity with the most instances, and then the
+    smallest max capacity with that min capacity. Start-up time, metric delay and cooldowns are those of `like`;
+    schedules are left out. It does not prove that nothing cheaper exists.
     """
     search = _Search(goal, play)
     for candidate in _candidates(like, work, modes, max_instances):
-        search.lowest_min(candidate)
-    if search.best is not None:
-        search.lowest_max()
+        search.look_at(candidate)
     assert search.closest is not None  # noqa: S101 - there is at least one mode
     return Recommendation(best=search.best, closest=search.closest, played=search.played)
 
@@ -104,48 +102,54 @@ class _Search:
         self.best: Outcome | None = None
         self.closest: Outcome | None = None
 
-    def lowest_min(self, candidate: Deployment) -> None:
-        """Find the smallest min capacity that keeps the goal, among those that can be cheaper than the best."""
-        low, high = candidate.min_capacity, candidate.max_capacity
-        if candidate.tracking is None:
-            low = max(low, 1)
+    def look_at(self, candidate: Deployment) -> None:
+        """Find the smallest min capacity that keeps the goal, among those that can be cheaper than the best.
+
+        Then lower the max capacity, as far as the goal is kept.
+        """
+        is_fixed = candidate.tracking is None
+        low, high = max(candidate.min_capacity, 1 if is_fixed else 0), candidate.max_capacity
         if self.best is not None:
             high = min(high, math.ceil(self.best.instance_hours / (24 * self.best.days)) - 1)
+        found: Outcome | None = None
         while low <= high:
             middle = (low + high) // 2
-            most = candidate.max_capacity if candidate.tracking is not None else middle
-            if self._try(replace(candidate, min_capacity=middle, max_capacity=most)):
-                high = middle - 1
+            most = middle if is_fixed else candidate.max_capacity
+            outcome = self._try(replace(candidate, min_capacity=middle, max_capacity=most))
+            if outcome is not None:
+                found, high = outcome, middle - 1
+            else:
+                low = middle + 1
+        if found is not None and not is_fixed:
+            self._lower_max(found)
+
+    def _lower_max(self, found: Outcome) -> None:
+        deployment = found.played.deployment
+        low, high = max(deployment.min_capacity, 1), found.most_instances
+        # No more than it used: this changes nothing, and it is what the settings should say.
+        self._try(replace(deployment, max_capacity=max(low, high)), is_tie_better=True)
+        while low < high:
+            middle = (low + high) // 2
+            if self._try(replace(deployment, max_capacity=middle), is_tie_better=True) is not None:
+                high = middle
             else:
                 low = middle + 1
 
-    def lowest_max(self) -> None:
-        """Lower the best one's max capacity: first to what it used, which changes nothing, then while it is kept."""
-        assert self.best is not None  # noqa: S101 - the caller looked
-        found = self.best.played.deployment
-        if found.tracking is None:
-            return
-        low, high = max(found.min_capacity, 1), max(found.min_capacity, 1, self.best.most_instances)
-        self._try(replace(found, max_capacity=high), is_tie_better=True)
-        high -= 1
-        while low <= high:
-            middle = (low + high) // 2
-            if self._try(replace(found, max_capacity=middle), is_tie_better=True):
-                high = middle - 1
-            else:
-                low = middle + 1
+    def _try(self, deployment: Deployment, *, is_tie_better: bool = False) -> Outcome | None:
+        """Play it, and return the outcome if it keeps the goal.
 
-    def _try(self, deployment: Deployment, *, is_tie_better: bool = False) -> bool:
+        It becomes the best if it costs less, or as much with `is_tie_better`.
+        """
         outcome = self._play(deployment)
         self.played += 1
         if self.closest is None or _distance(outcome) < _distance(self.closest):
             self.closest = outcome
         if not self._goal.is_kept(outcome):
-            return False
+            return None
         cost = outcome.instance_hours
         if self.best is None or cost < self.best.instance_hours or (is_tie_better and cost == self.best.instance_hours):
             self.best = outcome
-        return True
+        return outcome
 
 
 def _distance(outcome: Outcome) -> tuple[float, float]:

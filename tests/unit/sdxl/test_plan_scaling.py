@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from image_api.deadline import ANSWER_MARGIN_SECONDS, STORE_MARGIN_SECONDS
 
 from sdxl.cost.amounts import Amount
 from sdxl.plan.arrivals import MONDAY, Arrivals
@@ -12,6 +13,7 @@ from sdxl.plan.modes import (
     COMPONENTS,
     CONCURRENT,
     INVOCATIONS,
+    KEPT_BACK_SECONDS,
     REAL_TIME,
     Bounds,
     Deployment,
@@ -177,7 +179,11 @@ def test_a_schedule_of_an_environment_file_is_played():
     ]
     assert len(deployment.bounds) == 10
     assert [one.name for one in deployment.schedules if not one.is_counted] == ["once"]
-    assert deployment.time_limit_seconds == 29
+    assert deployment.time_limit_seconds == 27
+
+
+def test_the_time_that_the_function_keeps_back_is_the_functions_own():
+    assert KEPT_BACK_SECONDS == ANSWER_MARGIN_SECONDS + STORE_MARGIN_SECONDS
 
 
 def environment_of(**changes) -> Environment:

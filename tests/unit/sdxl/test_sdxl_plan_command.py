@@ -10,7 +10,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from sdxl import console
-from sdxl.cli import app
+from sdxl.cli import COMMANDS, app
 from sdxl.errors import UsageError
 from sdxl.plan import arrivals
 from sdxl.plan.arrivals import MONDAY, parsed_curve, parsed_rate, read_arrivals
@@ -72,15 +72,17 @@ def test_a_plan_has_waits_failures_utilisation_and_cost(play):
         "figure",
         "mode",
         "min to max capacity",
+        "metric",
         "target",
         "requests",
         "failed",
+        "failed: timed out",
         "wait until drawing, p50, s",
         "wait until drawing, p95, s",
         "wait until drawing, p99, s",
-        "until the image is there, p50, s",
-        "until the image is there, p95, s",
-        "until the image is there, p99, s",
+        "image there after, p50, s",
+        "image there after, p95, s",
+        "image there after, p99, s",
         "utilisation",
         "instances, mean and most",
         "USD a day",
@@ -130,10 +132,11 @@ def test_images_that_take_longer_than_a_call_all_fail_and_the_note_says_why(play
     done = play("--env", "dev", "--rate", "10/h", "--days", "1", "--seconds-per-image", "40")
 
     table = figures(done.stdout)
-    assert table["failed"][0].startswith("100.0 %")
+    assert table["failed"] == ["100.0 %"]
+    assert table["failed: timed out"] == table["requests"]
     assert table["wait until drawing, p50, s"] == ["failed"]
     assert table["USD per 1,000 images"] == ["-"]
-    assert "takes longer than the 29 s after which a call ends" in done.stderr
+    assert "takes longer than the 27 s that the API leaves the model" in done.stderr
 
 
 def test_a_share_of_the_requests_comes_to_a_variant(directory, play):
@@ -196,6 +199,7 @@ def test_a_terminal_of_80_columns_shows_table_and_picture(screen, play, search, 
     assert max(map(len, lines())) <= 80
     text = "\n".join(lines())
     assert "█" in text
+    assert [line for line in lines() if line.startswith("    recommended")] == []
     assert "Monday 00:00 Europe/Berlin" in text
     assert "requests/h" in text
     assert ("06" if days == "1" else "Tue") in text
@@ -270,6 +274,14 @@ def test_the_recommendation_takes_no_more_instances_than_it_may(play):
     assert "Raise --max-instances, --p95 or --max-failed" in done.stderr
 
 
+def test_a_recommendation_leaves_schedules_out_and_says_so(play):
+    done = play("--env", "prod", "--rate", "30/h", "--days", "1", "--recommend", "--p95", "15")
+
+    assert done.exit_code == 0
+    assert "schedules" not in settings(done.stdout)["scaling" if "scaling:" in done.stdout else "endpoint"]
+    assert "the recommendation was played without the file's schedules" in done.stderr
+
+
 def test_modes_are_searched_together(play):
     arguments = ("--env", "dev", "--rate", "3/day", "--days", "7", "--recommend", "--p95", "1200", "--json")
     both = json.loads(play(*arguments, "--mode", "real-time", "--mode", "asynchronous").stdout)["recommended"]
@@ -279,6 +291,14 @@ def test_modes_are_searched_together(play):
     assert alone["cost_per_day"]["usd"] == pytest.approx(24 * OPEN_HOUR)
     assert (both["mode"], both["min_capacity"], both["max_capacity"]) == ("asynchronous", 0, 1)
     assert both["cost_per_day"]["usd"] < alone["cost_per_day"]["usd"] / 5
+
+
+def test_a_mode_that_no_file_can_choose_is_a_comparison(play):
+    done = play("--env", "dev", "--rate", "3/day", "--recommend", "--p95", "1200", "--mode", "asynchronous")
+
+    assert done.exit_code == 0
+    assert "# No environment file can choose the mode asynchronous" in done.stdout
+    assert "scaling:" not in done.stdout
 
 
 # Arrivals
@@ -422,8 +442,7 @@ def test_without_a_measured_time_the_error_says_how_to_give_one(directory):
 
 def test_the_page_names_every_option():
     page = (ROOT / "docs" / "plan.md").read_text()
-    help_text = run(["plan", "--help"]).stdout
-    options = {word for word in help_text.replace("│", " ").split() if word.startswith("--")} - {"--help"}
+    options = {option for parameter in COMMANDS["plan"].load().params for option in parameter.opts} - {"--help"}
     assert len(options) > 15
     assert [option for option in sorted(options) if f"`{option}" not in page] == []
 
