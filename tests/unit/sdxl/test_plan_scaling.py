@@ -135,7 +135,7 @@ def test_requests_in_flight_are_measured_every_ten_seconds():
 
 
 def at(hour, low, high, day=0):
-    return Bounds(minute=(MONDAY + day * 24 * 60 + hour * 60) % (7 * 24 * 60), min_capacity=low, max_capacity=high)
+    return Bounds(minute=int(MONDAY + day * 24 * 60 + hour * 60) % (7 * 24 * 60), min_capacity=low, max_capacity=high)
 
 
 def test_schedules_raise_and_lower_the_bounds():
@@ -151,6 +151,12 @@ def test_the_week_starts_as_the_week_before_ended():
     """The only schedule is of Wednesday: it holds from Monday on, over the end of the week."""
     assert capacity([], scaled(bounds=(at(8, 2, 4, day=2),)))[0] == (0.0, 2)
     assert capacity([], scaled(bounds=(at(8, 2, None, day=2), at(9, None, 2, day=6)), low=1, high=9))[0] == (0.0, 2)
+
+
+def test_a_schedule_waits_for_instances_that_start():
+    """At 8:06 two of three have not started yet: the new max capacity holds when they have."""
+    bounds = (at(8, 3, 4), at(8.1, 1, 2))
+    assert capacity([], scaled(bounds=bounds))[1:3] == [(8.0 * HOUR + STARTUP, 3), (8.0 * HOUR + STARTUP, 2)]
 
 
 def test_schedules_repeat_every_week():
@@ -241,6 +247,8 @@ def test_what_waits_at_the_end_is_drawn_after_it():
     done = play([DAY - 61.0], asleep())
     assert 600 < done.waits[0] < 1200
     assert not done.failures
+    # It wakes after the end, and so costs nothing of the days that were played.
+    assert done.billed_seconds == 0
 
 
 # Failures
