@@ -157,6 +157,15 @@ def test_a_schedule_waits_for_instances_that_start():
     """At 8:06 two of three have not started yet: the new max capacity holds when they have."""
     bounds = (at(8, 3, 4), at(8.1, 1, 2))
     assert capacity([], scaled(bounds=bounds))[1:3] == [(8.0 * HOUR + STARTUP, 3), (8.0 * HOUR + STARTUP, 2)]
+    # The min capacity of 3 is on its way already: nothing more is started.
+    bounds = (at(8, 3, 4), at(8.1, 3, 5))
+    assert max(count for _, count in capacity([], scaled(bounds=bounds))) == 3
+
+
+def test_ninety_datapoints_of_ten_seconds_remove_one():
+    """The ninetieth one ends at 900, seen at 910."""
+    bounds = (at(0, 2, 4), at(0.1, 1, 4))
+    assert capacity([], scaled(metric=CONCURRENT, bounds=bounds)) == [(0.0, 2), (910.0, 1)]
 
 
 def test_schedules_repeat_every_week():
