@@ -158,7 +158,7 @@ def test_a_schedule_waits_for_instances_that_start():
     bounds = (at(8, 3, 4), at(8.1, 1, 2))
     assert capacity([], scaled(bounds=bounds))[1:3] == [(8.0 * HOUR + STARTUP, 3), (8.0 * HOUR + STARTUP, 2)]
     # The min capacity of 3 is on its way already: nothing more is started.
-    bounds = (at(8, 3, 4), at(8.1, 3, 5))
+    bounds = (at(8, 3, 4), at(8.1, 3, 5), at(20, 1, 5))
     assert max(count for _, count in capacity([], scaled(bounds=bounds))) == 3
 
 
