@@ -81,6 +81,10 @@ COMMANDS = {
             "Show what environments cost a month in USD: idle, at a volume, at max capacity. Needs no AWS account.",
         ),
         LazyCommand(
+            "plan",
+            "Play arrivals against an environment's scaling: waits, failures and cost. Needs no AWS account.",
+        ),
+        LazyCommand(
             "diff",
             "Compare two revisions: resources, replacements, permissions and cost. Needs no AWS account and no "
             "network.",

@@ -54,6 +54,11 @@ def sources(incomplete: str) -> list[str]:
     return _starting(incomplete, ("open", "optimized", "bedrock"))
 
 
+def modes(incomplete: str) -> list[str]:
+    """Return the modes of an endpoint that can be played."""
+    return _starting(incomplete, ("real-time", "asynchronous", "components"))
+
+
 def regions(incomplete: str) -> list[str]:
     """Return the regions that have the model source `open`."""
     return _starting(incomplete, _read(_CATALOG).get("containers", {}).get("regions", ()))

@@ -67,8 +67,23 @@ class Capacity:
 def weekly_capacity(min_capacity: int, max_capacity: int, schedules: Sequence[ScheduledCapacity]) -> Capacity:
     """Return the week that recurs under `schedules`; the given bounds hold where no schedule sets them.
 
-    A schedule holds until the next one that sets the same bound, over the end of the week too. All of them have to be
-    in one time zone, because zones change their distance with summer time.
+    A schedule holds until the next one that sets the same bound, over the end of the week too.
+    """
+    taken, outcomes = weekly_events(schedules)
+    most = _week(taken, "max_capacity", max_capacity)
+    if not all(outcome.is_counted for outcome in outcomes):
+        # A bound from above has to hold whatever the schedules that are not counted do.
+        named = [schedule.max_capacity for schedule in schedules if schedule.max_capacity is not None]
+        most = around_the_clock(max(max_capacity, *named) if named else max_capacity)
+    return Capacity(fewest=_week(taken, "min_capacity", min_capacity), most=most, schedules=outcomes)
+
+
+def weekly_events(
+    schedules: Sequence[ScheduledCapacity],
+) -> tuple[Mapping[int, ScheduledCapacity], tuple[ScheduleOutcome, ...]]:
+    """Return the schedules by the minute of the week, from Sunday 00:00, and what became of each.
+
+    All of them have to be in one time zone, because zones change their distance with summer time.
     """
     outcomes: list[ScheduleOutcome] = []
     taken: dict[int, ScheduledCapacity] = {}
@@ -91,12 +106,7 @@ def weekly_capacity(min_capacity: int, max_capacity: int, schedules: Sequence[Sc
         outcomes.append(
             ScheduleOutcome(name=schedule.name, schedule=schedule.schedule, timezone=schedule.timezone, reason=reason)
         )
-    most = _week(taken, "max_capacity", max_capacity)
-    if not all(outcome.is_counted for outcome in outcomes):
-        # A bound from above has to hold whatever the schedules that are not counted do.
-        named = [schedule.max_capacity for schedule in schedules if schedule.max_capacity is not None]
-        most = around_the_clock(max(max_capacity, *named) if named else max_capacity)
-    return Capacity(fewest=_week(taken, "min_capacity", min_capacity), most=most, schedules=tuple(outcomes))
+    return taken, tuple(outcomes)
 
 
 def minutes_of_week(expression: str) -> tuple[int, ...]:

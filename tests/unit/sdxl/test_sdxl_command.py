@@ -87,6 +87,8 @@ def test_help_of_a_command_below_another_shows_no_type_for_a_flag(command):
         (["generate", "x", "--env", ""], {"dev", "prod"}),
         (["preflight", "--env", "d"], {"dev"}),
         (["cost", "--env", "a"], {"all"}),
+        (["plan", "--env", "d"], {"dev"}),
+        (["plan", "--mode", "a"], {"asynchronous"}),
         (["local", "up", "--env", "d"], {"dev"}),
         (["environments", "check", "p"], {"prod"}),
         (["environments", "destroy", "d"], {"dev"}),

@@ -1,0 +1,1 @@
+"""What an endpoint's scaling does with given arrivals: waits, failures and cost, by simulation."""
