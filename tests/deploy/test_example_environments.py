@@ -297,6 +297,7 @@ def test_commands_of_the_runbooks_that_read_are_answered(examples: Examples) -> 
         "SINCE": "1767225600000",
         "CONFIG": "configuration",
         "KEY_ID": examples.outputs(environment)["ApiKeyId"],
+        "NEW_ID": examples.outputs(environment)["ApiKeyId"],
     }
     answered = set()
     for page in sorted((ROOT / "docs" / "runbooks").glob("*.md")):
