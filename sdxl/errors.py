@@ -1,4 +1,4 @@
-"""Everything that the client raises and that the `sdxl` command ends with. Beside each: the command's exit code.
+"""Everything that the client raises and that the `sdxl` command ends with. Next to each: the command's exit code.
 
 ::
 

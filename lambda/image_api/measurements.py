@@ -51,7 +51,7 @@ class Drawn(msgspec.Struct, frozen=True):
 
 
 def result_of(error: Exception) -> str:
-    """How a request that raised `error` ended, as the metric `Requests` tells it."""
+    """How a request that raised `error` ended, as the metric `Requests` reports it."""
     for kind, result in _RESULTS:
         if isinstance(error, kind):
             return result

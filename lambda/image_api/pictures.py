@@ -215,12 +215,12 @@ def _in_screen_colours(image: Image.Image, mode: str) -> Image.Image | None:
 
 
 def _unreadable(file: bytes, field: str) -> Problem:
-    message = f"{field} is no image that can be read, allowed are {_ALLOWED}. Send such a file."
+    message = f"{field} is not a readable image. Send {_ALLOWED}."
     return Problem(field, message, shown(file), _ALLOWED, name="invalid_image_format")
 
 
 def _damaged(image: Image.Image, file: bytes, field: str) -> Problem:
-    message = f"{field} is a damaged {image.format} file. Save it anew and send that."
+    message = f"{field} is a damaged {image.format} file. Save it again and send the new file."
     return Problem(field, message, shown(file), _ALLOWED, name="invalid_image_format")
 
 

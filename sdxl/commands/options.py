@@ -23,7 +23,12 @@ Environment = Annotated[
 ]
 Local = Annotated[
     bool | None,
-    typer.Option("--local/--aws", help="Insist on this machine, or on AWS.", show_default=False, rich_help_panel=PANEL),
+    typer.Option(
+        "--local/--aws",
+        help="Call only this machine's deployment, or only the one on AWS.",
+        show_default=False,
+        rich_help_panel=PANEL,
+    ),
 ]
 Url = Annotated[
     str | None,

@@ -31,7 +31,7 @@ def smoke_test(
     role_arn: Annotated[
         str | None,
         typer.Option(
-            help="Role of the environment's account to look the API and its key up with: the CDK's lookup role.",
+            help="Role of the environment's account that can read the API's address and key: the CDK's lookup role.",
             show_default=False,
             rich_help_panel=options.PANEL,
         ),
@@ -41,7 +41,9 @@ def smoke_test(
     ] = False,
     check: Annotated[
         str,
-        typer.Option(help="image, health, or auto: image where the API takes keys, otherwise health, and said so."),
+        typer.Option(
+            help="image, health, or auto: image where the API takes keys, else health. The output says which."
+        ),
     ] = "auto",
     wait: Annotated[float, typer.Option(min=0, help="Seconds to wait until the deployment is healthy.")] = 900,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for pipelines.")] = False,

@@ -82,7 +82,7 @@ class EnvironmentCost:
         return tuple(item for item in self.items if item.price is None or item.price.usd is None)
 
     def services(self) -> Item:
-        """Return everything beside the model as one line."""
+        """Return everything other than the model as one line."""
         items = [item for item in self.items if item.is_service]
         volumes = [item.at_volume for item in items if item.at_volume is not None]
         return Item(

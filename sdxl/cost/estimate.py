@@ -82,7 +82,7 @@ def _bedrock_items(model: BedrockModel, images_per_month: int | None) -> Iterato
 def _service_items(
     environment: Environment, images_per_month: int | None, seconds_per_image: float | None
 ) -> Iterator[Item]:
-    """What is used beside the model. At max capacity it is unknown how many images there are, unless that is given."""
+    """What is used other than the model. At max capacity the number of images is unknown, unless it is given."""
     for usage in service_usage(environment, seconds_per_image):
         price = listed_price(usage.price, environment.region)
         idle = price.amount.times(usage.idle)

@@ -100,7 +100,7 @@ class VariantCost:
             yield (
                 f"where capacity is found in {name} only, idle is "
                 f"{price.amount.times(self.capacity.fewest.instance_hours_per_month).text()} a month "
-                f"({price.text()}). Max capacity is priced as the dearest type"
+                f"({price.text()}). Max capacity is priced as the most expensive type"
             )
         if self.variant.model.source == "optimized":
             yield "the software charge of the Marketplace listing comes on top, by the instance and hour or the image"

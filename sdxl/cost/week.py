@@ -99,7 +99,7 @@ def weekly_events(
             if timezone not in (None, schedule.timezone):
                 reason = f"its time zone is {schedule.timezone}, that of the schedules before it {timezone}"
             elif clash is not None:
-                reason = f"it takes effect at the same time as {clash.name}, and which of the two comes last is open"
+                reason = f"it takes effect at the same time as {clash.name}, and it is unknown which one applies last"
             else:
                 timezone = schedule.timezone
                 taken.update(dict.fromkeys(minutes, schedule))
@@ -123,7 +123,7 @@ def minutes_of_week(expression: str) -> tuple[int, ...]:
             else "a rate counts from when it is deployed, so its times of the week are unknown"
         )
     if fields["month"].text != "*" or fields["year"].text != "*" or not fields["day-of-month"].is_any:
-        raise NotWeeklyError("it is not of every week: day of month, month or year are limited")
+        raise NotWeeklyError("it does not run every week: day of month, month or year are limited")
     of_week = fields["day-of-week"]
     days = range(1, 8) if of_week.is_any else _numbers(of_week, "days of the week", "days, lists and ranges of days")
     hours, minutes = (

@@ -89,4 +89,4 @@ def read_local_deployment(path: Path = DEPLOYMENT_FILE) -> Deployment | None:
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError) as exc:
-        raise NotDeployedError(f"{path} cannot be read ({exc!r}). `make up` writes it anew.") from exc
+        raise NotDeployedError(f"{path} cannot be read ({exc!r}). `make up` writes it again.") from exc

@@ -174,7 +174,7 @@ def _name(change: Change) -> str:
 
 def _what(change: Change) -> str:
     if change.is_snapshot and change.action == "add":
-        return "is published anew"
+        return "is published again"
     if change.is_code_only:
         return "has other code"
     if change.action == "replace":

@@ -82,7 +82,7 @@ def _alone() -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as exc:
-            raise SdxlError("Another `sdxl local up` or `down` is at work in this folder. Wait for it to end.") from exc
+            raise SdxlError("Another `sdxl local up` or `down` is running in this folder. Wait for it to end.") from exc
         yield
 
 

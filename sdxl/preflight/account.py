@@ -165,16 +165,16 @@ class AwsError(Exception):
             return Finding(
                 name=name,
                 status="unknown",
-                found=f"not allowed to look: {self.action} was denied",
-                remedy=f"Allow {self.action} to these credentials, or look by hand.",
+                found=f"not checked: {self.action} was denied",
+                remedy=f"Allow {self.action} to these credentials, or check it in the console.",
                 details={**details, "missing_permission": self.action},
             )
         return Finding(
             name=name,
             status="unknown",
             # What stands between us and a service may answer with a whole page.
-            found=f"could not be looked at: {textwrap.shorten(str(self), 200)}",
-            remedy="Run it again. If it stays, look by hand.",
+            found=f"the check failed: {textwrap.shorten(str(self), 200)}",
+            remedy="Run it again. If it stays, check it in the console.",
             details=details,
         )
 

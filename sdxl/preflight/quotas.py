@@ -49,12 +49,12 @@ def check_api_gateway(account: Account) -> Iterator[Finding]:
             name="API Gateway timeout",
             unit=" ms",
             status="failed",
-            remark=". The deployment is refused until it is raised, which may cost some of the account's throttle",
+            remark=". The deployment is refused until it is raised, AWS may lower the account's throttle in return",
         )
     throttles = [key.throttle or api.throttle for key in api.keys] or [api.throttle]
     rate = sum(throttle.requests_per_second for throttle in throttles)
     burst = sum(throttle.burst for throttle in throttles)
-    remark = ". All keys together are let through less often than their throttles say"
+    remark = ". All keys together get fewer requests than their throttles allow"
     yield from _at_least(
         account, RATE_CODE, rate, name="API Gateway throttle", unit="/s", status="warning", remark=remark
     )

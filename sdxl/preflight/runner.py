@@ -79,7 +79,7 @@ def preflight(
         yield Finding(
             name="everything else",
             status="unknown",
-            found="not looked at, for want of the right credentials",
+            found="not checked: the credentials are missing or wrong",
             remedy="Fix the credentials, and run it again.",
         )
         return

@@ -76,7 +76,7 @@ def _function(environment: Environment, function_name: str, thresholds: Alarms) 
         construct_id="Throttled",
         name="throttled",
         meaning=f"{thresholds.throttled_requests} requests or more were refused within 5 minutes, by Lambda or by the "
-        "model's service, for want of capacity.",
+        "model's service, because capacity was short.",
         runbook="throttled",
         metric=total([function_metric(function_name, "Throttles"), throttled]),
         when=Condition(threshold=thresholds.throttled_requests),
@@ -122,12 +122,12 @@ def _instances(
     endpoint, name = f"sdxl-{environment.name}", variant.name
     suffix = "" if is_first else f"-{name}"
     id_suffix = "" if is_first else pascal(name)
-    # Where several types may be found, the one with the most GPUs: its sum is the highest that is well.
+    # Where several types may be found, the one with the most GPUs: its sum is the highest normal value.
     gpus = max(load_catalog().instance_type(name).gpu_count for name in variant.instance_types)
     yield AlarmSpec(
         construct_id=f"NoHealthyInstance{id_suffix}",
         name=f"no-healthy-instance{suffix}",
-        meaning=f"No instance of the variant {name} has reported for 5 minutes: there is none, or none that lives.",
+        meaning=f"No instance of the variant {name} has reported for 5 minutes: no instance runs, or none responds.",
         runbook="no-healthy-instance",
         # Every instance reports once a minute. There is no count of instances to watch.
         metric=instance_metric(endpoint, name, "CPUUtilization", "SampleCount"),
@@ -205,7 +205,7 @@ def _bedrock(
     yield AlarmSpec(
         construct_id="ModelErrors",
         name="model-errors",
-        meaning="Amazon Bedrock answered 5 calls or more with an error of its own within 5 minutes.",
+        meaning="Amazon Bedrock answered 5 calls or more with a server error within 5 minutes.",
         runbook="bedrock",
         metric=bedrock_metric(model_id, "InvocationServerErrors"),
         when=Condition(threshold=5),

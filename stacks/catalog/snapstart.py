@@ -1,4 +1,4 @@
-"""Where Lambda has SnapStart, which no API tells."""
+"""Where Lambda has SnapStart, no API reports it."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ _ROUTES = (
 )
 _REPORT = "Report the id of this answer to the operators of the service."
 
-_EXPOSE_HEADERS = "Finish-Reason,Retry-After,Seed,x-amzn-RequestId"
+_EXPOSE_HEADERS = "Retry-After,WWW-Authenticate,x-amzn-RequestId"
 
 
 def cors_headers(origins: Sequence[str]) -> dict[str, str]:
@@ -81,7 +81,7 @@ def _callers(settings: Api) -> tuple[GatewayResponse, ...]:
         response_type="UNAUTHORIZED",
         status=401,
         name="unauthorized",
-        message=f"The request carries no {credential}, or something that is none. {how}",
+        message=f"The request has no {credential}, or a value that is not a valid {credential}. {how}",
         headers=challenge,
         error_code="invalid_api_key",
     )
@@ -104,7 +104,7 @@ def _callers(settings: Api) -> tuple[GatewayResponse, ...]:
                 error_code="invalid_api_key",
             )
         )
-    found.append(_missing_token(how, challenge) if mode == "iam" else _no_route())
+    found.extend((_missing_token(how, challenge), *_wrong_signatures(how)) if mode == "iam" else (_no_route(),))
     if settings.waf is not None:
         found.append(
             GatewayResponse(
@@ -119,6 +119,23 @@ def _callers(settings: Api) -> tuple[GatewayResponse, ...]:
             )
         )
     return tuple(found)
+
+
+def _wrong_signatures(how: str) -> tuple[GatewayResponse, ...]:
+    """Answers to the most frequent mistakes with Signature Version 4: clock, region, secret."""
+    wrong = "The signature does not match the request: check the clock, the region, the service and the secret key."
+    expired = "The credentials or the signature have expired: get new credentials, and check the clock."
+    return tuple(
+        GatewayResponse(
+            response_type=response_type,
+            status=403,
+            name="permission_denied",
+            message=f"{message} {how}",
+            error_type="permission_error",
+            error_code="invalid_api_key",
+        )
+        for response_type, message in (("INVALID_SIGNATURE", wrong), ("EXPIRED_TOKEN", expired))
+    )
 
 
 def _no_route() -> GatewayResponse:

@@ -220,7 +220,8 @@ class ImageApi(Construct):
 
     def _add_routes(self, function: lambda_.Alias) -> None:
         stack = cdk.Stack.of(self)
-        # Not LambdaIntegration: it adds a permission for each method, and this one holds for all of the stage.
+        # Not LambdaIntegration: it adds a permission for each method, under an id that a pipeline changes. One for the
+        # stage is enough.
         integration = apigateway.AwsIntegration(
             service="lambda",
             path=f"2015-03-31/functions/{function.function_arn}/invocations",

@@ -108,7 +108,7 @@ QUERIES = (
         reads=(_ACCESS,),
         query=logs.QueryString(
             filter_statements=["ispresent(errorType) and errorType != '-'"],
-            stats_statements=["count(*) as requests by errorType, status, resourcePath"],
+            stats_statements=["count(*) as requests by httpMethod, errorType, status"],
             sort="requests desc",
         ),
     ),

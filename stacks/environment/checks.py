@@ -13,7 +13,7 @@ from stacks.environment.endpoint import Endpoint, instance_count_problems, insta
 from stacks.environment.models import BedrockModel, EndpointModel
 from stacks.environment.network import Network
 from stacks.environment.operations import Operations
-from stacks.environment.organization import AllowedValues, Organization
+from stacks.environment.organization import AllowedValues, Organization, boundary_problems
 from stacks.environment.regions import model_problems, service_problems
 from stacks.environment.scaling import Scaling
 from stacks.environment.storage import Storage
@@ -170,18 +170,8 @@ def _organization_problems(file: Sections) -> Iterator[SettingProblem]:
     for key, allowed in organization.required_tags.items():
         if key != ENVIRONMENT_TAG:
             yield from _required_tag_problems(file.tags or {}, key, allowed)
-    boundary, account = organization.permissions_boundary, file.account
-    if boundary is not None and account is not None and boundary.startswith("arn:"):
-        found = boundary.split(":")[4]
-        if found not in (account, "aws"):
-            yield SettingProblem(
-                location=("account",),
-                text=f"{account}, and organization.yaml's permissions_boundary is a policy of {found}: a role takes "
-                "a policy of its account",
-                received=account,
-                allowed=f"the account {found}, or the policy's name in organization.yaml",
-                remedy="write the name alone: it then means the policy of each environment's account",
-            )
+    if file.account is not None:
+        yield from boundary_problems(organization.permissions_boundary, file.account)
 
 
 def _required_tag_problems(tags: Mapping[str, str], key: str, allowed: AllowedValues) -> Iterator[SettingProblem]:

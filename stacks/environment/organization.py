@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from stacks.environment.values import Section, described_pattern, setting_error
+from stacks.environment.values import Section, SettingProblem, described_pattern, setting_error
 
 _BOUNDARY_PATTERN = described_pattern(
     r"^(arn:aws(-cn|-us-gov)?:iam::(\d{12}|aws):policy/)?[A-Za-z0-9+=,.@_/-]{1,512}$",
@@ -42,3 +43,19 @@ class Organization(Section):
         max_length=49,
         description="Tags that every environment has: by key, in the tag policy's case, the values allowed, or `any`.",
     )
+
+
+def boundary_problems(boundary: str | None, account: str) -> Iterator[SettingProblem]:
+    """Yield the problem of a permissions boundary that a role of `account` cannot have."""
+    if boundary is None or not boundary.startswith("arn:"):
+        return
+    found = boundary.split(":")[4]
+    if found not in (account, "aws"):
+        yield SettingProblem(
+            location=("account",),
+            text=f"{account}, and organization.yaml's permissions_boundary is a policy of {found}: a role takes "
+            "a policy of its account",
+            received=account,
+            allowed=f"the account {found}, or the policy's name in organization.yaml",
+            remedy="write the name alone: it then means the policy of each account",
+        )

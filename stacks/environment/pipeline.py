@@ -14,6 +14,7 @@ from pydantic import Field
 from stacks.environment.documents import located, read_settings
 from stacks.environment.files import FILE_SUFFIX, PIPELINE_NAME, load_environments
 from stacks.environment.model import Environment
+from stacks.environment.organization import boundary_problems
 from stacks.environment.regions import region_problems
 from stacks.environment.values import (
     ACCOUNT_PATTERN,
@@ -144,6 +145,9 @@ def _pipeline_problems(pipeline: Pipeline, environments: Mapping[str, Environmen
     """What in the file contradicts itself, the regions' services or the environments there are."""
     for service in ("codebuild", "codeconnections"):
         yield from region_problems(pipeline.region, service, ("region",))
+    # The organisation's boundary is that of the pipeline's own roles, too.
+    boundaries = (environment.organization.permissions_boundary for environment in environments.values())
+    yield from boundary_problems(next(boundaries, None), pipeline.account)
     seen: dict[str, str] = {}
     names: set[str] = set()
     for index, ring in enumerate(pipeline.rings):

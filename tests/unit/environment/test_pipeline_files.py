@@ -126,3 +126,19 @@ def test_no_smoke_test_needs_a_reason(folder: Path) -> None:
 )
 def test_wrong_value_says_what_is_allowed(folder: Path, old: str, new: str, expected: str) -> None:
     assert expected in errors(folder, old, new)
+
+
+def test_boundary_of_another_account_than_the_pipelines_is_refused(folder: Path) -> None:
+    (folder / "organization.yaml").write_text("permissions_boundary: sdxl-boundary\n")
+    pipeline, environments = load_pipeline(folder / "pipeline.yaml")
+    for path in environment_paths(folder):
+        path.write_text(path.read_text().replace(environments[path.stem].account, "999988887777"))
+    (folder / "organization.yaml").write_text("permissions_boundary: arn:aws:iam::999988887777:policy/sdxl-boundary\n")
+
+    with pytest.raises(EnvironmentFileError) as error:
+        load_pipeline(folder / "pipeline.yaml")
+
+    text = str(error.value)
+    assert "pipeline.yaml:2: account: " in text
+    assert f"{pipeline.account}, and organization.yaml's permissions_boundary is a policy of 999988887777" in text
+    assert "write the name alone" in text

@@ -180,5 +180,5 @@ def test_openai_edit_lists_files_and_parameters_together(api: ApplicationUnderTe
 
     error = post_http(api, "/v1/images/edits", http).json["error"]
 
-    for words in ("steps is 5", "prompt is missing", "image is no image", 'size is "huge"'):
+    for words in ("steps is 5", "prompt is missing", "image is not a readable image", 'size is "huge"'):
         assert words in error["message"]

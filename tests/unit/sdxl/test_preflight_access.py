@@ -137,9 +137,7 @@ def test_an_answer_that_does_not_come_is_unknown(aws, error):
     aws.answers["GetServiceQuota"] = error
     findings = bad(check(aws))
     assert {finding.status for finding in findings} == {"unknown"}
-    assert all(
-        finding.found.startswith("could not be looked at: servicequotas:GetServiceQuota") for finding in findings
-    )
+    assert all(finding.found.startswith("the check failed: servicequotas:GetServiceQuota") for finding in findings)
 
 
 def test_the_bootstrap_of_the_installed_cdk_is_recent():

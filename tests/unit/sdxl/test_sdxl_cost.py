@@ -103,9 +103,9 @@ def test_a_cron_expression_becomes_minutes_of_the_week(expression, minutes):
     [
         ("at(2030-12-24T18:00:00)", "comes once"),
         ("rate(12 hours)", "a rate counts from when it is deployed"),
-        ("cron(0 7 1 * ? *)", "not of every week"),
-        ("cron(0 7 ? 12 MON *)", "not of every week"),
-        ("cron(0 7 ? * MON 2030)", "not of every week"),
+        ("cron(0 7 1 * ? *)", "does not run every week"),
+        ("cron(0 7 ? 12 MON *)", "does not run every week"),
+        ("cron(0 7 ? * MON 2030)", "does not run every week"),
         ("cron(0 */2 * * ? *)", r"its hours are \*/2"),
         ("cron(0/15 7 * * ? *)", "its minutes are 0/15"),
         ("cron(* 7 * * ? *)", r"its minutes are \*"),

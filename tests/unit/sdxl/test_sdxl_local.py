@@ -198,7 +198,7 @@ def test_up_beside_an_emulator_that_hangs_is_refused(machine):
 
 
 def test_two_ups_at_once_are_refused(machine):
-    with up._alone(), pytest.raises(SdxlError, match="at work"), up._alone():
+    with up._alone(), pytest.raises(SdxlError, match="is running in"), up._alone():
         pass
 
 
