@@ -77,6 +77,7 @@ lock: setup ## Renew the lock files from pyproject.toml and package.json: the ne
 	@$(LOCK) $(EVERYWHERE) --group checkov --output-file requirements/checkov.txt >/dev/null
 	@$(LOCK) $(EVERYWHERE) --group clients --output-file requirements/clients.txt >/dev/null
 	@$(LOCK) $(LAMBDA) --constraint requirements.txt --group function --output-file lambda/requirements.txt >/dev/null
+	@$(LOCK) $(LAMBDA) --no-deps --constraint requirements.txt --group signing --output-file lambda/signing-requirements.txt >/dev/null
 	@npm update --package-lock-only --silent
 	@npm --prefix console update --package-lock-only --silent
 	@npm --prefix tests/clients update --package-lock-only --silent

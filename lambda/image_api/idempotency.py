@@ -83,6 +83,8 @@ class KeptImage(msgspec.Struct, frozen=True):
     key: str
     seed: int
     finish_reason: FinishReason
+    # What an earlier version of the function kept has no marks.
+    is_marked: bool = False
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -114,7 +116,7 @@ class KeptImages:
             if isinstance(artifact, LinkedArtifact):
                 raise TypeError("an image is a link that expires")
             key = f"{folder}/{index}.png"
-            images.append(KeptImage(key=key, seed=artifact.seed, finish_reason=artifact.finish_reason))
+            images.append(KeptImage(key, artifact.seed, artifact.finish_reason, artifact.is_marked))
             uploads[key] = artifact.image_base64
         client = self._s3_client()
 
@@ -136,7 +138,10 @@ class KeptImages:
         def load(image: KeptImage) -> Artifact:
             body = client.get_object(Bucket=self._bucket, Key=image.key)["Body"].read()
             return Artifact(
-                image_base64=base64.b64encode(body).decode(), seed=image.seed, finish_reason=image.finish_reason
+                image_base64=base64.b64encode(body).decode(),
+                seed=image.seed,
+                finish_reason=image.finish_reason,
+                is_marked=image.is_marked,
             )
 
         try:
