@@ -14,7 +14,7 @@ from typing import Any
 
 from sdxl.errors import SdxlError, UsageError
 from sdxl.project import ROOT, child_environment
-from tools.build_layer import layer_archive
+from tools.build_layer import layer_archive, signing_layer_archive
 from tools.repository import folder_in_repository
 
 Template = dict[str, Any]
@@ -114,10 +114,11 @@ def synthesize(tree: Path, output: Path, *, name: str, environments: Path | None
         raise UsageError(f"{name} has no project at {folder_in_repository() or 'its root'}: no cdk.json is there.")
     flags = json.loads((tree / "cdk.json").read_text()).get("context", {})
     files = {} if environments is None else {"environments_dir": str(environments)}
+    layers = {"layer_archive": str(layer_archive()), "signing_layer_archive": str(signing_layer_archive())}
     variables = {
         **child_environment(),
         "CDK_OUTDIR": str(output),
-        "CDK_CONTEXT_JSON": json.dumps({**flags, **files, "layer_archive": str(layer_archive())}),
+        "CDK_CONTEXT_JSON": json.dumps({**flags, **files, **layers}),
         # Whether it passes the validator is for its own build to say.
         "CDK_VALIDATION": "false",
         "PYTHONPATH": str(tree),

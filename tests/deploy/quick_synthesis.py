@@ -19,7 +19,7 @@ from deploy_harness import ROOT
 from stacks.catalog import load_catalog, reader
 from stacks.environment import load_environments
 from stacks.sdxl_stage import SdxlStage
-from tools.build_layer import layer_archive
+from tools.build_layer import layer_archive, signing_layer_archive
 
 # What the CLI adds to cdk.json's context: without it a template differs from the CLI's in its metadata.
 CLI_CONTEXT = {"aws:cdk:enable-path-metadata": True, "aws:cdk:enable-asset-metadata": True}
@@ -32,7 +32,13 @@ def synthesize_here(output: Path, environments: Path) -> str:
         outdir=str(output), context=context, analytics_reporting=False, builtin_cloud_formation_validation=False
     )
     for environment in load_environments(environments):
-        SdxlStage(app, f"sdxl-{environment.name}", environment=environment, layer_archive=layer_archive())
+        SdxlStage(
+            app,
+            f"sdxl-{environment.name}",
+            environment=environment,
+            layer_archive=layer_archive(),
+            signing_layer_archive=signing_layer_archive(),
+        )
     app.synth()
     return str(output)
 

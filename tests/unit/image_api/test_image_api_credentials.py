@@ -12,12 +12,12 @@ from typing import Any
 import c2pa
 import pytest
 from botocore.exceptions import EndpointConnectionError
+from certificates import KEY_ARN, FakeKms, chain_of, new_key
 from image_api.deadline import Deadline
 from image_api.marks import credentials
 from image_api.marks.credentials import KmsSigner, anchors_of, raw_signature, verify
 from image_api.marks.marker import NOT_KEPT_WARNING, UNSIGNED_WARNING, Unsigned
 from image_api.settings import ContentCredentialsSettings
-from image_api_certificates import KEY_ARN, FakeKms, chain_of, new_key
 from image_api_fakes import ENGINE_PATH, ApplicationUnderTest, FakeRuntime, Reply, optimized_answer
 from image_api_forms import form, post_http
 from PIL import Image

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from certificates import KEY_ARN, FakeKms
 from image_api.deadline import Deadline
 from image_api.marks import credentials
 from image_api.marks.credentials import KmsSigner
@@ -17,7 +18,6 @@ from image_api.marks.files import write_jpeg, write_png_base64, write_webp
 from image_api.marks.marker import Unsigned
 from image_api.marks.statements import xmp_packet
 from image_api.settings import ContentCredentialsSettings
-from image_api_certificates import KEY_ARN, FakeKms
 from image_api_fakes import ApplicationUnderTest, Reply
 from image_api_forms import form, post_http, post_json
 from PIL import Image

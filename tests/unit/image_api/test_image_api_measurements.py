@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from certificates import KEY_ARN, FakeKms
 from image_api.errors import ImageApiError
 from image_api.marks.credentials import KmsSigner
 from image_api.measurements import Measurements, result_of
 from image_api.metric_names import METRICS, NAMESPACE, RESULTS
 from image_api.settings import Price
-from image_api_certificates import KEY_ARN, FakeKms
 from image_api_fakes import ApplicationUnderTest, FakeRuntime, client_error, container_error
 
 
