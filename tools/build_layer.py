@@ -1,8 +1,8 @@
 """Builds the functions' Lambda layers from locked requirements, without Docker: same requirements, same bytes.
 
 `python -m tools.build_layer` prints the archives' paths: of the layer that every image function has, and of the one
-with which images are signed. An archive's name is the hash of its requirements, so one that exists is the right one and is
-never built again.
+with which images are signed. An archive's name is the hash of its requirements, so one that exists is the right one and
+is never built again.
 """
 
 from __future__ import annotations

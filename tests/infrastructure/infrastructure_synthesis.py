@@ -49,7 +49,9 @@ def example_environments() -> tuple[Environment, ...]:
 
 @cache
 def access_environments() -> tuple[Environment, ...]:
-    """One environment for each kind of access: auth modes, firewall, private API, domain, VPC, organisation; one that signs."""
+    """One environment for each kind of access (auth modes, firewall, private API, domain, VPC, organisation), and one
+    that signs its images.
+    """
     directories = (ROOT / "tests" / name for name in ("environments", "organization", "signing"))
     return tuple(environment for directory in directories for environment in load_environments(directory))
 
