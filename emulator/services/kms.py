@@ -1,4 +1,4 @@
-"""KMS as it is, where moto differs: a message may be a digest already, and a key that is not enabled signs nothing."""
+"""KMS where moto differs from it: messages that are digests already, keys that are not enabled, the key spec's name."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class WrongDigestError(JsonRESTError):
 
 
 def install() -> None:
-    """Make the change."""
+    """Make the changes."""
     original = KmsResponse.sign
     if hasattr(original, "reads_message_type"):
         return
@@ -69,5 +69,13 @@ def install() -> None:
             answer["Signature"] = base64.b64encode(signature).decode()
         return json.dumps(answer)
 
+    get_public_key = KmsResponse.get_public_key
+
+    def get_public_key_with_spec(self: KmsResponse) -> str:
+        answer = json.loads(get_public_key(self))
+        # KMS answers with both names; the other one is the older.
+        return json.dumps({**answer, "KeySpec": answer["CustomerMasterKeySpec"]})
+
     sign.reads_message_type = True  # type: ignore[attr-defined]
     KmsResponse.sign = sign
+    KmsResponse.get_public_key = get_public_key_with_spec

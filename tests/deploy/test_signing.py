@@ -171,12 +171,12 @@ def test_preflight_sees_that_the_certificates_fit_the_key(signing: Signing) -> N
 
 def test_without_its_key_a_request_fails_and_says_so(signing: Signing) -> None:
     kms = signing.account.client("kms")
-    arn = signing.account.outputs("sdxl-dev-Storage")["SigningKeyArn"]
-    kms.disable_key(KeyId=arn)
+    key_id = signing.account.outputs("sdxl-dev-Storage")["SigningKeyArn"].rpartition("/")[2]
+    kms.disable_key(KeyId=key_id)
     try:
         answer = signing.post(f"{ENGINE}/text-to-image", json=BODY)
     finally:
-        kms.enable_key(KeyId=arn)
+        kms.enable_key(KeyId=key_id)
 
     assert (answer.status_code, answer.json()["name"]) == (502, "signing_failed")
     again = signing.post(f"{ENGINE}/text-to-image", json=BODY)
