@@ -23,10 +23,8 @@ from image_api.images import BrokenHeaderError, UnknownFormatError, read_image_i
 from image_api.request import ImageFormat
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-# The signature and the header chunk, which comes first in every PNG, take 33 bytes: 44 characters of base64, without
-# a remainder. Text goes behind them.
+# The signature and the header chunk, which comes first in every PNG. Text goes behind them.
 _PNG_HEAD_BYTES = 33
-_PNG_HEAD_CHARACTERS = 44
 _PNG_HEADER = b"\x00\x00\x00\x0dIHDR"
 _PNG_XMP_KEYWORD = "XML:com.adobe.xmp"
 _PNG_CREDENTIALS = b"caBX"
@@ -82,16 +80,21 @@ class FileText(msgspec.Struct, frozen=True, kw_only=True):
 def write_png_base64(image_base64: str, texts: dict[str, str], xmp: str) -> str:
     """A PNG in base64 with texts by keyword, and XMP, behind its header.
 
-    The other characters stay as they are: an image of 4 MB is neither decoded nor encoded.
-
     Raises:
         DamagedFileError: the file does not begin with a PNG's header.
     """
-    head = base64.b64decode(image_base64[:_PNG_HEAD_CHARACTERS])
+    head = _decoded(image_base64, 0, _PNG_HEAD_BYTES)
     if not head.startswith(_PNG_SIGNATURE + _PNG_HEADER) or len(head) != _PNG_HEAD_BYTES:
         raise DamagedFileError("it does not begin with a PNG's header")
-    added = base64.b64encode(_png_chunks(texts, xmp)).decode()
-    return "".join((image_base64[:_PNG_HEAD_CHARACTERS], added, image_base64[_PNG_HEAD_CHARACTERS:]))
+    entries = [*texts.items(), *([(_PNG_XMP_KEYWORD, xmp)] if xmp else [])]
+    *others, (last_keyword, last_text) = entries
+    first = b"".join(_png_text_chunk(keyword, text) for keyword, text in others)
+    added = next(
+        chunks
+        for spaces in range(3)
+        if not len(chunks := first + _png_text_chunk(last_keyword, last_text + " " * spaces)) % 3
+    )
+    return _inserted(image_base64, _PNG_HEAD_BYTES, added)
 
 
 def png_base64_has_credentials(image_base64: str) -> bool:
@@ -101,8 +104,7 @@ def png_base64_has_credentials(image_base64: str) -> bool:
     """
     at = _PNG_HEAD_BYTES
     while True:
-        start = at // 3 * 4
-        head = base64.b64decode(image_base64[start : start + 16])[at % 3 : at % 3 + 8]
+        head = _decoded(image_base64, at, 8)
         if len(head) < 8 or head[4:] in (b"IDAT", b"IEND"):
             return False
         if head[4:] == _PNG_CREDENTIALS:
@@ -110,25 +112,31 @@ def png_base64_has_credentials(image_base64: str) -> bool:
         at += 12 + int.from_bytes(head[:4], "big")
 
 
-def write_jpeg(image: bytes, comment: str, xmp: str) -> bytes:
-    """A JPEG with Exif's UserComment and with XMP; an empty text is not written.
+def write_jpeg_base64(image_base64: str, comment: str, xmp: str) -> str:
+    """A JPEG in base64 with Exif's UserComment and with XMP; an empty text is not written.
 
     Raises:
         DamagedFileError: the file does not begin as a JPEG.
         TextTooLongError: a text is longer than 65,533 bytes.
     """
-    if not image.startswith(_JPEG_START + b"\xff"):
+    if not _decoded(image_base64, 0, 3).startswith(_JPEG_START + b"\xff"):
         raise DamagedFileError("it does not begin as a JPEG")
     # A JFIF header comes before everything else (ITU-T T.871, 10.1).
-    at = 2
-    while image[at : at + 2] == bytes((0xFF, _JPEG_APP0)):
-        at += 2 + int.from_bytes(image[at + 2 : at + 4], "big")
-    added = b""
+    at = len(_JPEG_START)
+    while (head := _decoded(image_base64, at, 4))[:2] == bytes((0xFF, _JPEG_APP0)):
+        at += 2 + int.from_bytes(head[2:], "big")
+    # One of the two takes a multiple of 3 bytes with up to two characters more.
+    added = next(segments for spaces in range(3) if not len(segments := _jpeg_texts(comment, xmp, " " * spaces)) % 3)
+    return _inserted(image_base64, at, added)
+
+
+def _jpeg_texts(comment: str, xmp: str, spaces: str) -> bytes:
+    segments = b""
     if comment:
-        added += _jpeg_segment(_JPEG_EXIF + _exif(comment))
+        segments += _jpeg_segment(_JPEG_EXIF + _exif(comment if xmp else comment + spaces))
     if xmp:
-        added += _jpeg_segment(_JPEG_XMP + xmp.encode())
-    return b"".join((image[:at], added, image[at:]))
+        segments += _jpeg_segment(_JPEG_XMP + (xmp + spaces).encode())
+    return segments
 
 
 def write_webp(image: bytes, comment: str, xmp: str) -> bytes:
@@ -284,14 +292,22 @@ def _webp_chunks(image: bytes) -> Iterator[tuple[bytes, bytes]]:
         at += 8 + length + length % 2
 
 
-def _png_chunks(texts: dict[str, str], xmp: str) -> bytes:
-    """Chunks that take a multiple of 3 bytes together, by spaces behind the last text."""
-    entries = [*texts.items(), *([(_PNG_XMP_KEYWORD, xmp)] if xmp else [])]
-    chunks = [_png_text_chunk(keyword, text) for keyword, text in entries]
-    if missing := -sum(map(len, chunks)) % 3:
-        keyword, text = entries[-1]
-        chunks[-1] = _png_text_chunk(keyword, text + " " * missing)
-    return b"".join(chunks)
+def _inserted(image_base64: str, at: int, added: bytes) -> str:
+    """A file in base64 with `added`, of a multiple of 3 bytes, at a position.
+
+    All characters behind it stay as they are: an image of 4 MB is neither decoded nor encoded.
+    """
+    start, end = at // 3 * 4, -(-at // 3) * 4
+    between = base64.b64decode(image_base64[start:end])
+    head = base64.b64encode(between[: at % 3] + added + between[at % 3 :]).decode()
+    # Copied once: a slice of what is behind it would be another copy. The beginning is found at the beginning.
+    return image_base64.replace(image_base64[:end], image_base64[:start] + head, 1)
+
+
+def _decoded(image_base64: str, at: int, length: int) -> bytes:
+    """Some bytes of a file in base64."""
+    start = at // 3 * 4
+    return base64.b64decode(image_base64[start : -(-(at + length) // 3) * 4])[at % 3 : at % 3 + length]
 
 
 def _png_text_chunk(keyword: str, text: str) -> bytes:

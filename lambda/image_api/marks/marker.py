@@ -21,7 +21,7 @@ from image_api.marks.files import (
     TextTooLongError,
     png_base64_has_credentials,
     read_file_text,
-    write_jpeg,
+    write_jpeg_base64,
     write_png_base64,
     write_webp,
 )
@@ -182,13 +182,19 @@ class Marks:
             xmp = xmp_packet(is_declared=self._is_declared)
             written = write_png_base64(artifact.image_base64, texts, xmp) if texts or xmp else artifact.image_base64
             return msgspec.structs.replace(artifact, image_base64=written, is_marked=True)
-        write = write_jpeg if artifact.format == "JPEG" else write_webp
+        xmp = xmp_packet(is_declared=self._is_declared, settings=packed)
+        if not xmp:
+            return msgspec.structs.replace(artifact, is_marked=True)
+        if artifact.format == "WebP":
+            written = base64.b64encode(write_webp(artifact.image, comment, xmp)).decode()
+            return msgspec.structs.replace(artifact, image_base64=written, is_marked=True)
         try:
-            image = write(artifact.image, comment, xmp_packet(is_declared=self._is_declared, settings=packed))
+            written = write_jpeg_base64(artifact.image_base64, comment, xmp)
         except TextTooLongError:
             warnings.append(_NO_ROOM_WARNING)
-            image = write(artifact.image, "", xmp_packet(is_declared=self._is_declared))
-        return msgspec.structs.replace(artifact, image_base64=base64.b64encode(image).decode(), is_marked=True)
+            xmp = xmp_packet(is_declared=self._is_declared)
+            written = write_jpeg_base64(artifact.image_base64, "", xmp) if xmp else artifact.image_base64
+        return msgspec.structs.replace(artifact, image_base64=written, is_marked=True)
 
     def _signed(
         self,

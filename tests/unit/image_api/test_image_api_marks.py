@@ -15,7 +15,7 @@ from image_api.marks.files import (
     TextTooLongError,
     png_base64_has_credentials,
     read_file_text,
-    write_jpeg,
+    write_jpeg_base64,
     write_png_base64,
     write_webp,
 )
@@ -51,6 +51,10 @@ def encoded(format_name: str, image: bytes | None = None) -> bytes:
     buffer = io.BytesIO()
     Image.open(io.BytesIO(image or drawn_png())).save(buffer, format_name)
     return buffer.getvalue()
+
+
+def write_jpeg(image: bytes, comment: str, xmp: str) -> bytes:
+    return base64.b64decode(write_jpeg_base64(base64.b64encode(image).decode(), comment, xmp), validate=True)
 
 
 def pixels(file: bytes) -> bytes:
@@ -145,6 +149,19 @@ def test_every_kind_of_webp_can_be_marked(mode: str, options: dict[str, Any]) ->
     assert pixels(written) == pixels(buffer.getvalue())
     assert texts_of(written)["comment"] == "a fox"
     assert Image.open(io.BytesIO(written)).mode == mode
+
+
+@pytest.mark.parametrize("length", range(1, 7))
+@pytest.mark.parametrize("xmp", ["", xmp_packet(is_declared=True)])
+def test_the_base64_behind_a_jpegs_text_is_not_touched_whatever_the_text_takes(length: int, xmp: str) -> None:
+    image = encoded("JPEG")
+
+    written = write_jpeg(image, "x" * length, xmp)
+
+    assert texts_of(written)["comment"].rstrip(" ") == "x" * length
+    assert written.endswith(image[20:])
+    assert written[:20] == image[:20]
+    assert pixels(written) == pixels(image)
 
 
 def test_text_that_a_jpeg_cannot_hold_is_refused() -> None:

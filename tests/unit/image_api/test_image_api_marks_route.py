@@ -14,7 +14,7 @@ from certificates import KEY_ARN, FakeKms
 from image_api.deadline import Deadline
 from image_api.marks import credentials
 from image_api.marks.credentials import KmsSigner
-from image_api.marks.files import write_jpeg, write_png_base64, write_webp
+from image_api.marks.files import write_jpeg_base64, write_png_base64, write_webp
 from image_api.marks.marker import Unsigned
 from image_api.marks.statements import xmp_packet
 from image_api.settings import ContentCredentialsSettings
@@ -39,8 +39,10 @@ def marked(format_name: str) -> bytes:
         texts = {"parameters": PARAMETERS, "sdxl-settings": SETTINGS}
         image = base64.b64encode(plain("PNG")).decode()
         return base64.b64decode(write_png_base64(image, texts, xmp_packet(is_declared=True)))
-    write = write_jpeg if format_name == "JPEG" else write_webp
-    return write(plain(format_name), PARAMETERS, xmp_packet(is_declared=True, settings=SETTINGS))
+    xmp = xmp_packet(is_declared=True, settings=SETTINGS)
+    if format_name == "WEBP":
+        return write_webp(plain("WEBP"), PARAMETERS, xmp)
+    return base64.b64decode(write_jpeg_base64(base64.b64encode(plain("JPEG")).decode(), PARAMETERS, xmp))
 
 
 def asked(api: ApplicationUnderTest, image: bytes) -> Reply:
