@@ -23,7 +23,8 @@ def measure() -> list[Measurement]:
             value=seen["seconds"] * 1000,
             unit="ms",
             goal=next((goal for what, goal in _GOALS.items() if name.startswith(what)), None),
-            detail=f"processor time, best of {seen['runs']:.0f}; adds {seen['added_bytes']:.0f} bytes to {seen['megabytes']:.1f} MB",
+            detail=f"processor time, best of {seen['runs']:.0f}; adds {seen['added_bytes']:.0f} bytes to "
+            f"{seen['megabytes']:.1f} MB",
         )
         for name, seen in figures.items()
     ]
