@@ -1,6 +1,6 @@
 # What people type. Each target is a line or two; the work is in tools/ and in the `sdxl` command.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-catalog setup-checkov up down test test-browser test-clients screenshots fuzz lint snapshots bench lock layer clean
+.PHONY: help setup setup-catalog setup-checkov up down test test-browser test-clients test-exiftool screenshots fuzz lint snapshots bench lock layer clean
 
 BIN := .venv/bin
 ENV ?= dev
@@ -41,7 +41,7 @@ down: ## Stop what `make up` started
 
 test: ## Run all tests but those in a browser and the fuzzing
 	@sh tools/setup.sh catalog checkov
-	@$(BIN)/pytest tests emulator/tests --ignore=tests/browser --ignore=tests/clients --ignore=tests/deploy --ignore=tests/fuzz --numprocesses=auto --dist=loadfile $(ARGS) || [ $$? -eq 5 ]
+	@$(BIN)/pytest tests emulator/tests --ignore=tests/browser --ignore=tests/clients --ignore=tests/deploy --ignore=tests/exiftool --ignore=tests/fuzz --numprocesses=auto --dist=loadfile $(ARGS) || [ $$? -eq 5 ]
 	@$(BIN)/pytest tests/deploy --numprocesses=auto --dist=loadfile --no-loadscope-reorder $(ARGS) || [ $$? -eq 5 ]
 
 test-browser: ## Test the creators' page in Chromium, which has to be installed
@@ -51,6 +51,9 @@ test-browser: ## Test the creators' page in Chromium, which has to be installed
 test-clients: ## Call an API in the emulator with published clients: openai, ai, stability-ai, LiteLLM (a minute)
 	@sh tools/setup.sh clients
 	@$(BIN)/pytest tests/clients $(ARGS)
+
+test-exiftool: setup ## Read what images say of themselves with exiftool, which has to be installed
+	@$(BIN)/pytest tests/exiftool $(ARGS)
 
 screenshots: ## Renew the pictures of the creators' page in docs/images
 	@sh tools/setup.sh browser
