@@ -199,10 +199,10 @@ def _snapstart(region: str) -> lambda_.SnapStartConf | None:
     return lambda_.SnapStartConf.ON_PUBLISHED_VERSIONS if is_offered else None
 
 
-def _code(directory: Path = CODE_DIRECTORY) -> lambda_.Code:
+def _code(directory: Path | None = None) -> lambda_.Code:
     if not _PAGE.is_file():
         raise FileNotFoundError(f"the creators' page {_PAGE.parent} is not built: run `make setup`")
-    return lambda_.Code.from_asset(str(directory), exclude=_NOT_CODE)
+    return lambda_.Code.from_asset(str(directory or CODE_DIRECTORY), exclude=_NOT_CODE)
 
 
 def _code_with(chain_file: Path) -> lambda_.Code:
