@@ -19,7 +19,7 @@ _HASHES: dict[str, hashes.HashAlgorithm] = {
 }
 
 
-class DisabledKeyError(JsonRESTError):
+class DisabledKeyError(JsonRESTError):  # type: ignore[misc] - moto has no types
     """The key is disabled."""
 
     code = 400
@@ -28,7 +28,7 @@ class DisabledKeyError(JsonRESTError):
         super().__init__("DisabledException", f"{arn} is disabled.")
 
 
-class PendingDeletionError(JsonRESTError):
+class PendingDeletionError(JsonRESTError):  # type: ignore[misc] - moto has no types
     """The key waits for its deletion."""
 
     code = 400
@@ -37,7 +37,7 @@ class PendingDeletionError(JsonRESTError):
         super().__init__("KMSInvalidStateException", f"{arn} is pending deletion.")
 
 
-class WrongDigestError(JsonRESTError):
+class WrongDigestError(JsonRESTError):  # type: ignore[misc] - moto has no types
     """The digest has another length than the algorithm makes."""
 
     code = 400

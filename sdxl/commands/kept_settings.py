@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from sdxl.console import say
 from sdxl.errors import UsageError
 from sdxl.project import require_clone
+
+ValueT = TypeVar("ValueT")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,18 +55,19 @@ def read_kept_settings(path: Path) -> KeptSettings:
         say(f"{path} was drawn from another image, which it does not hold: name it with --init-image.", style="yellow")
     if settings.weights:
         say(f"{path} had prompts of several weights: they are joined, with the weights 1 and -1.", style="yellow")
-    # What a file does not say is msgspec's UNSET.
-    given: dict[str, Any] = {
-        "negative": settings.negative_prompt,
-        "style": settings.style_preset,
-        "width": settings.width,
-        "height": settings.height,
-        "seed": settings.seed,
-        "steps": settings.steps,
-        "cfg_scale": settings.cfg_scale,
-        "sampler": settings.sampler,
-    }
-    kinds = (str, int, float)
     return KeptSettings(
-        prompt=settings.prompt, **{name: value for name, value in given.items() if isinstance(value, kinds)}
+        prompt=settings.prompt,
+        negative=_said(settings.negative_prompt, str),
+        style=_said(settings.style_preset, str),
+        width=_said(settings.width, int),
+        height=_said(settings.height, int),
+        seed=_said(settings.seed, int),
+        steps=_said(settings.steps, int),
+        cfg_scale=_said(settings.cfg_scale, float),
+        sampler=_said(settings.sampler, str),
     )
+
+
+def _said(value: object, kind: type[ValueT]) -> ValueT | None:
+    """The value where the file has one; what it does not say is of a type of msgspec's, which a client does without."""
+    return value if isinstance(value, kind) else None
