@@ -19,7 +19,7 @@ _HASHES: dict[str, hashes.HashAlgorithm] = {
 }
 
 
-class DisabledKeyError(JsonRESTError):  # type: ignore[misc] - moto has no types
+class DisabledKeyError(JsonRESTError):  # type: ignore[misc]
     """The key is disabled."""
 
     code = 400
@@ -28,7 +28,7 @@ class DisabledKeyError(JsonRESTError):  # type: ignore[misc] - moto has no types
         super().__init__("DisabledException", f"{arn} is disabled.")
 
 
-class PendingDeletionError(JsonRESTError):  # type: ignore[misc] - moto has no types
+class PendingDeletionError(JsonRESTError):  # type: ignore[misc]
     """The key waits for its deletion."""
 
     code = 400
@@ -37,7 +37,7 @@ class PendingDeletionError(JsonRESTError):  # type: ignore[misc] - moto has no t
         super().__init__("KMSInvalidStateException", f"{arn} is pending deletion.")
 
 
-class WrongDigestError(JsonRESTError):  # type: ignore[misc] - moto has no types
+class WrongDigestError(JsonRESTError):  # type: ignore[misc]
     """The digest has another length than the algorithm makes."""
 
     code = 400
