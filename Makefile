@@ -1,6 +1,6 @@
 # What people type. Each target is a line or two; the work is in tools/ and in the `sdxl` command.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-catalog setup-checkov up down test test-browser test-changes test-clients screenshots fuzz load lint snapshots bench lock layer clean
+.PHONY: help setup setup-catalog setup-checkov up down test test-browser test-changes test-clients test-exiftool screenshots fuzz load lint snapshots bench lock layer clean
 
 BIN := .venv/bin
 ENV ?= dev
@@ -42,7 +42,7 @@ down: ## Stop what `make up` started
 
 test: ## Run all tests but those in a browser and the fuzzing
 	@sh tools/setup.sh catalog checkov
-	@$(BIN)/pytest tests emulator/tests --ignore=tests/browser --ignore=tests/changes/test_changed_and_back.py --ignore=tests/clients --ignore=tests/deploy --ignore=tests/fuzz --ignore=tests/load --numprocesses=auto --dist=loadfile $(ARGS) || [ $$? -eq 5 ]
+	@$(BIN)/pytest tests emulator/tests --ignore=tests/browser --ignore=tests/changes/test_changed_and_back.py --ignore=tests/clients --ignore=tests/deploy --ignore=tests/exiftool --ignore=tests/fuzz --ignore=tests/load --numprocesses=auto --dist=loadfile $(ARGS) || [ $$? -eq 5 ]
 	@$(BIN)/pytest tests/deploy --numprocesses=auto --dist=loadfile --no-loadscope-reorder $(ARGS) || [ $$? -eq 5 ]
 
 test-browser: ## Test the creators' page in Chromium, which has to be installed
@@ -55,6 +55,9 @@ test-changes: setup ## Change every setting of a deployed environment, and back 
 test-clients: ## Call an API in the emulator with published clients: openai, ai, stability-ai, LiteLLM (a minute)
 	@sh tools/setup.sh clients
 	@$(BIN)/pytest tests/clients $(ARGS)
+
+test-exiftool: setup ## Read what images say of themselves with exiftool, which has to be installed
+	@$(BIN)/pytest tests/exiftool $(ARGS)
 
 screenshots: ## Renew the pictures of the creators' page in docs/images
 	@sh tools/setup.sh browser
@@ -84,6 +87,7 @@ lock: setup ## Renew the lock files from pyproject.toml and package.json: the ne
 	@$(LOCK) $(EVERYWHERE) --group checkov --output-file requirements/checkov.txt >/dev/null
 	@$(LOCK) $(EVERYWHERE) --group clients --output-file requirements/clients.txt >/dev/null
 	@$(LOCK) $(LAMBDA) --constraint requirements.txt --group function --output-file lambda/requirements.txt >/dev/null
+	@$(LOCK) $(LAMBDA) --no-deps --constraint requirements.txt --group signing --output-file lambda/signing-requirements.txt >/dev/null
 	@npm update --package-lock-only --silent
 	@npm --prefix console update --package-lock-only --silent
 	@npm --prefix tests/clients update --package-lock-only --silent

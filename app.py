@@ -23,11 +23,12 @@ from stacks.constructs.functions import FunctionVariablesError  # noqa: E402
 from stacks.environment import EnvironmentFileError, find_environment, load_environments  # noqa: E402
 from stacks.pipeline_stack import add_pipeline  # noqa: E402
 from stacks.sdxl_stage import SdxlStage  # noqa: E402
-from tools.build_layer import layer_archive  # noqa: E402
+from tools.build_layer import layer_archive, signing_layer_archive  # noqa: E402
 from tools.repository import folder_in_repository  # noqa: E402
 
 app = cdk.App(analytics_reporting=False)
 layer = Path(app.node.try_get_context("layer_archive") or layer_archive())
+signing_layer = Path(app.node.try_get_context("signing_layer_archive") or signing_layer_archive())
 directory = Path(app.node.try_get_context("environments_dir") or Path(__file__).parent / "environments")
 name, pipeline = app.node.try_get_context("environment"), app.node.try_get_context("pipeline")
 try:
@@ -37,10 +38,16 @@ try:
             "GitHub Actions (`sdxl pipeline github --write`) or `sdxl rollout`, or give the project its own repository."
         )
     if pipeline is not None:
-        add_pipeline(app, pipeline, layer)
+        add_pipeline(app, pipeline, layer, signing_layer)
     else:
         for environment in load_environments(directory) if name is None else [find_environment(directory, name)]:
-            SdxlStage(app, f"sdxl-{environment.name}", environment=environment, layer_archive=layer)
+            SdxlStage(
+                app,
+                f"sdxl-{environment.name}",
+                environment=environment,
+                layer_archive=layer,
+                signing_layer_archive=signing_layer,
+            )
 except (EnvironmentFileError, FunctionVariablesError, FileNotFoundError) as exc:
     sys.exit(str(exc))
 app.synth()

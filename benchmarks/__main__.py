@@ -8,7 +8,7 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import function, synthesis
+from benchmarks import function, marks, synthesis
 from benchmarks.measure import Measurement
 
 
@@ -16,7 +16,7 @@ def main() -> int:
     """Measure and print. Misses are shown, not errors: a busy machine misses too."""
     progress = Console(stderr=True)
     measurements: list[Measurement] = []
-    for module, what in ((function, "the function"), (synthesis, "synthesis")):
+    for module, what in ((function, "the function"), (marks, "the marks of images"), (synthesis, "synthesis")):
         progress.print(f"Measuring {what}")
         measurements += module.measure()
     if "--json" in sys.argv[1:]:

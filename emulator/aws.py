@@ -37,6 +37,7 @@ from emulator.services import (
     apigateway,
     awslambda,
     credentials,
+    kms,
     sagemaker,
     small,
 )
@@ -64,6 +65,7 @@ class AwsApplication:
     def __init__(self, default_account: str, facts: AwsFacts, containers: Containers = CONTAINERS) -> None:
         credentials.install(default_account)
         small.install()
+        kms.install()
         awslambda.install()
         sagemaker_metrics.install()
         lambda_use.install()

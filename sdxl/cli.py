@@ -98,6 +98,11 @@ COMMANDS = {
             "Look at a deployed environment for what was never seen on AWS: docs/not-run-on-aws.md names the points.",
         ),
         LazyCommand(
+            "verify-image",
+            "Say of image files who signed them and whether that is trusted, what they declare, and their settings.",
+        ),
+        LazyCommand("signing", "Content credentials: requests a certificate for the key that signs."),
+        LazyCommand(
             "rollout",
             "Deploy the environments of pipeline.yaml in the order of its rings: preflight, cdk deploy, smoke test.",
         ),

@@ -11,14 +11,14 @@ from constructs import Construct
 
 from stacks.constructs.callers import SCOPE, ApiKeys, Authorization, by_api_key, by_iam, by_user_pool, keys_of
 from stacks.constructs.firewall import Firewall
-from stacks.constructs.functions import ImageFunction, KeyAuthorizerFunction
+from stacks.constructs.functions import ImageFunction, KeyAuthorizerFunction, SigningParts
 from stacks.constructs.log_group import encrypted_log_group
 from stacks.constructs.model_access import ModelAccess
 from stacks.constructs.rest_api import ApiDomain, ImageApi
 from stacks.constructs.template_metadata import acknowledge, resource_of
 from stacks.constructs.user_pool import SignIn
 from stacks.constructs.vpc import VpcConfig
-from stacks.environment import API_STAGE, BedrockModel, CognitoAuth, Environment, IamAuth, OpenModel
+from stacks.environment import API_STAGE, Api, BedrockModel, CognitoAuth, Environment, IamAuth, OpenModel
 from stacks.environment.styles import TeamStyles, load_styles
 from stacks.image_prices import price_variable
 from stacks.storage_stack import IMAGES_PREFIX, StorageStack
@@ -31,7 +31,8 @@ _LAMBDA_MARGIN_SECONDS = 1
 class ApiStack(cdk.Stack):
     """API of one environment, in front of `model`, with images in `storage`, and functions in a VPC with `vpc_config`.
 
-    `layer_archive` is the zip archive of the image function's layer.
+    `layer_archive` is the zip archive of the image function's layer, `signing_layer_archive` that of the layer with
+    which an environment with content credentials signs its images. Raises FileNotFoundError where it is missing then.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class ApiStack(cdk.Stack):
         storage: StorageStack,
         model: ModelAccess,
         layer_archive: Path,
+        signing_layer_archive: Path | None = None,
         vpc_config: VpcConfig | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> None:
@@ -51,7 +53,9 @@ class ApiStack(cdk.Stack):
         self._name = f"sdxl-{environment.name}"
         self._sign_in: SignIn | None = None
         self._retention_days = environment.storage.log_retention_days
-        self.image_function = self._add_image_function(model, layer_archive)
+        self.image_function = self._add_image_function(
+            model, layer_archive, _signing_parts(environment, signing_layer_archive)
+        )
         authorization = self._add_authorization()
         self.image_api = ImageApi(
             self,
@@ -97,7 +101,9 @@ class ApiStack(cdk.Stack):
     def _output(self, construct_id: str, value: str, description: str) -> None:
         cdk.CfnOutput(self, construct_id, value=value, description=description)
 
-    def _add_image_function(self, model: ModelAccess, layer_archive: Path) -> ImageFunction:
+    def _add_image_function(
+        self, model: ModelAccess, layer_archive: Path, signing: SigningParts | None
+    ) -> ImageFunction:
         api = self._environment.api
         image_function = ImageFunction(
             self,
@@ -106,6 +112,7 @@ class ApiStack(cdk.Stack):
             timeout_seconds=api.integration_timeout_seconds + _LAMBDA_MARGIN_SECONDS,
             variables=_variables(self._environment, model, self._storage),
             layer_archive=layer_archive,
+            signing=signing,
             log_group=encrypted_log_group(
                 self,
                 "FunctionLog",
@@ -118,6 +125,8 @@ class ApiStack(cdk.Stack):
         self._storage.grant_images(image_function.function)
         has_endpoint = not isinstance(self._environment.model, BedrockModel)
         self._storage.grant_idempotency(image_function.function, has_endpoint=has_endpoint)
+        if signing is not None:
+            self._storage.grant_signing(image_function.function)
         model.grant_invoke(image_function.function)
         images = self._storage.resolve(resource_of(self._storage.images).logical_id)
         acknowledge(
@@ -198,6 +207,8 @@ def _variables(environment: Environment, model: ModelAccess, storage: StorageSta
         "SDXL_REFUSED_TERMS": _compact(refused) if refused else "",
         "SDXL_VARIANTS": _variants(environment),
         "SDXL_PRICES": _compact(prices) if prices else "",
+        "SDXL_METADATA": ",".join(name for name, is_on in api.metadata if is_on),
+        "SDXL_CONTENT_CREDENTIALS": _content_credentials(api, storage),
     }
     return {
         "SDXL_ENVIRONMENT": environment.name,
@@ -212,6 +223,25 @@ def _variables(environment: Environment, model: ModelAccess, storage: StorageSta
         "POWERTOOLS_SERVICE_NAME": "image-api",
         "POWERTOOLS_LOG_LEVEL": "INFO",
     }
+
+
+def _signing_parts(environment: Environment, layer_archive: Path | None) -> SigningParts | None:
+    credentials = environment.api.content_credentials
+    if credentials is None or credentials.chain_file is None:
+        return None
+    if layer_archive is None:
+        raise FileNotFoundError(
+            f"the environment {environment.name!r} signs its images, and no layer for it is given: run `make layer`"
+        )
+    return SigningParts(layer_archive=layer_archive, chain_file=credentials.chain_file)
+
+
+def _content_credentials(api: Api, storage: StorageStack) -> str:
+    """The key with which the function signs; empty where it signs nothing."""
+    credentials = api.content_credentials
+    if credentials is None or credentials.chain_file is None or storage.signing_key is None:
+        return ""
+    return _compact({"key_arn": storage.signing_key.key_arn, "on_failure": credentials.on_failure})
 
 
 def _team_styles() -> TeamStyles:

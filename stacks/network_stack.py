@@ -38,7 +38,8 @@ class NetworkStack(cdk.Stack):
     The model's containers are isolated: SageMaker fetches the artifact through the subnets, and pulls the image, writes
     the log and takes requests by itself (SageMaker Developer Guide, "Run Training and Inference Containers in
     Internet-Free Mode"; ImageConfig, RepositoryAccessMode). Lambda writes log and traces outside of the VPC, and S3 and
-    DynamoDB call KMS themselves. So the functions' calls of model, S3 and DynamoDB are all that needs a way.
+    DynamoDB call KMS themselves. So the functions' calls of model, S3 and DynamoDB are all that needs a way, and of KMS
+    where images are signed.
     """
 
     def __init__(
@@ -95,7 +96,11 @@ class NetworkStack(cdk.Stack):
         answers = self._statement(sorted((*IDEMPOTENCY_ACTIONS, *LOAD_ACTIONS)), [storage.idempotency.table_arn])
         for service, statements in {"s3": self._s3(environment, storage), "dynamodb": [answers]}.items():
             endpoints.add_gateway(service, statements=statements, route_table_ids=network.route_table_ids)
-        for service, statement in self._model(environment).items():
+        interfaces = self._model(environment)
+        if storage.signing_key is not None:
+            # The function signs with KMS itself.
+            interfaces["kms"] = self._statement(["kms:Sign"], [storage.signing_key.key_arn])
+        for service, statement in interfaces.items():
             endpoints.add_interface(service, statements=[statement], subnet_ids=network.subnet_ids)
         return endpoints
 

@@ -62,7 +62,8 @@ _BUCKET = {
 class PipelineStack(cdk.Stack):
     """CodePipeline (V2) that changes itself first, then deploys a wave for each ring.
 
-    `directory` is where pipeline.yaml is, relative to the repository. `layer_archive` is that of the stages.
+    `directory` is where pipeline.yaml is, relative to the repository. `layer_archive` and
+    `signing_layer_archive` are those of the stages.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class PipelineStack(cdk.Stack):
         pipeline: Pipeline,
         environments: Mapping[str, Environment],
         layer_archive: Path,
+        signing_layer_archive: Path | None = None,
         directory: str = "environments",
     ) -> None:
         super().__init__(
@@ -119,7 +121,7 @@ class PipelineStack(cdk.Stack):
             ),
         )
         for ring in pipeline.rings:
-            self._add_ring(ring, layer_archive)
+            self._add_ring(ring, layer_archive, signing_layer_archive)
         self.pipeline.build_pipeline()
         self._grant_connection(pipeline)
         self._limit_to_this_account()
@@ -127,7 +129,7 @@ class PipelineStack(cdk.Stack):
         self._name_replica_keys()
         self._acknowledge()
 
-    def _add_ring(self, ring: Ring, layer_archive: Path) -> None:
+    def _add_ring(self, ring: Ring, layer_archive: Path, signing_layer_archive: Path | None) -> None:
         before: list[pipelines.Step] = []
         if ring.approval == "manual":
             before.append(
@@ -136,7 +138,13 @@ class PipelineStack(cdk.Stack):
         wave = self.pipeline.add_wave(f"Ring-{ring.name}", pre=before)
         for name in ring.environments:
             environment = self._environments[name]
-            stage = SdxlStage(self, f"sdxl-{name}", environment=environment, layer_archive=layer_archive)
+            stage = SdxlStage(
+                self,
+                f"sdxl-{name}",
+                environment=environment,
+                layer_archive=layer_archive,
+                signing_layer_archive=signing_layer_archive,
+            )
             after = [] if ring.smoke_test == "none" else [self._smoke_test(environment, ring)]
             look = self._step(f"Preflight-{name}", environment, f"sdxl preflight --env {name}")
             for approval in before:
@@ -333,7 +341,9 @@ class PipelineStack(cdk.Stack):
                 skip_checkov(policy, {"CKV_AWS_111": _ANY})
 
 
-def add_pipeline(scope: Construct, directory: str, layer_archive: Path) -> PipelineStack:
+def add_pipeline(
+    scope: Construct, directory: str, layer_archive: Path, signing_layer_archive: Path | None = None
+) -> PipelineStack:
     """Add the pipeline that `pipeline.yaml` in `directory` describes. Raises EnvironmentFileError where it is wrong."""
     pipeline, environments = load_pipeline(Path(directory) / PIPELINE_FILE)
     return PipelineStack(
@@ -343,6 +353,7 @@ def add_pipeline(scope: Construct, directory: str, layer_archive: Path) -> Pipel
         environments=environments,
         directory=directory,
         layer_archive=layer_archive,
+        signing_layer_archive=signing_layer_archive,
     )
 
 

@@ -19,9 +19,20 @@ from stacks.storage_stack import StorageStack
 
 
 class SdxlStage(cdk.Stage):
-    """One environment. `layer_archive` is the zip archive of the image function's layer, which `make layer` builds."""
+    """One environment. `layer_archive` is the zip archive of the image function's layer, which `make layer` builds.
 
-    def __init__(self, scope: Construct, construct_id: str, *, environment: Environment, layer_archive: Path) -> None:
+    `signing_layer_archive` is that of the layer with which images are signed: an environment that signs needs it.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        environment: Environment,
+        layer_archive: Path,
+        signing_layer_archive: Path | None = None,
+    ) -> None:
         super().__init__(
             scope,
             construct_id,
@@ -35,6 +46,7 @@ class SdxlStage(cdk.Stage):
             storage=environment.storage,
             has_alarms=environment.operations is not None,
             models_in_vpc=environment.network is not None and isinstance(environment.model, OpenModel),
+            content_credentials=environment.api.content_credentials,
             tags=tags,
         )
         self.network: NetworkStack | None = None
@@ -62,6 +74,7 @@ class SdxlStage(cdk.Stage):
             storage=self.storage,
             model=model,
             layer_archive=layer_archive,
+            signing_layer_archive=signing_layer_archive,
             vpc_config=functions,
             tags=tags,
         )

@@ -16,7 +16,7 @@ from stacks.catalog import dns_suffix_of
 from stacks.constructs.service_role import managed_policy, service_principal
 from stacks.constructs.template_metadata import acknowledge, keep_logical_id, skip_checkov
 from stacks.constructs.vpc import acknowledge_interfaces, interface_removal
-from stacks.environment import Storage
+from stacks.environment import ContentCredentials, Storage
 
 # Images too large for an answer are kept under this prefix, and the function reaches nothing else in the bucket.
 IMAGES_PREFIX = "generated/"
@@ -34,11 +34,12 @@ EXPIRY_ATTRIBUTE = "expiration"
 
 
 class StorageStack(cdk.Stack):
-    """Images bucket, the bucket of its access log, the key, and the table of idempotent answers.
+    """Images bucket, the bucket of its access log, the keys, and the table of idempotent answers.
 
     All are kept when the stack is deleted, unless `storage.on_destroy` is `delete`. The table is always deleted: its
     items live for a day. With `has_alarms` the key also encrypts the topic to which alarms publish. Where `storage`
-    names a key, the stack makes none.
+    names a key, the stack makes none. `content_credentials` are those of the environment that signs its images: its key
+    is here, made or named, because a certificate is for this one key.
 
     The endpoint's execution role is here, too: SageMaker needs it after the stack with the endpoint is deleted. An
     environment on Bedrock has it as well, without a permission, so that the model source can be changed: CloudFormation
@@ -54,6 +55,7 @@ class StorageStack(cdk.Stack):
         storage: Storage,
         has_alarms: bool = False,
         models_in_vpc: bool = False,
+        content_credentials: ContentCredentials | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(scope, construct_id, description="SDXL: images and encryption key", tags=tags)
@@ -66,6 +68,9 @@ class StorageStack(cdk.Stack):
             if storage.key_arn is None
             else kms.Key.from_key_arn(self, "Key", storage.key_arn)
         )
+        self.signing_key: kms.IKey | None = None
+        if content_credentials is not None:
+            self.signing_key = self._add_signing_key(content_credentials, removal_policy)
         access_log = self._add_bucket(
             "AccessLog", expiration_days=storage.log_retention_days, removal_policy=removal_policy
         )
@@ -110,6 +115,11 @@ class StorageStack(cdk.Stack):
             resource_arns=[self.idempotency.table_arn],
         )
         self._grant_key(grantee, "dynamodb", ["kms:Decrypt"])
+
+    def grant_signing(self, grantee: iam.IGrantable) -> None:
+        """Allow signing with the key of content credentials, and nothing else with it. Without a key, nothing."""
+        if self.signing_key is not None:
+            iam.Grant.add_to_principal(grantee=grantee, actions=["kms:Sign"], resource_arns=[self.signing_key.key_arn])
 
     def _grant_key(self, grantee: iam.IGrantable, service: str, actions: list[str]) -> None:
         """Allow the key's use through one service alone."""
@@ -260,6 +270,34 @@ class StorageStack(cdk.Stack):
             removal_policy=removal_policy,
         )
         keep_logical_id(key)
+        return key
+
+    def _add_signing_key(self, settings: ContentCredentials, removal_policy: cdk.RemovalPolicy) -> kms.IKey:
+        if settings.key_arn is not None:
+            key: kms.IKey = kms.Key.from_key_arn(self, "SigningKey", settings.key_arn)
+        else:
+            made = kms.Key(
+                self,
+                "SigningKey",
+                description=f"Signs the images of {self.stack_name}",
+                # KMS rotates no asymmetric key, and a certificate is for this one.
+                key_spec=kms.KeySpec.ECC_NIST_P256,
+                key_usage=kms.KeyUsage.SIGN_VERIFY,
+                policy=iam.PolicyDocument(
+                    statements=[
+                        iam.PolicyStatement(
+                            sid="AccountPolicies",
+                            principals=[iam.AccountRootPrincipal()],
+                            actions=["kms:*"],
+                            resources=["*"],
+                        )
+                    ]
+                ),
+                removal_policy=removal_policy,
+            )
+            keep_logical_id(made)
+            key = made
+        cdk.CfnOutput(self, "SigningKeyArn", value=key.key_arn, description="Key that signs the images")
         return key
 
 

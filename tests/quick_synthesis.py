@@ -21,7 +21,7 @@ from sdxl.project import ROOT
 from stacks.catalog import load_catalog, reader
 from stacks.environment import Environment, load_environments
 from stacks.sdxl_stage import SdxlStage
-from tools.build_layer import layer_archive
+from tools.build_layer import layer_archive, signing_layer_archive
 
 # What the CLI adds to cdk.json's context: without it a template differs from the CLI's in its metadata.
 CLI_CONTEXT = {"aws:cdk:enable-path-metadata": True, "aws:cdk:enable-asset-metadata": True}
@@ -45,7 +45,13 @@ def _synthesize(output: Path, environments: Iterable[Environment]) -> None:
         outdir=str(output), context=context, analytics_reporting=False, builtin_cloud_formation_validation=False
     )
     for environment in environments:
-        SdxlStage(app, f"sdxl-{environment.name}", environment=environment, layer_archive=layer_archive())
+        SdxlStage(
+            app,
+            f"sdxl-{environment.name}",
+            environment=environment,
+            layer_archive=layer_archive(),
+            signing_layer_archive=signing_layer_archive(),
+        )
     app.synth()
 
 

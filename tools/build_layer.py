@@ -1,7 +1,8 @@
-"""Builds the functions' Lambda layer from locked requirements, without Docker: same requirements, same bytes.
+"""Builds the functions' Lambda layers from locked requirements, without Docker: same requirements, same bytes.
 
-`python -m tools.build_layer` prints the archive's path. Its name is the hash of `lambda/requirements.txt`, so one that
-exists is the right one and is never built again.
+`python -m tools.build_layer` prints the archives' paths: of the layer that every image function has, and of the one
+with which images are signed. An archive's name is the hash of its requirements, so one that exists is the right one and
+is never built again.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 REQUIREMENTS = ROOT / "lambda" / "requirements.txt"
+SIGNING_REQUIREMENTS = ROOT / "lambda" / "signing-requirements.txt"
 LAYERS = ROOT / ".local" / "layer"
 
 PYTHON_VERSION = "3.13"
@@ -26,6 +28,8 @@ PYTHON_PLATFORM = "aarch64-manylinux_2_28"
 TIMESTAMP = (1980, 1, 1, 0, 0, 0)
 # Nothing imports these. `tests` and `bin` are dropped at any depth, `.lock` is left behind by the installer.
 EXCLUDED_NAMES = frozenset({"__pycache__", "bin", "tests", ".lock"})
+# What a wheel brings for compilers: 31 MB of C2PA's library, for programs in Rust.
+EXCLUDED_SUFFIXES = frozenset({".pyc", ".rlib", ".d"})
 # Written by the installer about itself: where, when and by whom. They would make two builds differ.
 EXCLUDED_METADATA = frozenset({"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json"})
 
@@ -37,6 +41,11 @@ class LayerError(RuntimeError):
 def layer_archive(requirements: Path = REQUIREMENTS, layers: Path = LAYERS) -> Path:
     """Return where the archive for these requirements is, whether it was built already or not."""
     return layers / f"{hashlib.sha256(requirements.read_bytes()).hexdigest()[:16]}.zip"
+
+
+def signing_layer_archive() -> Path:
+    """Return where the archive of the layer with which images are signed is, whether it was built already or not."""
+    return layer_archive(SIGNING_REQUIREMENTS)
 
 
 def build_layer(requirements: Path = REQUIREMENTS, layers: Path = LAYERS) -> Path:
@@ -69,7 +78,7 @@ def install(requirements: Path, target: Path) -> None:
     finished = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603 - our own arguments
     if finished.returncode:
         raise LayerError(
-            f"The wheels of lambda/requirements.txt for Python {PYTHON_VERSION} on {PYTHON_PLATFORM} could not be "
+            f"The wheels of lambda/{requirements.name} for Python {PYTHON_VERSION} on {PYTHON_PLATFORM} could not be "
             f"installed:\n{finished.stderr.strip()}"
         )
 
@@ -89,22 +98,22 @@ def write_archive(packages: Path, archive: Path) -> None:
 
 
 def _is_wanted(path: Path) -> bool:
-    if EXCLUDED_NAMES.intersection(path.parts) or path.suffix == ".pyc":
+    if EXCLUDED_NAMES.intersection(path.parts) or path.suffix in EXCLUDED_SUFFIXES:
         return False
     return not (path.name in EXCLUDED_METADATA and path.parent.name.endswith(".dist-info"))
 
 
 def main() -> int:
-    """Build the layer, say so if it took work, and print its path."""
-    archive = layer_archive()
-    if not archive.is_file():
-        sys.stderr.write(f"Building the Lambda layer for Python {PYTHON_VERSION} on arm64\n")
-    try:
-        built = build_layer()
-    except LayerError as exc:
-        sys.stderr.write(f"error: {exc}\n")
-        return 1
-    sys.stdout.write(f"{os.path.relpath(built)}\n")
+    """Build the layers, say so if it took work, and print their paths."""
+    for requirements in (REQUIREMENTS, SIGNING_REQUIREMENTS):
+        if not layer_archive(requirements).is_file():
+            sys.stderr.write(f"Building the Lambda layer of {requirements.name} for Python {PYTHON_VERSION} on arm64\n")
+        try:
+            built = build_layer(requirements)
+        except LayerError as exc:
+            sys.stderr.write(f"error: {exc}\n")
+            return 1
+        sys.stdout.write(f"{os.path.relpath(built)}\n")
     return 0
 
 

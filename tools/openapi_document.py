@@ -17,7 +17,7 @@ from typing import Any, get_args
 import msgspec
 from image_api.bodies import BODIES
 from image_api.dialects.http import FORM, JSON, PNG
-from image_api.dialects.route import BINARY, Route
+from image_api.dialects.route import BINARY, ImagesRoute, Route
 from image_api.dialects.routes import ROUTES
 from image_api.dialects.service import DOCUMENT_FILE
 from image_api.explain import allowed
@@ -29,7 +29,7 @@ from msgspec import UnsetType
 from tools.marked_section import replace_section
 
 # Raised with each change of what the API takes or answers.
-VERSION = "1.2.0"
+VERSION = "1.3.0"
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "api.md"
 TABLE_BEGIN = "<!-- parameters: begin (made by `python -m tools.openapi_document`) -->"
 TABLE_END = "<!-- parameters: end -->"
@@ -51,7 +51,7 @@ _ERROR_WORDS = {
     422: "The Idempotency-Key was used with another request.",
     429: "Too many requests. Retry-After says when to try again.",
     500: "The service failed.",
-    502: "The model failed, or the image could not be stored.",
+    502: "The model failed, or the image could not be stored or signed.",
     503: "The model is not ready. Retry-After says when to try again.",
     504: "The model did not answer in time.",
 }
@@ -183,7 +183,8 @@ def _operation(route: Route) -> JsonSchema:
     if route.description:
         item["description"] = route.description
     if route.bodies:
-        item["parameters"] = [{"$ref": "#/components/parameters/IdempotencyKey"}]
+        if isinstance(route, ImagesRoute):
+            item["parameters"] = [{"$ref": "#/components/parameters/IdempotencyKey"}]
         content: JsonSchema = {
             media_type: {"schema": _reference(_body_name(body, media_type, route))}
             for media_type, body in route.bodies.items()
@@ -278,24 +279,35 @@ def _form(body: type[msgspec.Struct]) -> JsonSchema:
     """A body's fields in multipart/form-data, with the prompts one by one and the images as files."""
     schema = _body(body)
     properties: JsonSchema = dict(schema["properties"])
-    prompt = properties.pop("text_prompts")["items"]["properties"]
-    extras = properties.pop("extras")["properties"]
+    required = list(schema["required"])
+    first: JsonSchema = {}
+    more: JsonSchema = {}
+    if "text_prompts" in properties:
+        prompt = properties.pop("text_prompts")["items"]["properties"]
+        first = {f"text_prompts[0][{name}]": field for name, field in prompt.items()}
+        more = {
+            "patternProperties": {
+                rf"^text_prompts\[[1-{MAX_TEXT_PROMPTS - 1}]\]\[{name}\]$": field for name, field in prompt.items()
+            }
+        }
+        required[required.index("text_prompts")] = "text_prompts[0][text]"
+    extras = properties.pop("extras")["properties"] if "extras" in properties else {}
     files = {
-        name: {**_BINARY, "description": properties[name]["description"].removesuffix("; base64 in JSON.") + "."}
-        for name in ("init_image", "mask_image")
-        if name in properties
+        name: {**_BINARY, "description": field["description"].removesuffix("; base64 in JSON.").rstrip(".") + "."}
+        for name, field in properties.items()
+        if field.get("format") == "byte"
     }
-    first = {f"text_prompts[0][{name}]": field for name, field in prompt.items()}
-    flat_extras = {f"extras[{name}]": field for name, field in extras.items()}
-    required = [name for name in schema["required"] if name != "text_prompts"]
     return {
         "description": schema["description"],
         "type": "object",
-        "properties": {**first, **properties, **files, **flat_extras},
-        "patternProperties": {
-            rf"^text_prompts\[[1-{MAX_TEXT_PROMPTS - 1}]\]\[{name}\]$": field for name, field in prompt.items()
+        "properties": {
+            **first,
+            **properties,
+            **files,
+            **{f"extras[{name}]": field for name, field in extras.items()},
         },
-        "required": ["text_prompts[0][text]", *required],
+        **more,
+        "required": required,
         "additionalProperties": False,
     }
 

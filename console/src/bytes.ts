@@ -1,29 +1,21 @@
-// Files made byte by byte: the text chunk in a PNG (PNG specification 11.3.3.4), and a zip that stores without
-// compressing (PKWARE APPNOTE 4.3), because PNGs are compressed already.
+// Files byte by byte: the settings that the API writes into images, in a text chunk of a PNG (PNG specification 11.3.3.4)
+// or in the XMP of a JPEG or WebP; and a zip that stores without compressing (PKWARE APPNOTE 4.3), because images are
+// compressed already.
 
 const SIGNATURE = [137, 80, 78, 71, 13, 10, 26, 10];
-const KEYWORD = 'sdxl-settings';
-// Longer text is not ours: two prompts of 2,000 characters are at most 16,000 bytes.
+const PREFIX = 'sdxl-settings\0\0\0\0\0';
+const ENTITIES: Record<string, string> = { '&quot;': '"', '&amp;': '&', '&lt;': '<', '&gt;': '>', '&#x27;': "'" };
+// Longer text is not for a form: it holds two prompts of 2,000 characters, which are at most 16,000 bytes.
 const LONGEST_TEXT = 40_000;
 const IHDR_END = 33;
-
-/** `image` with `value` as JSON behind its header. Anything but a PNG comes back as it is. */
-export async function withSettings(image: Blob, value: object): Promise<Blob> {
-  const bytes = await bytesOf(image);
-  if (!isPng(bytes)) return image;
-  const text = new TextEncoder().encode(`iTXt${KEYWORD}\0\0\0\0\0${JSON.stringify(value)}`);
-  const chunk = new Uint8Array(text.length + 8);
-  const view = new DataView(chunk.buffer);
-  view.setUint32(0, text.length - 4);
-  chunk.set(text, 4);
-  view.setUint32(text.length + 4, crc32(text));
-  return new Blob([bytes.slice(0, IHDR_END), chunk, bytes.slice(IHDR_END)], { type: 'image/png' });
-}
 
 /** The value in `image`, unchecked; undefined if there is none. */
 export async function readSettings(image: Blob): Promise<unknown> {
   const bytes = await bytesOf(image);
-  if (!isPng(bytes)) return undefined;
+  if (!isPng(bytes)) {
+    const text = /sdxl:settings="([^"]*)"/.exec(new TextDecoder().decode(bytes))?.[1];
+    return text && parsed(text.replace(/&(?:#x27|\w+);/g, (entity) => ENTITIES[entity] ?? ''));
+  }
   const view = new DataView(bytes.buffer);
   for (let at = SIGNATURE.length; at + 12 <= bytes.length; ) {
     const length = view.getUint32(at);
@@ -39,10 +31,13 @@ export async function readSettings(image: Blob): Promise<unknown> {
 }
 
 function parse(bytes: Uint8Array): unknown {
+  const text = new TextDecoder().decode(bytes);
+  return text.startsWith(PREFIX) ? parsed(text.slice(PREFIX.length)) : undefined;
+}
+
+function parsed(text: string): unknown {
   try {
-    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-    const prefix = `${KEYWORD}\0\0\0\0\0`;
-    return text.startsWith(prefix) ? JSON.parse(text.slice(prefix.length)) : undefined;
+    return JSON.parse(text);
   } catch {
     return undefined;
   }

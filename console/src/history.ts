@@ -3,7 +3,7 @@
 
 import { computed, signal } from '@preact/signals';
 import { createStore, del, delMany, get, set, values } from 'idb-keyval';
-import { type Entry, withSettings, zip } from './bytes';
+import { type Entry, zip } from './bytes';
 import type { Settings } from './settings';
 import { texts } from './texts';
 
@@ -115,16 +115,12 @@ export function search(words: string, starredOnly: boolean): ImageRecord[] {
   });
 }
 
-export async function savable(record: ImageRecord, image: Blob): Promise<Blob> {
-  return withSettings(image, record.settings);
-}
-
 export function fileName(record: ImageRecord): string {
   const words = record.settings.prompt.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
   return `${[...words.slice(0, 6), record.settings.seed].join('-')}.png`;
 }
 
-/** A zip of `chosen`, each image with its settings inside. */
+/** A zip of `chosen`, each image as the API answered it. */
 export async function exportZip(chosen: ImageRecord[]): Promise<void> {
   const names = new Set<string>();
   async function* entries(): AsyncGenerator<Entry> {
@@ -134,7 +130,7 @@ export async function exportZip(chosen: ImageRecord[]): Promise<void> {
       let name = fileName(record);
       for (let copy = 2; names.has(name); copy++) name = fileName(record).replace(/\.png$/, `-${copy}.png`);
       names.add(name);
-      yield { name, changed: new Date(record.created), file: await savable(record, files.image) };
+      yield { name, changed: new Date(record.created), file: files.image };
     }
   }
   download(await zip(entries()), texts.history.file);

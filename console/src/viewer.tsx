@@ -5,7 +5,7 @@ import type { ComponentChildren } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import { pageAddress } from './access';
 import { presets } from './api';
-import { type Files, type ImageRecord, download, fileName, filesOf, records, remove, savable, star } from './history';
+import { type Files, type ImageRecord, download, fileName, filesOf, records, remove, star } from './history';
 import { Cross, Left, Right, Star } from './icons';
 import { create } from './runs';
 import { settingsLink } from './settings';
@@ -160,7 +160,7 @@ function About({ record, close }: { record: ImageRecord; close: () => void }) {
         <button
           type="button"
           class="primary"
-          onClick={() => void withFiles(async ({ image }) => download(await savable(record, image), fileName(record)))}
+          onClick={() => void withFiles(({ image }) => download(image, fileName(record)))}
         >
           {words.save}
         </button>

@@ -55,7 +55,7 @@ def test_a_fault_of_the_model_happens_to_no_update() -> None:
     ("described", "message"),
     [
         ([], "a fault is a JSON object"),
-        ({}, "fault None is not known: allowed are ['slow', 'throttled'"),
+        ({}, "fault None is not known: allowed are ['slow', 'queued', 'throttled'"),
         ({"fault": "explode"}, "fault 'explode' is not known"),
         ({"fault": "slow", "colour": "red"}, "unknown fields ['colour']"),
         ({"fault": "slow", "times": 0}, "times must be at least 1, not 0"),

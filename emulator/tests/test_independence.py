@@ -10,7 +10,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
 LIBRARIES = {
-    *("_typeshed", "boto3", "botocore", "cfnlint", "flask", "jwt", "moto", "PIL"),
+    *("_typeshed", "boto3", "botocore", "cfnlint", "cryptography", "flask", "jwt", "moto", "PIL"),
     *("pytest", "werkzeug", "yaml"),
 }
 

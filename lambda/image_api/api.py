@@ -14,15 +14,26 @@ from image_api.backends import create_backend, create_runtime_client
 from image_api.endpoint_health import create_health
 from image_api.idempotency import Idempotency
 from image_api.image_store import ImageStore, KeptImages
+from image_api.marks.marker import ImageSigner
 from image_api.measurements import Measurements
 from image_api.records import Records, Table
-from image_api.settings import load_settings
+from image_api.settings import Settings, load_settings
 
 try:
     from snapshot_restore_py import register_before_snapshot
 except ImportError:
     # Part of Lambda's own runtime only; elsewhere no snapshot is taken.
     register_before_snapshot = None
+
+
+def _create_signer(settings: Settings) -> ImageSigner | None:
+    if settings.content_credentials is None:
+        return None
+    # The library is in the layer of deployments that sign, and no others wait for it at a cold start.
+    from image_api.marks.credentials import KmsSigner, own_chain  # noqa: PLC0415
+
+    return KmsSigner(settings.content_credentials.key_arn, own_chain())
+
 
 _logger = Logger()
 _settings = load_settings(os.environ)
@@ -34,6 +45,7 @@ _idempotency = Idempotency(
     images=KeptImages(bucket=_settings.images_bucket, s3_client=lambda: _image_store.client),
     logger=_logger,
 )
+_signer = _create_signer(_settings)
 _application = Application(
     _settings,
     backend=create_backend(_settings, create_runtime_client(_settings)),
@@ -46,6 +58,7 @@ _application = Application(
         instances=_endpoint_health,
     ),
     endpoint_health=_endpoint_health,
+    signer=_signer,
     logger=_logger,
     measurements=Measurements(_settings),
 )
@@ -54,6 +67,8 @@ _application = Application(
 def warm_clients() -> None:
     """Create the clients that few requests need, so that a SnapStart snapshot holds them and nobody waits for them."""
     _ = _image_store.client, _endpoint_health.client, None if _table is None else _table.client
+    if _signer is not None:
+        _signer.warm()
 
 
 if register_before_snapshot is not None:

@@ -20,10 +20,11 @@ from image_api.dialects.route import Convention, Deployment, ImagesRoute, Parsed
 from image_api.dialects.routes import convention_of, find_path
 from image_api.encoding import encode
 from image_api.endpoint_health import ModelHealth
-from image_api.errors import ImageApiError, InternalError, WrongMethodError
+from image_api.errors import ImageApiError, InternalError, SigningError, WrongMethodError
 from image_api.idempotency import HEADER as IDEMPOTENCY_HEADER
 from image_api.idempotency import Call, Idempotency, caller_of
 from image_api.image_store import ANSWER_BYTES, ImageStore
+from image_api.marks.marker import ImageSigner, Marker, Marks
 from image_api.measurements import Measurements, result_of, result_of_images
 from image_api.presets import sdxl_warnings
 from image_api.prompt_layer import PromptLayer
@@ -81,6 +82,7 @@ class Application:
         admission: Admission,
         logger: Logger,
         measurements: Measurements,
+        signer: ImageSigner | None = None,
     ) -> None:
         self._settings = settings
         self._deployment = Deployment(settings, deployed_capabilities(settings), endpoint_health)
@@ -89,6 +91,12 @@ class Application:
         self._image_store = image_store
         self._idempotency = idempotency
         self._admission = admission
+        self._marker = Marker(
+            settings,
+            parameters=self._deployment.capabilities.parameters,
+            signer=signer,
+            on_signing_failure=self._signing_failed,
+        )
         self._logger = logger
         self._measurements = measurements
 
@@ -159,8 +167,10 @@ class Application:
     ) -> tuple[HttpReply, GenerationResult]:
         deadline = answer_deadline(self._settings.timeout_seconds, invocation.context.get_remaining_time_in_millis())
         parsed = route.read(http, self._deployment)
-        parsed = msgspec.structs.replace(parsed, request=self._prompt_layer.apply(parsed.request))
-        result = self._images(route, http, parsed, invocation, deadline)
+        sent = parsed.request
+        parsed = msgspec.structs.replace(parsed, request=self._prompt_layer.apply(sent))
+        marks = self._marker.marks_of(sent, parsed.request)
+        result = self._images(route, http, parsed, invocation, marks=marks, deadline=deadline)
         result = msgspec.structs.replace(result, warnings=(*parsed.warnings, *result.warnings))
         reply = route.reply(result, parsed)
         headers = {"x-sdxl-variant": result.variant} if self._settings.variants and result.variant else {}
@@ -174,12 +184,23 @@ class Application:
         http: HttpRequest,
         parsed: ParsedRequest,
         invocation: _Invocation,
+        *,
+        marks: Marks,
         deadline: Deadline,
     ) -> GenerationResult:
-        """Draw the requested images, unless they were drawn before, and store what does not fit into the answer."""
+        """Draw the requested images, unless they were drawn before, and store what does not fit into the answer.
+
+        Every image is marked before it leaves: those that are kept under an idempotency key, and those of the answer,
+        which may have been encoded again.
+        """
 
         def draw(request: GenerationRequest, drawn: dict[int, Artifact]) -> GenerationResult:
             return self._draw(request, drawn, deadline, invocation.request_id)
+
+        def draw_to_keep(request: GenerationRequest, drawn: dict[int, Artifact]) -> GenerationResult:
+            result = marks.write(draw(request, drawn), deadline)
+            drawn |= {index: one for index, one in enumerate(result.artifacts) if isinstance(one, Artifact)}
+            return result
 
         if (header := http.headers.get(IDEMPOTENCY_HEADER)) is None:
             result = draw(parsed.request, {})
@@ -192,11 +213,13 @@ class Application:
                 deadline=deadline,
                 context=invocation.context,
             )
-            result = self._idempotency.once(call, draw)
+            result = self._idempotency.once(call, draw_to_keep)
         with subsegment("answer", namespace="local"):
             if parsed.encoding is not None:
                 budget = None if parsed.as_links else ANSWER_BYTES
-                result = encode(result, parsed.encoding, budget_bytes=budget, overhead_bytes=route.overhead_bytes)
+                overhead = route.overhead_bytes + marks.bytes_per_image
+                result = encode(result, parsed.encoding, budget_bytes=budget, overhead_bytes=overhead)
+            result = marks.write(result, deadline)
             return self._image_store.fit(
                 result,
                 overhead_bytes=route.overhead_bytes,
@@ -218,6 +241,10 @@ class Application:
         if is_sdxl and (warnings := sdxl_warnings(request)):
             result = msgspec.structs.replace(result, warnings=(*warnings, *result.warnings))
         return result
+
+    def _signing_failed(self, error: SigningError) -> None:
+        self._measurements.signing_failed()
+        self._logger.error("images not signed", exc_info=error)
 
     def _options_reply(self, methods: tuple[str, ...]) -> HttpReply:
         """The answer to OPTIONS: what a browser asks before it sends a request from another origin (preflight)."""

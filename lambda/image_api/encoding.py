@@ -100,4 +100,6 @@ def _encoded(artifact: Artifact, image: Image.Image, quality: int, *, is_webp: b
         artifact,
         image_base64=base64.b64encode(buffer.getvalue()).decode(),
         format="WebP" if is_webp else "JPEG",
+        # Encoding anew drops every mark.
+        is_marked=False,
     )

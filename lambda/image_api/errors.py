@@ -17,6 +17,7 @@
     ├── InternalError .............. 500  internal_error: fixed wording, details only in the log
     ├── ModelError ................. 502  model_error: the model failed or answered something unusable
     ├── StorageError ............... 502  storage_error: the image was made but could not be stored
+    ├── SigningError ............... 502  signing_failed: the image was made but its content credentials were not
     ├── ModelNotReadyError ......... 503  model_not_ready, Retry-After
     ├── ModelUnreachableError ...... 503  model_unreachable, Retry-After
     └── ModelTimeoutError .......... 504  model_timeout
@@ -228,6 +229,13 @@ class StorageError(ImageApiError):
 
     status = 502
     name = "storage_error"
+
+
+class SigningError(ImageApiError):
+    """The image was made, and its content credentials could not be signed."""
+
+    status = 502
+    name = "signing_failed"
 
 
 class ModelNotReadyError(ImageApiError):

@@ -168,7 +168,11 @@ class KeptImages:
                     Key=_kept_key(work, index),
                     Body=base64.b64decode(artifact.image_base64),
                     ContentType="image/png",
-                    Metadata={"seed": str(artifact.seed), "finish-reason": artifact.finish_reason},
+                    Metadata={
+                        "seed": str(artifact.seed),
+                        "finish-reason": artifact.finish_reason,
+                        "marked": "yes" if artifact.is_marked else "no",
+                    },
                     IfNoneMatch="*",
                 )
             except ClientError as exc:
@@ -222,6 +226,7 @@ class KeptImages:
             image_base64=base64.b64encode(found["Body"].read()).decode(),
             seed=int(metadata["seed"]),
             finish_reason=msgspec.convert(metadata["finish-reason"], FinishReason),
+            is_marked=metadata.get("marked") == "yes",
         )
 
 

@@ -101,6 +101,10 @@ class Measurements:
         """Publish how one request for images ended; `result` is one of `metric_names.RESULTS`."""
         self._publish({"Requests": 1.0}, {"result": result})
 
+    def signing_failed(self) -> None:
+        """Publish that the images of one request could not be signed."""
+        self._publish({"SigningFailures": 1.0}, {})
+
     def _publish(self, values: Mapping[str, float], dimensions: Mapping[str, str]) -> None:
         # All metrics of one record have the same sets.
         _, sets = METRICS[next(iter(values))]

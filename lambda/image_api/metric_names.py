@@ -24,6 +24,8 @@ METRICS: dict[str, tuple[str, tuple[tuple[str, ...], ...]]] = {
     "SecondsPerImage": ("Seconds", OF_IMAGES),
     # USD for a request's images, estimated; absent where the price is unknown.
     "ImageCost": ("None", OF_IMAGES),
+    # Requests whose images could not be signed.
+    "SigningFailures": ("Count", (ENVIRONMENT,)),
     # Requests for images, by how they ended.
     "Requests": ("Count", OF_REQUESTS),
 }

@@ -203,7 +203,8 @@ class Encoding(msgspec.Struct, frozen=True):
 
 class Artifact(msgspec.Struct, frozen=True):
     """One image that a model drew. `image_base64` is a complete file in base64: a PNG that the backend checked, or
-    what `encoding.py` made of it, as `format` says.
+    what `encoding.py` made of it, as `format` says. `is_marked` once `marks/marker.py` has written what it says of
+    itself.
 
     Base64 and not bytes is what is kept, because every model answers in it and both faces of the API send it on: an
     image of 3 MB is neither decoded nor encoded on its way.
@@ -213,6 +214,7 @@ class Artifact(msgspec.Struct, frozen=True):
     seed: int
     finish_reason: FinishReason
     format: ImageFormat = "PNG"
+    is_marked: bool = False
 
     @property
     def image(self) -> bytes:

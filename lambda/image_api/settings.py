@@ -56,6 +56,19 @@ class ConsoleSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     scope: str = ""
 
 
+class ContentCredentialsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How images are signed: the ARN of the KMS key, and what happens to an image that cannot be signed.
+
+    The certificate chain is a file in the function's package (`marks/credentials.py`).
+    """
+
+    key_arn: str
+    on_failure: Literal["fail", "unsigned"]
+
+
+Metadata = Literal["parameters", "declaration"]
+METADATA: tuple[Metadata, ...] = get_args(Metadata)
+
 # What the only variant of an endpoint, and a model of Bedrock, are called in metrics.
 PRIMARY_VARIANT = "primary"
 
@@ -88,6 +101,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     prices: dict[str, Price] = {}
     # None where the environment has no creators' page.
     console: ConsoleSettings | None = None
+    # What image files say of themselves.
+    metadata: tuple[Metadata, ...] = ()
+    # None where images are not signed.
+    content_credentials: ContentCredentialsSettings | None = None
+
+    @property
+    def writes_parameters(self) -> bool:
+        """Whether image files hold the settings that they were made with."""
+        return "parameters" in self.metadata
+
+    @property
+    def writes_declaration(self) -> bool:
+        """Whether image files declare that a model made them."""
+        return "declaration" in self.metadata
 
     @property
     def sources(self) -> frozenset[ModelSource]:
@@ -138,6 +165,8 @@ def load_settings(variables: Mapping[str, str]) -> Settings:
         variants=reader.json("SDXL_VARIANTS", tuple[VariantSettings, ...], ()),
         prices=reader.json("SDXL_PRICES", dict[str, Price], {}),
         console=reader.json("SDXL_CONSOLE", ConsoleSettings, None),
+        metadata=cast("tuple[Metadata, ...]", reader.choices("SDXL_METADATA", METADATA)),
+        content_credentials=reader.json("SDXL_CONTENT_CREDENTIALS", ContentCredentialsSettings, None),
     )
     if reader.problems:
         raise SettingsError(
@@ -165,6 +194,14 @@ class _Reader:
         if value and value not in choices:
             self.problems.append(f"{name} is {value!r}, allowed is one of {', '.join(choices)}")
         return value
+
+    def choices(self, name: str, choices: Sequence[str]) -> tuple[str, ...]:
+        """The texts of a list with commas between them; empty where the variable is not set."""
+        found = tuple(part.strip() for part in self.text(name, required=False).split(",") if part.strip())
+        for value in found:
+            if value not in choices:
+                self.problems.append(f"{name} holds {value!r}, allowed are {', '.join(choices)}")
+        return found
 
     def whole_number(self, name: str, *, least: int, most: int) -> int:
         value = self.text(name)

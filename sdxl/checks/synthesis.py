@@ -19,7 +19,7 @@ from cdk_nag import AwsSolutionsChecks, NIST80053R5Checks
 from sdxl.project import ROOT
 from stacks.environment import find_environment
 from stacks.sdxl_stage import SdxlStage
-from tools.build_layer import layer_archive
+from tools.build_layer import layer_archive, signing_layer_archive
 
 FINDINGS_FILE = "findings.json"
 RULE_PACKS = (AwsSolutionsChecks, NIST80053R5Checks)
@@ -40,7 +40,13 @@ def _checked(directory: Path, output: Path, name: str) -> dict[str, Any]:
     )
     try:
         environment = find_environment(directory, name)
-        SdxlStage(app, f"sdxl-{name}", environment=environment, layer_archive=layer_archive())
+        SdxlStage(
+            app,
+            f"sdxl-{name}",
+            environment=environment,
+            layer_archive=layer_archive(),
+            signing_layer_archive=signing_layer_archive(),
+        )
         violations = list(_violations(app))
         app.synth()
     except Exception as exc:  # noqa: BLE001 - an entry point: the error becomes the environment's finding

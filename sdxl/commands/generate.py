@@ -13,6 +13,7 @@ from sdxl.client import Client, GenerationRequest, GenerationResult, Retries, Re
 from sdxl.client.requests import MaskSource, read_image
 from sdxl.commands import completion, options
 from sdxl.commands.completion import SIZES
+from sdxl.commands.kept_settings import KeptSettings, read_kept_settings
 from sdxl.commands.output_files import OutputPattern
 from sdxl.console import Progress, print_result, say
 from sdxl.deployment.choose import choose_deployment
@@ -30,7 +31,12 @@ _MASK_SOURCES: dict[str, MaskSource] = {
 
 
 def generate(  # noqa: PLR0917 - one parameter per option
-    prompt: Annotated[str, typer.Argument(help="What the image shows.", metavar="PROMPT", show_default=False)],
+    prompt: Annotated[
+        str | None,
+        typer.Argument(
+            help="What the image shows. With --like, that of the file.", metavar="PROMPT", show_default=False
+        ),
+    ] = None,
     size: Annotated[
         str | None,
         typer.Option(
@@ -62,6 +68,14 @@ def generate(  # noqa: PLR0917 - one parameter per option
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a line per image.")] = False,
+    like: Annotated[
+        Path | None,
+        typer.Option(
+            help="Image of this API whose settings to draw with, its prompt and seed among them; other options come "
+            "before them.",
+            show_default=False,
+        ),
+    ] = None,
     init_image: Annotated[
         Path | None,
         typer.Option(
@@ -135,26 +149,35 @@ def generate(  # noqa: PLR0917 - one parameter per option
 
       sdxl generate "a hat" --init-image fox.png --mask where-the-hat-is-white.png
 
+      sdxl generate --like out/a-red-fox-42.png --steps 50
+
       sdxl generate "a city at night" --env prod --aws --json | jq -r '.images[].path'
     """
-    if not prompt.strip():
+    if prompt is not None and not prompt.strip():
         raise UsageError("The prompt is empty. Say what the image should show.")
+    kept = KeptSettings() if like is None else read_kept_settings(like)
+    prompt = prompt or kept.prompt
+    if prompt is None:
+        raise UsageError("There is no PROMPT. Say what the image should show, or name an image with --like.")
     if init_image is not None and size is not None:
         raise UsageError("--size is given with --init-image, whose own size is kept. Leave it out.")
     for option, given in (("--mask", mask), ("--repaint", repaint), ("--strength", strength)):
         if init_image is None and given is not None:
             raise UsageError(f"{option} needs --init-image, the image to change.")
-    width, height = (None, None) if size is None else parse_size(size)
+    negative, seed = negative or kept.negative, kept.seed if seed is None else seed
+    width, height = (kept.width, kept.height) if size is None and init_image is None else (None, None)
+    if size is not None:
+        width, height = parse_size(size)
     request = GenerationRequest(
         text_prompts=(TextPrompt(prompt), *((TextPrompt(negative, -1.0),) if negative else ())),
         width=width,
         height=height,
         seed=seed,
-        steps=steps,
+        steps=kept.steps if steps is None else steps,
         samples=samples if samples > 1 else None,
-        cfg_scale=cfg_scale,
-        sampler=sampler,
-        style_preset=style,
+        cfg_scale=kept.cfg_scale if cfg_scale is None else cfg_scale,
+        sampler=sampler or kept.sampler,
+        style_preset=style or kept.style,
         image_strength=strength,
         init_image=_image("--init-image", init_image),
         mask=_image("--mask", mask),

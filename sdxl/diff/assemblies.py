@@ -16,7 +16,7 @@ from typing import Any
 
 from sdxl.errors import SdxlError, UsageError
 from sdxl.project import ROOT, child_environment
-from tools.build_layer import layer_archive
+from tools.build_layer import layer_archive, signing_layer_archive
 from tools.repository import folder_in_repository
 
 Template = dict[str, Any]
@@ -152,10 +152,11 @@ def synthesize(
     files = {} if environments is None else {"environments_dir": str(environments)}
     if only is not None:
         files["environment"] = only
+    layers = {"layer_archive": str(layer_archive()), "signing_layer_archive": str(signing_layer_archive())}
     variables = {
         **child_environment(),
         "CDK_OUTDIR": str(output),
-        "CDK_CONTEXT_JSON": json.dumps({**flags, **files, "layer_archive": str(layer_archive())}),
+        "CDK_CONTEXT_JSON": json.dumps({**flags, **files, **layers}),
         # Whether it passes the validator is for its own build to say.
         "CDK_VALIDATION": "false",
         "PYTHONPATH": str(tree),

@@ -24,7 +24,7 @@ from sdxl.local import cdk, emulator, stand_ins
 from sdxl.project import LOCAL, write_json
 from stacks.bootstrap import read_bootstrap
 from stacks.environment import Environment
-from tools.build_layer import layer_archive
+from tools.build_layer import layer_archive, signing_layer_archive
 
 FIRST_PROMPT = "a lighthouse on a cliff at dawn, watercolor"
 FIRST_IMAGE = Path("out/first-image.png")
@@ -60,8 +60,8 @@ def down() -> bool:
 
 def check_layer() -> None:
     """Refuse to go on without the functions' layer."""
-    if not layer_archive().is_file():
-        raise SdxlError("The functions' Lambda layer is not built for the current requirements. Run `make layer`.")
+    if not (layer_archive().is_file() and signing_layer_archive().is_file()):
+        raise SdxlError("The functions' Lambda layers are not built for the current requirements. Run `make layer`.")
 
 
 def check_takes_keys(environment: Environment) -> None:

@@ -115,6 +115,7 @@ READ_ACTIONS: Mapping[str, tuple[str, str, str]] = {
     "ec2:DescribeVpcs": ("ec2", "describe_vpcs", "`network.vpc_id`"),
     "ec2:DescribeSubnets": ("ec2", "describe_subnets", "`network.subnet_ids`"),
     "kms:DescribeKey": ("kms", "describe_key", "`storage.key_arn`"),
+    "kms:GetPublicKey": ("kms", "get_public_key", "whether the certificates of `api.content_credentials` fit its key"),
     "iam:GetPolicy": ("iam", "get_policy", "`permissions_boundary` of organization.yaml"),
 }
 # The one call that writes, and only with --request-quota.

@@ -22,6 +22,7 @@ from sdxl.preflight.model import check_model
 from sdxl.preflight.quotas import check_api_gateway, request_increase
 from sdxl.preflight.referenced import check_boundary, check_key, check_network
 from sdxl.preflight.region import check_offerings, check_snapstart
+from sdxl.preflight.signing import check_signing
 from stacks.catalog import CatalogError
 
 COST = "monthly cost"
@@ -54,6 +55,7 @@ CHECKS: tuple[Callable[[Account], Iterator[Finding]], ...] = (
     check_snapstart,
     check_network,
     check_key,
+    check_signing,
     check_boundary,
     check_stacks_and_names,
     check_endpoint_at_rest,

@@ -29,6 +29,7 @@ def operations_alarms(environment: Environment, function_name: str, thresholds: 
     latency_seconds = thresholds.latency_seconds(environment.api.integration_timeout_seconds)
     yield from _api(environment, thresholds, latency_seconds)
     yield from _function(environment, function_name, thresholds)
+    yield from _signing(environment)
     if isinstance(environment.model, BedrockModel):
         yield from _bedrock(environment, environment.model, thresholds, latency_seconds)
         return
@@ -80,6 +81,21 @@ def _function(environment: Environment, function_name: str, thresholds: Alarms) 
         runbook="throttled",
         metric=total([function_metric(function_name, "Throttles"), throttled]),
         when=Condition(threshold=thresholds.throttled_requests),
+    )
+
+
+def _signing(environment: Environment) -> Iterator[AlarmSpec]:
+    credentials = environment.api.content_credentials
+    if credentials is None or credentials.chain_file is None:
+        return
+    answered = "is answered unsigned" if credentials.on_failure == "unsigned" else "fails"
+    yield AlarmSpec(
+        construct_id="ContentCredentials",
+        name="content-credentials",
+        meaning=f"An image could not be signed with content credentials within 5 minutes; such a request {answered}.",
+        runbook="content-credentials",
+        metric=image_metric(environment.name, "SigningFailures"),
+        when=Condition(threshold=1),
     )
 
 

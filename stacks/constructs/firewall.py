@@ -32,7 +32,7 @@ _LABELS = "awswaf:managed:aws:core-rule-set:"
 _COUNTED_RULES = {_COMMON_RULES: (_SIZE_RULE, *_CONTENT_RULES)}
 # Paths whose bodies have pictures, below the stage and at a domain of the API's own. A test compares them with the
 # OpenAPI document.
-PICTURE_PATHS = rf"^(/{API_STAGE})?/v1/(generation/[^/]+/image-to-image(/masking)?|images/(edits|variations))/?$"
+PICTURE_PATHS = rf"^(/{API_STAGE})?/v1/(generation/[^/]+/image-to-image(/masking)?|images/(edits|variations)|marks)/?$"
 
 
 class Firewall(Construct):

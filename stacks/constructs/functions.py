@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -19,10 +21,13 @@ from stacks.constructs.vpc import VpcConfig
 
 CODE_DIRECTORY = Path(__file__).resolve().parents[2] / "lambda"
 # Caches come and go with every test run, and must not make a new version.
-_NOT_CODE = ["__pycache__", ".*_cache", "*.egg-info", "requirements.txt"]
+_NOT_CODE = ["__pycache__", ".*_cache", "*.egg-info", "requirements.txt", "signing-requirements.txt"]
 
 # What `console/` is built into.
 _PAGE = CODE_DIRECTORY / "image_api" / "console" / "index.html"
+
+# Where the function looks for its certificates (image_api/marks/credentials.py).
+_CHAIN = Path("image_api", "marks", "certificate_chain.pem")
 
 _RUNTIME = lambda_.Runtime.PYTHON_3_13
 _ARCHITECTURE = lambda_.Architecture.ARM_64
@@ -39,6 +44,18 @@ class FunctionVariablesError(ValueError):
     """The environment variables of a function are larger than Lambda allows."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class SigningParts:
+    """What the image function needs to sign images, beside the right to use the key.
+
+    `layer_archive` is the zip archive of the layer with C2PA's library, which `make layer` builds; `chain_file` has the
+    certificates in PEM.
+    """
+
+    layer_archive: Path
+    chain_file: Path
+
+
 class ImageFunction(Construct):
     """Function that answers the image API, started from a snapshot of its published version (SnapStart).
 
@@ -46,7 +63,8 @@ class ImageFunction(Construct):
 
     `live` is the alias that callers invoke. It moves to a new version whenever code, layer or configuration changes.
     `timeout_seconds` is Lambda's own, after which it stops the function. `layer_archive` is the zip archive that
-    `make layer` builds. Raises FunctionVariablesError where Lambda would refuse `variables` for their size, and
+    `make layer` builds. With `signing` the function has a second layer, and the certificates in its package. Raises
+    FunctionVariablesError where Lambda would refuse `variables` for their size, and
     FileNotFoundError where `layer_archive` does not exist.
     """
 
@@ -60,29 +78,25 @@ class ImageFunction(Construct):
         variables: Mapping[str, str],
         layer_archive: Path,
         log_group: logs.LogGroup,
+        signing: SigningParts | None = None,
         vpc_config: VpcConfig | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
         check_variables(variables)
         self._variables = dict(variables)
         self.role = _execution_role(self, "SDXL image API function", log_group, vpc_config)
-        layer = lambda_.LayerVersion(
-            self,
-            "Layer",
-            code=lambda_.Code.from_asset(str(_existing(layer_archive))),
-            compatible_runtimes=[_RUNTIME],
-            compatible_architectures=[_ARCHITECTURE],
-            description="What the function imports beyond boto3",
-        )
+        layers = [self._add_layer("Layer", layer_archive, "What the function imports beyond boto3")]
+        if signing is not None:
+            layers.append(self._add_layer("SigningLayer", signing.layer_archive, "What signs images (C2PA)"))
         self.function = lambda_.Function(
             self,
             "Function",
             description="SDXL image API",
-            code=_code(),
+            code=_code() if signing is None else _code_with(signing.chain_file),
             handler="image_api.api.handler",
             runtime=_RUNTIME,
             architecture=_ARCHITECTURE,
-            layers=[layer],
+            layers=layers,
             role=self.role,
             memory_size=memory_mb,
             timeout=cdk.Duration.seconds(timeout_seconds),
@@ -111,6 +125,16 @@ class ImageFunction(Construct):
             "anything private",
             runtime="Code and layer are built and tested for Python 3.13",
             more_skips={"CKV_AWS_173": "No variable is secret: names and limits only, encrypted by Lambda's own key"},
+        )
+
+    def _add_layer(self, construct_id: str, archive: Path, description: str) -> lambda_.LayerVersion:
+        return lambda_.LayerVersion(
+            self,
+            construct_id,
+            code=lambda_.Code.from_asset(str(_existing(archive))),
+            compatible_runtimes=[_RUNTIME],
+            compatible_architectures=[_ARCHITECTURE],
+            description=description,
         )
 
     def add_variable(self, name: str, value: str) -> None:
@@ -175,10 +199,18 @@ def _snapstart(region: str) -> lambda_.SnapStartConf | None:
     return lambda_.SnapStartConf.ON_PUBLISHED_VERSIONS if is_offered else None
 
 
-def _code() -> lambda_.Code:
+def _code(directory: Path | None = None) -> lambda_.Code:
     if not _PAGE.is_file():
         raise FileNotFoundError(f"the creators' page {_PAGE.parent} is not built: run `make setup`")
-    return lambda_.Code.from_asset(str(CODE_DIRECTORY), exclude=_NOT_CODE)
+    return lambda_.Code.from_asset(str(directory or CODE_DIRECTORY), exclude=_NOT_CODE)
+
+
+def _code_with(chain_file: Path) -> lambda_.Code:
+    """The code with a deployment's certificates, which are public. Environment variables have no room for them."""
+    directory = Path(cdk.FileSystem.mkdtemp("sdxl-function-"))
+    shutil.copytree(CODE_DIRECTORY, directory, ignore=shutil.ignore_patterns(*_NOT_CODE), dirs_exist_ok=True)
+    shutil.copyfile(chain_file, directory / _CHAIN)
+    return _code(directory)
 
 
 def _existing(layer_archive: Path) -> Path:

@@ -43,6 +43,7 @@ from stacks.environment.files import (
     load_environments,
     load_organization,
 )
+from stacks.environment.marks import ContentCredentials, Metadata
 from stacks.environment.model import Environment, guarded_update
 from stacks.environment.models import BedrockModel, EndpointModel, Model, OpenModel, OptimizedModel
 from stacks.environment.network import Network
@@ -78,6 +79,7 @@ __all__ = [
     "CognitoAuth",
     "ConcurrentRequests",
     "Console",
+    "ContentCredentials",
     "Cors",
     "CronField",
     "Domain",
@@ -89,6 +91,7 @@ __all__ = [
     "IamAuth",
     "InvocationsPerInstance",
     "LinearUpdate",
+    "Metadata",
     "Model",
     "Moderation",
     "Network",

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from stacks.environment.marks import ContentCredentials, Metadata
 from stacks.environment.values import (
     EACH_ONCE,
     ITEM_NAME_PATTERN,
@@ -313,6 +314,10 @@ class Api(Section):
     )
     moderation: Moderation = Field(default=Moderation(), description="What prompts may not ask for.")
     cors: Cors = Field(default=Cors(), description="Which web pages may call.")
+    metadata: Metadata = Field(default=Metadata(), description="What image files say of themselves.")
+    content_credentials: ContentCredentials | None = Field(
+        default=None, description="Signed content credentials (C2PA) in every image. Left out: nothing is signed."
+    )
     integration_timeout_seconds: Int = Field(
         default=29,
         ge=5,

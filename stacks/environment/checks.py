@@ -72,6 +72,15 @@ def _api_problems(file: Sections) -> Iterator[SettingProblem]:
                 if what == "region"
                 else "request a certificate in the environment's own account",
             )
+    key_arn = None if api.content_credentials is None else api.content_credentials.key_arn
+    for what, found, wanted in _of_elsewhere(file, key_arn) if key_arn is not None else ():
+        yield SettingProblem(
+            location=("api", "content_credentials", "key_arn"),
+            text=f"{key_arn!r} is of the {what} {found}, the environment of {wanted}",
+            received=key_arn,
+            allowed=f"a key of the {what} {wanted}",
+            remedy=f"use a key of that {what}, or remove it: the environment then makes its own",
+        )
     if api.auth.mode == "cognito" and api.auth.domain_prefix is None and file.name is not None:
         problem = default_domain_prefix_problem(file.name)
         if problem is not None:

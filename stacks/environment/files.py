@@ -202,14 +202,17 @@ def _validated(
         )
     try:
         environment = Environment.model_validate(
-            {**_own_settings(data), "name": document.file.stem, "organization": organization}
+            {**_own_settings(data), "name": document.file.stem, "organization": organization},
+            context={"directory": document.file.parent},
         )
     except ValidationError as exc:
         errors = [error for error in exc.errors() if error["loc"] != ("name",)]
         schema = SettingsSchema(environment_schema())
         found += [problem_of(error, document, schema) for error in errors if not (found and error["loc"] == account)]
         if not any(error["loc"][:1] == () for error in errors):
-            sections = _valid_sections({**data, "organization": organization}, {error["loc"][0] for error in errors})
+            sections = _valid_sections(
+                {**data, "organization": organization}, {error["loc"][0] for error in errors}, document.file.parent
+            )
             known = {problem.location for problem in found}
             found += [
                 located(problem, document)
@@ -234,11 +237,11 @@ def _own_settings(data: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in data.items() if key not in _SET_ELSEWHERE}
 
 
-def _valid_sections(data: Mapping[str, Any], invalid: set[str | int]) -> dict[str, Any]:
+def _valid_sections(data: Mapping[str, Any], invalid: set[str | int], directory: Path) -> dict[str, Any]:
     """Sections that are right by themselves, so that what contradicts between them is reported with the rest."""
     sections: dict[str, Any] = {}
     for name, info in Environment.model_fields.items():
         if name in data and name not in invalid:
             field_type: Any = Annotated[info.annotation, info]
-            sections[name] = TypeAdapter(field_type).validate_python(data[name])
+            sections[name] = TypeAdapter(field_type).validate_python(data[name], context={"directory": directory})
     return sections

@@ -13,6 +13,8 @@ from stacks.environment.model import Environment
 from stacks.environment.models import BedrockModel
 
 _YEAR_DAYS = 365
+# How long before a certificate expires it is time to renew it.
+CERTIFICATE_WARNING_DAYS = 60
 # RFC 2606 and RFC 6761: names for documentation and tests, to which no mail is ever delivered.
 _RESERVED_DOMAINS = ("example.com", "example.net", "example.org", "example", "invalid", "localhost", "test")
 # By model source: the facts on which a deployment depends. Prices are not among them.
@@ -34,6 +36,7 @@ def environment_warnings(environment: Environment, today: date | None = None) ->
         *(bedrock_warnings(model) if isinstance(model, BedrockModel) else ()),
         *_mail_warnings(environment),
         *_log_role_warnings(environment),
+        *_signing_warnings(environment, day),
         *_old_fact_warnings(environment, day),
     )
 
@@ -51,6 +54,24 @@ def _log_role_warnings(environment: Environment) -> Iterator[str]:
             "api.gateway_log_role: the environment is to be deleted without a trace, and the role that it makes for "
             "API Gateway's logs stays in the account; with `existing` it makes none"
         )
+
+
+def _signing_warnings(environment: Environment, today: date) -> Iterator[str]:
+    credentials = environment.api.content_credentials
+    if credentials is None:
+        return
+    if credentials.chain_file is None:
+        yield (
+            "api.content_credentials: nothing is signed yet, there is no certificate_chain; deploy, then "
+            "`sdxl signing request` prints what an authority needs to issue it"
+        )
+        return
+    # As in `marks.py`: a tenth of a second, for environments that sign.
+    from stacks.environment.certificates import valid_until  # noqa: PLC0415
+
+    last = valid_until(credentials.chain_file)
+    if (last - today).days < CERTIFICATE_WARNING_DAYS:
+        yield f"api.content_credentials: the certificates expire on {last}: no image can be signed after it; renew them"
 
 
 def _old_fact_warnings(environment: Environment, today: date) -> Iterator[str]:

@@ -8,10 +8,11 @@ import json
 import zipfile
 from pathlib import Path
 
+import httpx2
 import pytest
 from conftest import OpenStudio
 from playwright.sync_api import expect
-from studio import Studio, picture, pixels
+from studio import Site, Studio, picture, pixels
 
 pytestmark = pytest.mark.allow_loopback
 
@@ -206,3 +207,20 @@ def test_nothing_but_image_files_is_exported(studio: Studio) -> None:
         [name] = archive.namelist()
     assert "/" not in name
     assert "<" not in name
+
+
+@pytest.mark.parametrize("file_format", ["jpeg", "webp"])
+def test_settings_come_from_a_jpeg_and_a_webp_too(studio: Studio, site: Site, file_format: str) -> None:
+    # Given an image that the API answered to another program
+    answer = httpx2.post(
+        f"{site.url}v1/images/generations",
+        json={"prompt": "a boat & 船", "response_format": "b64_json", "output_format": file_format, "steps": 31},
+        headers={"x-api-key": site.key},
+        timeout=60,
+    )
+    image = base64.b64decode(answer.json()["data"][0]["b64_json"])
+
+    studio.drop(f"boat.{file_format}", image)
+
+    expect(studio.page.get_by_text("The settings of this image are in the form.")).to_be_visible()
+    expect(studio.prompt).to_have_value("a boat & 船")

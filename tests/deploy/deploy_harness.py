@@ -19,7 +19,7 @@ from emulator import testing
 from emulator.client import DUMMY_SECRET, access_key_id, child_environment
 from emulator.state_file import RunningEmulator
 from sdxl.local import emulator_facts
-from tools.build_layer import layer_archive
+from tools.build_layer import layer_archive, signing_layer_archive
 
 ROOT = Path(__file__).resolve().parents[2]
 CDK = ROOT / "node_modules" / ".bin" / "cdk"
@@ -109,7 +109,11 @@ class Account:
 def synthesize(account: Account, directory: Path, name: str, *, root: Path = ROOT, environments: Path) -> str:
     """Synthesize the project's app, or a copy of it, with the real CLI; answers with the assembly's folder."""
     output = directory / name
-    context = {"environments_dir": str(environments), "layer_archive": str(layer_archive())}
+    context = {
+        "environments_dir": str(environments),
+        "layer_archive": str(layer_archive()),
+        "signing_layer_archive": str(signing_layer_archive()),
+    }
     result = account.cdk(
         "synth", "--quiet", "--output", str(output), app=f"{sys.executable} {root / 'app.py'}", context=context
     )

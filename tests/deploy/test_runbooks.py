@@ -23,6 +23,10 @@ VARIABLES = {
     "END": "2026-01-01T01:00:00Z",
     "SINCE": "1767225600000",
     "CONFIG": "configuration",
+    "BUDGET": "budget",
+    "KEY_ID": "abcdefghij",
+    "NEW_ID": "klmnopqrst",
+    "SIGNING_KEY": "arn:aws:kms:us-east-1:111122223333:key/11111111-2222-3333-4444-555555555555",
 }
 SECTIONS = ["First look", "Likely causes, in this order", "Fix", "It is over when"]
 

@@ -49,8 +49,10 @@ def example_environments() -> tuple[Environment, ...]:
 
 @cache
 def access_environments() -> tuple[Environment, ...]:
-    """One environment for each kind of access: auth modes, firewall, private API, domain, VPC, organisation."""
-    directories = (ROOT / "tests" / name for name in ("environments", "organization"))
+    """One environment for each kind of access (auth modes, firewall, private API, domain, VPC, organisation), and one
+    that signs its images.
+    """
+    directories = (ROOT / "tests" / name for name in ("environments", "organization", "signing"))
     return tuple(environment for directory in directories for environment in load_environments(directory))
 
 
@@ -92,7 +94,13 @@ def synthesize(directory: Path, *environments: Environment, layer: Path | None =
     app = make_app(directory)
     with no_network():
         for environment in environments:
-            SdxlStage(app, f"sdxl-{environment.name}", environment=environment, layer_archive=archive)
+            SdxlStage(
+                app,
+                f"sdxl-{environment.name}",
+                environment=environment,
+                layer_archive=archive,
+                signing_layer_archive=archive,
+            )
         app.synth()
     return Synthesis(directory, {item.name: read_templates(directory, item.name) for item in environments})
 
@@ -162,7 +170,13 @@ class OneStack(Mapping[str, Template]):
         place = cdk.Environment(account=environment.account, region=environment.region)
         stage = cdk.Stage(app, f"sdxl-{environment.name}", env=place)
         has_alarms = environment.operations is not None
-        storage = StorageStack(stage, "Storage", storage=environment.storage, has_alarms=has_alarms)
+        storage = StorageStack(
+            stage,
+            "Storage",
+            storage=environment.storage,
+            has_alarms=has_alarms,
+            content_credentials=environment.api.content_credentials,
+        )
         role = storage.execution_role
         if environment.all_variants:
             InferenceStack(stage, "Inference", environment=environment, key=storage.key, execution_role=role)

@@ -102,6 +102,7 @@ def test_function_gets_every_setting_as_text(synth: Synth) -> None:
         "SDXL_CONSOLE": '{"mode":"api_key"}',
         "POWERTOOLS_SERVICE_NAME": "image-api",
         "SDXL_MASKS": "approximate",
+        "SDXL_METADATA": "parameters,declaration",
         "SDXL_PRICES": '{"primary":{"usd_per_instance_hour":2.03}}',
         "POWERTOOLS_LOG_LEVEL": "INFO",
     }

@@ -47,7 +47,8 @@ def findings(app: cdk.App) -> Iterator[tuple[str, str]]:
 @pytest.mark.parametrize("name", ENVIRONMENTS)
 def test_every_finding_is_acknowledged(name: str, tmp_path: Path) -> None:
     app = make_app()
-    SdxlStage(app, f"sdxl-{name}", environment=ENVIRONMENTS[name], layer_archive=make_layer(tmp_path))
+    layer = make_layer(tmp_path)
+    SdxlStage(app, f"sdxl-{name}", environment=ENVIRONMENTS[name], layer_archive=layer, signing_layer_archive=layer)
 
     assert list(findings(app)) == []
 
@@ -57,7 +58,14 @@ def test_every_acknowledgment_has_a_finding_and_a_reason(tmp_path: Path, monkeyp
     monkeypatch.setattr(cdk, "Validations", recorded)
     app = make_app()
     for environment in ENVIRONMENTS.values():
-        SdxlStage(app, f"sdxl-{environment.name}", environment=environment, layer_archive=make_layer(tmp_path))
+        layer = make_layer(tmp_path)
+        SdxlStage(
+            app,
+            f"sdxl-{environment.name}",
+            environment=environment,
+            layer_archive=layer,
+            signing_layer_archive=layer,
+        )
 
     found = list(findings(app))
     idle = [

@@ -16,7 +16,9 @@ from emulator.iam.conditions import Value
 from emulator.iam.evaluation import Permission, ResourcePolicy
 from emulator.iam.requests import Call, UndeterminedError
 
-_DIRECT = frozenset({"DescribeKey", "Encrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext", "GetPublicKey"})
+_DIRECT = frozenset(
+    {"DescribeKey", "Encrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext", "GetPublicKey", "Sign"}
+)
 _ABSENT = ("kms:EncryptionContext:", "kms:EncryptionContextKeys", "kms:ViaService")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from image_api.dialects import console, openai_images, service, stability_v1
+from image_api.dialects import console, marks, openai_images, service, stability_v1
 from image_api.dialects.route import Convention, ImagesRoute, PlainRoute
 from image_api.errors import UnknownRouteError
 
@@ -27,6 +27,7 @@ _OPENAI_PATHS = (
 ROUTES: tuple[ImagesRoute | PlainRoute, ...] = (
     *stability_v1.ROUTES,
     *openai_images.ROUTES,
+    *marks.ROUTES,
     *service.ROUTES,
     *console.ROUTES,
 )

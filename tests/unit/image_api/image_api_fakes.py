@@ -20,6 +20,7 @@ from image_api.backends import create_backend
 from image_api.endpoint_health import EndpointHealth
 from image_api.idempotency import Idempotency
 from image_api.image_store import ImageStore, KeptImages
+from image_api.marks.marker import ImageSigner
 from image_api.measurements import Measurements
 from image_api.request import Artifact, GenerationRequest, GenerationResult, TextPrompt
 from image_api.settings import ConsoleSettings, Settings
@@ -276,7 +277,7 @@ class Reply:
 class ApplicationUnderTest:
     """The application on fakes, called as API Gateway calls it."""
 
-    def __init__(self, runtime: FakeRuntime, **changes: Any) -> None:
+    def __init__(self, runtime: FakeRuntime, *, signer: ImageSigner | None = None, **changes: Any) -> None:
         self.runtime = runtime
         self.s3 = FakeS3()
         self.sagemaker = FakeSageMaker()
@@ -317,6 +318,7 @@ class ApplicationUnderTest:
             endpoint_health=health,
             logger=Logger(),
             measurements=measurements,
+            signer=signer,
         )
 
     def drawn(self, **fields: Any) -> tuple[GenerationRequest, GenerationResult]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from certificates import KEY_ARN, FakeKms
 from image_api.errors import ImageApiError
+from image_api.marks.credentials import KmsSigner
 from image_api.measurements import Measurements, result_of
 from image_api.metric_names import METRICS, NAMESPACE, RESULTS
 from image_api.settings import Price
@@ -48,7 +50,10 @@ def test_images_are_counted_by_variant_and_by_size(make_api) -> None:
 
 
 def test_every_published_metric_is_in_the_list_with_its_unit_and_dimensions(make_api) -> None:
-    api = make_api(prices={"primary": Price(usd_per_instance_hour=2.0)})
+    kms = FakeKms()
+    kms.is_denied()
+    signer = KmsSigner(KEY_ARN, kms.chain, create_client=lambda: kms)
+    api = make_api(prices={"primary": Price(usd_per_instance_hour=2.0)}, signer=signer)
 
     api.generate()
     api.post("{}")

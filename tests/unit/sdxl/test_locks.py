@@ -85,7 +85,7 @@ def test_a_lock_file_holds_nothing_that_nothing_asks_for(lock, roots):
 
 def test_every_lock_file_has_the_same_version_of_a_package():
     locked = versions("requirements.txt")
-    for lock in ("requirements/catalog.txt", "lambda/requirements.txt"):
+    for lock in ("requirements/catalog.txt", "lambda/requirements.txt", "lambda/signing-requirements.txt"):
         for name, version in versions(lock).items():
             assert locked.get(name, version) == version, f"{lock}: {name}"
 
@@ -119,6 +119,7 @@ def test_the_npm_lock_file_is_of_package_json(folder):
         "requirements/catalog.txt",
         "requirements/checkov.txt",
         "lambda/requirements.txt",
+        "lambda/signing-requirements.txt",
         "package-lock.json",
         "console/package-lock.json",
     ],

@@ -1,12 +1,15 @@
 """`sdxl generate` as a person or a script sees it: arguments, output, files and exit codes."""
 
 import base64
+import io
 import json
 from functools import partial
 from pathlib import Path
 
 import httpx2
 import pytest
+from image_api.marks.files import write_png_base64
+from PIL import Image
 from typer.testing import CliRunner
 
 from sdxl.cli import app
@@ -247,3 +250,71 @@ def test_help_teaches_with_examples_and_exit_codes():
 
 def test_pipes_and_no_color_get_plain_text(run):
     assert "\x1b" not in run(["generate", "a fox"], color=False).output
+
+
+def image_like(path, settings):
+    """An image of this API that holds settings."""
+    image = base64.b64encode(drawn_png()).decode()
+    path.write_bytes(base64.b64decode(write_png_base64(image, {"sdxl-settings": json.dumps(settings)}, "")))
+
+
+def drawn_png():
+    buffer = io.BytesIO()
+    Image.new("RGB", (64, 64)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+SETTINGS = {
+    "prompt": "a fox",
+    "negative_prompt": "people",
+    "width": 1344,
+    "height": 768,
+    "seed": 7,
+    "steps": 30,
+    "cfg_scale": 5.5,
+    "sampler": "DDIM",
+    "style_preset": "anime",
+    "operation": "text-to-image",
+}
+
+
+def test_an_image_is_drawn_with_the_settings_of_another(run, api):
+    image_like(Path("fox.png"), SETTINGS)
+
+    assert run(["generate", "--like", "fox.png"]).exit_code == 0
+
+    assert api.bodies() == [
+        {
+            "text_prompts": [{"text": "a fox", "weight": 1.0}, {"text": "people", "weight": -1.0}],
+            "width": 1344,
+            "height": 768,
+            "seed": 7,
+            "steps": 30,
+            "cfg_scale": 5.5,
+            "sampler": "DDIM",
+            "style_preset": "anime",
+        }
+    ]
+
+
+def test_options_come_before_the_settings_of_the_image(run, api):
+    image_like(Path("fox.png"), SETTINGS)
+
+    assert (
+        run(["generate", "a cat", "--like", "fox.png", "--seed", "0", "--steps", "50", "--size", "tall"]).exit_code == 0
+    )
+
+    (body,) = api.bodies()
+    assert body["text_prompts"][0]["text"] == "a cat"
+    assert (body["seed"], body["steps"], body["width"], body["height"]) == (0, 50, 768, 1344)
+
+
+@pytest.mark.parametrize("content", [b"", b"GIF89a", drawn_png()], ids=["empty", "gif", "no settings"])
+def test_an_image_without_settings_ends_with_2_before_anything_is_called(run, api, content):
+    Path("fox.png").write_bytes(content)
+
+    done = run(["generate", "--like", "fox.png"])
+
+    assert done.exit_code == 2
+    assert "--like fox.png" in done.stderr
+    assert api.bodies() == []
