@@ -80,6 +80,8 @@ class Engine:
     ) -> None:
         self._pipeline, self._device = pipeline, device
         self._unet, self._vae = pipeline.unet, pipeline.vae
+        # Once, because each look at a network's type walks through all its modules.
+        self._dtype, self._vae_dtype = pipeline.unet.dtype, pipeline.vae.dtype
         self._levels = NoiseLevels.from_config(pipeline.scheduler.config)
         self._prompts = PromptEncoder(pipeline)
         self._controls = controls or {}
@@ -142,7 +144,7 @@ class Engine:
     @torch.inference_mode()  # type: ignore[untyped-decorator]  # torch is not there in `make lint`
     def _draw(self, samples: Sequence[Sample], *, is_sliced: bool = False) -> list[Image.Image | None]:
         request = samples[0].request
-        levels = self._visited(request)
+        levels = self.visited(request)
         if not levels:
             # Nothing is left of the diffusion: the init image stays as it is.
             return [sample.request.init for sample in samples]
@@ -152,7 +154,7 @@ class Engine:
             latents = SAMPLERS[request.sampler](batch.denoise, x, levels, batch.noise)
         return [self._finished(sample, latent) for sample, latent in zip(samples, latents, strict=True)]
 
-    def _visited(self, request: ImageRequest) -> list[float]:
+    def visited(self, request: ImageRequest) -> list[float]:
         """The levels from the start of a request's diffusion to its end; the last is 0, for an image without noise."""
         levels = self._levels.visited(request.steps)
         first, last = _steps_of(request.steps, request.start), _steps_of(request.steps, request.end)
@@ -176,7 +178,7 @@ class Engine:
     def _finished(self, sample: Sample, latent: Tensor) -> Image.Image | None:
         """Decode a latent; one at a time, because the decoder takes more memory than all else."""
         scaled = latent[None] / self._vae.config.scaling_factor
-        pixels = self._vae.decode(scaled.to(self._vae.dtype), return_dict=False)[0][0].float()
+        pixels = self._vae.decode(scaled.to(self._vae_dtype), return_dict=False)[0][0].float()
         if not torch.isfinite(pixels).all():
             return None
         values = (pixels / 2 + 0.5).clamp(0, 1).permute(1, 2, 0).mul(255).round().to(torch.uint8)
@@ -189,7 +191,7 @@ class Engine:
     def encode_image(self, image: Image.Image) -> Tensor:
         """The latent of an image, of shape (4, height / 8, width / 8): the mean of what the encoder gives."""
         pixels = torch.from_numpy(np.array(image, np.float32)).permute(2, 0, 1)[None] / 127.5 - 1
-        encoded = self._vae.encode(pixels.to(self._device, self._vae.dtype)).latent_dist.mode()
+        encoded = self._vae.encode(pixels.to(self._device, self._vae_dtype)).latent_dist.mode()
         return encoded[0].float() * self._vae.config.scaling_factor
 
     def latent_mask(self, mask: Image.Image) -> Tensor:
@@ -210,7 +212,8 @@ class _Batch:
         self._device, self._request = engine._device, samples[0].request
         self._generators = [torch.Generator("cpu").manual_seed(sample.seed) for sample in samples]
         self._scales = self._column([sample.request.cfg_scale for sample in samples])
-        self._passes = self._text_passes()
+        self._dtype = engine._dtype
+        self._told = self._conditions()
         self._inits, self._masks = self._init_latents()
         self._control = self._control_images()
 
@@ -234,8 +237,7 @@ class _Batch:
 
     def denoise(self, x: Tensor, sigma: float) -> Tensor:
         """The estimate of the clean latents, guided by the prompts; what a mask keeps is known."""
-        outputs = [self._predict(x, sigma, one) for one in self._grouped_passes()]
-        found = torch.cat(outputs)
+        found = torch.cat([self._predict(x, sigma, conditions) for conditions in self._told])
         if len(found) > len(x):
             unguided, guided = found.chunk(2)
             found = unguided + self._scales * (guided - unguided)
@@ -247,28 +249,27 @@ class _Batch:
             return clean
         return self._masks * clean + (1 - self._masks) * self._inits
 
-    def _grouped_passes(self) -> list[list[Embedding]]:
-        """What goes through the network together: all, or where memory is short the two sides one after the other."""
-        if not self._is_sliced:
-            return [[embedding for one in self._passes for embedding in one]]
-        return self._passes
-
-    def _predict(self, x: Tensor, sigma: float, embeddings: Sequence[Embedding]) -> Tensor:
-        engine, dtype = self._engine, self._engine._unet.dtype
-        repeats = len(embeddings) // len(x)
-        inputs = (x / (sigma**2 + 1) ** 0.5).repeat(repeats, 1, 1, 1).to(dtype)
-        timestep = torch.full((len(inputs),), engine._levels.timestep(sigma), device=self._device)
-        tokens = torch.stack([embedding.tokens for embedding in embeddings]).to(dtype)
+    def _conditions(self) -> list[dict[str, Any]]:
+        """What the network is told, for each of its runs in a step: one, or where memory is short one a side."""
+        passes = self._text_passes()
+        groups = passes if self._is_sliced else [[embedding for one in passes for embedding in one]]
         size = (self._request.height, self._request.width)
-        # Original size, crop and target size (SDXL's paper, 2.2): a whole image of the size of the answer.
-        ids = torch.tensor([[*size, 0, 0, *size]] * len(inputs), dtype=dtype, device=self._device)
-        pooled = torch.stack([embedding.pooled for embedding in embeddings]).to(dtype)
-        conditions: dict[str, Any] = {
-            "encoder_hidden_states": tokens,
-            "added_cond_kwargs": {"text_embeds": pooled, "time_ids": ids},
-        }
+        found = []
+        for embeddings in groups:
+            # Original size, crop and target size (SDXL's paper, 2.2): a whole image of the size of the answer.
+            ids = torch.tensor([[*size, 0, 0, *size]] * len(embeddings), device=self._device)
+            pooled = torch.stack([embedding.pooled for embedding in embeddings])
+            tokens = torch.stack([embedding.tokens for embedding in embeddings])
+            added = {"text_embeds": pooled.to(self._dtype), "time_ids": ids.to(self._dtype)}
+            found.append({"encoder_hidden_states": tokens.to(self._dtype), "added_cond_kwargs": added})
+        return found
+
+    def _predict(self, x: Tensor, sigma: float, conditions: dict[str, Any]) -> Tensor:
+        repeats = len(conditions["encoder_hidden_states"]) // len(x)
+        inputs = (x / (sigma**2 + 1) ** 0.5).repeat(repeats, 1, 1, 1).to(self._dtype)
+        timestep = torch.full((len(inputs),), self._engine._levels.timestep(sigma), device=self._device)
         extra = self._controlled(inputs, timestep, conditions, repeats)
-        return engine._unet(inputs, timestep, **conditions, **extra, return_dict=False)[0].float()
+        return self._engine._unet(inputs, timestep, **conditions, **extra, return_dict=False)[0].float()
 
     def _controlled(self, inputs: Tensor, timestep: Tensor, conditions: dict[str, Any], repeats: int) -> dict[str, Any]:
         control = self._request.control
@@ -329,7 +330,7 @@ class _Batch:
         images = [sample.request.control.image for sample in self._samples if sample.request.control]
         values = np.stack([np.array(image, np.float32) for image in images]) / 255
         pixels = torch.from_numpy(values).permute(0, 3, 1, 2)
-        return pixels.to(self._device, self._engine._unet.dtype)
+        return pixels.to(self._device, self._dtype)
 
     def _column(self, values: Sequence[float]) -> Tensor:
         return torch.tensor(values, device=self._device)[:, None, None, None]

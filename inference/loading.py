@@ -58,7 +58,7 @@ def build_engine(release: Release, settings: Settings) -> Engine:
     device = torch.device(settings.device or ("cuda" if torch.cuda.is_available() else "cpu"))
     dtype = _DTYPES[settings.dtype or ("bfloat16" if device.type == "cuda" else "float32")]
     pipeline = StableDiffusionXLPipeline.from_pretrained(
-        release.base, torch_dtype=dtype, use_safetensors=True, local_files_only=True, add_watermarker=False
+        release.base, dtype=dtype, use_safetensors=True, local_files_only=True, add_watermarker=False
     )
     for name, folder in release.loras.items():
         pipeline.load_lora_weights(folder, weight_name=lora_file(folder), adapter_name=name, local_files_only=True)
@@ -76,7 +76,7 @@ def build_engine(release: Release, settings: Settings) -> Engine:
 
 
 def _controlnet(folder: Any, dtype: torch.dtype, device: torch.device) -> Any:
-    network = ControlNetModel.from_pretrained(folder, torch_dtype=dtype, use_safetensors=True, local_files_only=True)
+    network = ControlNetModel.from_pretrained(folder, dtype=dtype, use_safetensors=True, local_files_only=True)
     return network.to(device)
 
 

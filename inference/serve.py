@@ -20,12 +20,12 @@ _GRACE_SECONDS = 25
 
 def main() -> int:
     """Serve until SIGTERM or SIGINT; requests that are being drawn are answered before."""
-    logs.configure()
     try:
         settings = Settings.from_environment()
     except InvalidSettingsError as exc:
         sys.stderr.write(f"error: {exc}\n")
         return 2
+    logs.configure()
     # uvicorn ends by itself at a signal, and sends it again afterwards: to this, so that the exit status is 0.
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, lambda *_: None)

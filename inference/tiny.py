@@ -23,7 +23,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProject
 
 from inference.release import write_manifest
 
-_WIDTH = 32
+_WIDTH = 16
 _SEED = 20230726  # SDXL 1.0's day of release
 _LICENSE = "Random weights: nobody's work.\n"
 _BEGIN, _END, _PAD = "<|startoftext|>", "<|endoftext|>", "!"
@@ -37,13 +37,13 @@ def build_pipeline(seed: int = _SEED) -> StableDiffusionXLPipeline:
         torch.manual_seed(seed)
         return StableDiffusionXLPipeline(
             vae=AutoencoderKL(
-                block_out_channels=[8, 8, 16, 16],
+                block_out_channels=[4, 4, 8, 8],
                 in_channels=3,
                 out_channels=3,
                 down_block_types=["DownEncoderBlock2D"] * 4,
                 up_block_types=["UpDecoderBlock2D"] * 4,
                 latent_channels=4,
-                norm_num_groups=4,
+                norm_num_groups=2,
                 scaling_factor=0.13025,
                 sample_size=128,
                 force_upcast=True,
@@ -89,7 +89,7 @@ def _unet_config() -> dict[str, Any]:
         "norm_num_groups": 8,
         "attention_head_dim": [2, 4],
         "use_linear_projection": True,
-        "transformer_layers_per_block": [1, 2],
+        "transformer_layers_per_block": [1, 1],
         "cross_attention_dim": 2 * _WIDTH,
         "addition_embed_type": "text_time",
         "addition_time_embed_dim": 8,
@@ -141,8 +141,10 @@ def _build_controlnet(seed: int) -> ControlNetModel:
         torch.manual_seed(seed)
         network = ControlNetModel(**_unet_config(), conditioning_embedding_out_channels=(8, 8, 16, 16)).eval()
         for layer in [*network.controlnet_down_blocks, network.controlnet_mid_block]:
-            torch.nn.init.normal_(layer.weight, std=0.2)
-        torch.nn.init.normal_(network.controlnet_cond_embedding.conv_out.weight, std=0.2)
+            torch.nn.init.normal_(layer.weight, std=0.4)
+        for layer in network.controlnet_cond_embedding.modules():
+            if isinstance(layer, torch.nn.Conv2d):
+                torch.nn.init.kaiming_normal_(layer.weight)
         return network
 
 

@@ -1,8 +1,5 @@
 """The tiny model, built once for all tests."""
 
-import base64
-import io
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,13 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from inference.engine import Engine, Sample
 from inference.loading import build_engine
 from inference.release import Release, verify
 from inference.requests import ImageRequest, Offer, parse
 from inference.settings import Settings
+from inference.tests.support import body, pixels
 from inference.tiny import build_pipeline, write_release
 
 # Two threads beside other work only get into each other's way, and sums of one thread have one order.
@@ -65,26 +62,3 @@ def draw(engine: Engine, make: Callable[..., ImageRequest]) -> Callable[..., lis
         return pixels(engine.draw([Sample(request, seed) for seed in request.seeds]).images)
 
     return _draw
-
-
-def body(**fields: Any) -> bytes:
-    defaults: dict[str, Any] = {"text_prompts": [{"text": "a puppy"}], "steps": 10, "seed": 7}
-    if "init_image" not in fields:
-        defaults |= {"width": 128, "height": 128}
-    return json.dumps(defaults | fields).encode()
-
-
-def pixels(images: Any) -> list[np.ndarray]:
-    return [np.array(image).astype(int) for image in images]
-
-
-def file_of(image: Image.Image, kind: str = "PNG") -> str:
-    file = io.BytesIO()
-    image.save(file, kind)
-    return base64.b64encode(file.getvalue()).decode()
-
-
-def picture(width: int = 128, height: int = 128, seed: int = 1, mode: str = "RGB") -> Image.Image:
-    """Coarse random colours: a picture that noise can be told from."""
-    coarse = np.random.default_rng(seed).integers(0, 256, (height // 16, width // 16, len(mode)), np.uint8)
-    return Image.fromarray(coarse.repeat(16, 0).repeat(16, 1))
