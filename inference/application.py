@@ -46,11 +46,12 @@ class Server:
     """
 
     def __init__(self, load: Load, settings: Settings) -> None:
-        self._load, self._settings = load, settings
+        self._load_engine, self._settings = load, settings
         self._engine: Engine | None = None
         self._batcher: Batcher | None = None
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="device")
         self.state = "loading"
+        self._drawing: asyncio.Task[None] | None = None
 
     def application(self) -> Starlette:
         """Return the ASGI application; loading begins as it starts."""
@@ -64,18 +65,21 @@ class Server:
 
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
-        task = asyncio.create_task(self._run())
+        loading = asyncio.create_task(self.load())
         try:
             yield
         finally:
             self.state = "stopping"
-            task.cancel()
+            for task in (loading, self._drawing):
+                if task is not None:
+                    task.cancel()
             # What it draws now has no one left to answer to: the HTTP server waited for those who had.
             self._executor.shutdown(wait=False, cancel_futures=True)
 
-    async def _run(self) -> None:
+    async def load(self) -> None:
+        """Load the engine and begin to draw; afterwards the state is "ready" or "failed"."""
         try:
-            self._engine = await asyncio.get_running_loop().run_in_executor(self._executor, self._load)
+            self._engine = await asyncio.get_running_loop().run_in_executor(self._executor, self._load_engine)
         except Exception:  # noqa: BLE001 - whatever it is, the log has it and /ping stays 503
             self.state = "failed"
             # Alive and never ready: the log has the reason, and SageMaker gives the endpoint up.
@@ -88,21 +92,25 @@ class Server:
             wait_seconds=self._settings.batch_wait_seconds,
             max_waiting=self._settings.max_waiting_samples,
         )
+        self._drawing = asyncio.create_task(self._batcher.run())
         self.state = "ready"
-        await self._batcher.run()
 
     async def ping(self, _: Request) -> Response:
         """200 once an image can be drawn, 503 before and after."""
         return JSONResponse({"state": self.state}, 200 if self.state == "ready" else 503)
 
     async def invoke(self, request: Request) -> Response:
+        """Answer a request over HTTP."""
+        if (body := await read_body(request)) is None:
+            return _error(413, "payload_too_large", f"The body has more than {MAX_BODY_BYTES} bytes.")
+        return await self.answer(body, request.headers.get("accept", ""))
+
+    async def answer(self, body: bytes, accept: str) -> Response:
         """Draw the images of a request in Stability AI's convention."""
         if self._engine is None or self._batcher is None or self.state != "ready":
             return _error(503, "not_ready", "The model is not loaded yet. Try again later.")
-        if (kind := _picture_kind(request.headers.get("accept", ""))) is None:
+        if (kind := _picture_kind(accept)) is None:
             return _error(406, "not_acceptable", "Accept must be application/json;png, ;jpeg or ;webp.")
-        if (body := await _body(request)) is None:
-            return _error(413, "payload_too_large", f"The body has more than {MAX_BODY_BYTES} bytes.")
         try:
             return await _draw(body, kind, self._engine, self._batcher)
         except Exception as exc:  # noqa: BLE001 - the entry point of a request
@@ -129,8 +137,8 @@ def _failure(error: Exception) -> Response:
     return _error(500, "generation_error", "The image could not be drawn. The server's log says why.")
 
 
-async def _body(request: Request) -> bytes | None:
-    """The body; None where it is too long."""
+async def read_body(request: Request) -> bytes | None:
+    """Read the body of a request; None where it is too long."""
     parts, size = [], 0
     async for part in request.stream():
         size += len(part)
