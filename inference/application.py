@@ -21,14 +21,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from inference.batching import Batcher, BusyError, Drawn
+from inference.bodies import MAX_BODY_BYTES, read_body
 from inference.engine import Engine, OutOfMemoryError, Sample
 from inference.pictures import write_picture
 from inference.requests import ImageRequest, InvalidRequestError, parse
 from inference.settings import Settings
 
 _log = logging.getLogger(__name__)
-# Asynchronous inference lets 1 GB through; two images of 16 million pixels have less than this.
-MAX_BODY_BYTES = 256 * 1024 * 1024
 _FIGURES_HEADER = "X-Amzn-SageMaker-Custom-Attributes"
 # By the subtype of an `Accept` such as "application/json;png", which is how Stability AI's container is asked.
 _KINDS = {"png": "PNG", "jpeg": "JPEG", "jpg": "JPEG", "webp": "WEBP"}
@@ -135,17 +134,6 @@ def _failure(error: Exception) -> Response:
     if isinstance(error, OutOfMemoryError):
         return _error(503, "out_of_memory", "The device has too little memory for this image now. Try again later.")
     return _error(500, "generation_error", "The image could not be drawn. The server's log says why.")
-
-
-async def read_body(request: Request) -> bytes | None:
-    """Read the body of a request; None where it is too long."""
-    parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > MAX_BODY_BYTES:
-            return None
-        parts.append(part)
-    return b"".join(parts)
 
 
 def _picture_kind(accept: str) -> str | None:

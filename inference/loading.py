@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 from diffusers import ControlNetModel, StableDiffusionXLPipeline
+from diffusers.utils.logging import disable_progress_bar
+from transformers.utils.logging import disable_progress_bar as disable_transformers_progress_bar
 
 from inference.engine import Engine, Sample
 from inference.release import Release, lora_file, verify
@@ -55,6 +57,9 @@ def load(settings: Settings) -> Engine:
 
 def build_engine(release: Release, settings: Settings) -> Engine:
     """Load a verified release onto the device."""
+    # They would be in the log, a line for each step.
+    disable_progress_bar()
+    disable_transformers_progress_bar()
     device = torch.device(settings.device or ("cuda" if torch.cuda.is_available() else "cpu"))
     dtype = _DTYPES[settings.dtype or ("bfloat16" if device.type == "cuda" else "float32")]
     pipeline = StableDiffusionXLPipeline.from_pretrained(

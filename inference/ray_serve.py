@@ -16,8 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from inference import logs
-from inference.application import MAX_BODY_BYTES, Server, read_body
-from inference.loading import load
+from inference.bodies import MAX_BODY_BYTES, read_body
 from inference.settings import Settings
 
 MODEL = "model"
@@ -36,6 +35,10 @@ class Model:
 
     async def __init__(self) -> None:  # type: ignore[misc]  # Ray awaits it
         """Return when the model is loaded, or fail, so that Ray's status is truthful."""
+        # Seconds and 300 MB of PyTorch, which the other application's process does without.
+        from inference.application import Server  # noqa: PLC0415 - see above
+        from inference.loading import load  # noqa: PLC0415 - see above
+
         logs.configure()
         settings = Settings.from_environment()
         self._server = Server(partial(load, settings), settings)

@@ -1,7 +1,7 @@
 """A release: a folder with all that the server runs on, and a manifest that names every file by its content.
 
     base/            a diffusers folder: model_index.json, unet/, vae/, text_encoder/ ...
-    loras/NAME/      one safetensors file of an adapter, in the naming of diffusers or of kohya
+    loras/NAME/      one safetensors file of an adapter, in diffusers' naming
     controlnet/TYPE/ a diffusers ControlNet
     LICENSE          the licence of the weights
     manifest.json    path, size and SHA-256 of every other file
