@@ -1,8 +1,9 @@
 # What people type. Each target is a line or two; the work is in tools/ and in the `sdxl` command.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-catalog setup-checkov up down test test-browser test-changes test-clients test-exiftool screenshots fuzz load lint snapshots bench lock layer clean
+.PHONY: help setup setup-catalog setup-checkov setup-inference up down test test-browser test-changes test-clients test-exiftool test-inference screenshots fuzz load lint snapshots bench bench-inference lock layer clean
 
 BIN := .venv/bin
+INFERENCE := .local/inference/bin/python
 ENV ?= dev
 SECONDS ?= 60
 PYTHON ?=
@@ -34,6 +35,9 @@ setup-catalog: ## The same as setup, and sagemaker-core for `sdxl catalog verify
 setup-checkov: ## The same as setup, and checkov for the tests
 	@sh tools/setup.sh checkov
 
+setup-inference: ## The same as setup, and what our own model server runs on: PyTorch and diffusers (1.2 GB)
+	@sh tools/setup.sh inference
+
 up: setup ## Deploy to an emulator of AWS on this machine and generate an image (ENV=dev, SDXL_LOCAL_PORT=4580)
 	@$(BIN)/sdxl local up --env $(ENV)
 
@@ -59,6 +63,10 @@ test-clients: ## Call an API in the emulator with published clients: openai, ai,
 test-exiftool: setup ## Read what images say of themselves with exiftool, which has to be installed
 	@$(BIN)/pytest tests/exiftool $(ARGS)
 
+test-inference: ## Test our own model server with a tiny model on the CPU (minutes)
+	@sh tools/setup.sh inference
+	@$(INFERENCE) -m pytest -c inference/pytest.ini inference/tests $(ARGS) || [ $$? -eq 5 ]
+
 screenshots: ## Renew the pictures of the creators' page in docs/images
 	@sh tools/setup.sh browser
 	@SDXL_SCREENSHOTS=docs/images $(BIN)/pytest tests/browser/test_screenshots.py
@@ -80,12 +88,17 @@ snapshots: setup ## Renew the templates that the infrastructure tests compare wi
 bench: setup ## Measure synthesis and the function, each as a ratio with its goal
 	@$(BIN)/python -m benchmarks $(ARGS)
 
+bench-inference: ## Measure our own model server beside plain diffusers with a tiny model (ARGS=--help)
+	@sh tools/setup.sh inference
+	@$(INFERENCE) -m benchmarks.inference $(ARGS)
+
 lock: setup ## Renew the lock files from pyproject.toml and package.json: the newest versions that these allow
 	@$(LOCK) $(EVERYWHERE) pyproject.toml --extra cli --group dev --output-file requirements.txt >/dev/null
 	@$(LOCK) $(EVERYWHERE) --constraint requirements.txt --group catalog --output-file requirements/catalog.txt >/dev/null
 	@$(LOCK) $(EVERYWHERE) --constraint requirements.txt --group browser --output-file requirements/browser.txt >/dev/null
 	@$(LOCK) $(EVERYWHERE) --group checkov --output-file requirements/checkov.txt >/dev/null
 	@$(LOCK) $(EVERYWHERE) --group clients --output-file requirements/clients.txt >/dev/null
+	@$(LOCK) $(EVERYWHERE) --no-emit-package torch --group inference --output-file requirements/inference.txt >/dev/null
 	@$(LOCK) $(LAMBDA) --constraint requirements.txt --group function --output-file lambda/requirements.txt >/dev/null
 	@$(LOCK) $(LAMBDA) --no-deps --constraint requirements.txt --group signing --output-file lambda/signing-requirements.txt >/dev/null
 	@npm update --package-lock-only --silent

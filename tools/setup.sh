@@ -2,7 +2,8 @@
 # Installs what the project needs into .venv, node_modules and .local, from lock files; does nothing for what is there.
 # Further arguments: `catalog` adds sagemaker-core to .venv; `console` adds what checks the creators' page, and `browser`
 # also Playwright; `checkov`, which pins other versions of the same packages, gets a virtual environment in .local;
-# `clients`, the published clients that the API is tried with, get one there as well, and a node_modules with their tests.
+# `clients`, the published clients that the API is tried with, get one there as well, and a node_modules with their tests;
+# and so does `inference`, our own model server with PyTorch.
 set -eu
 # These variables of a shell or of a machine change what is installed, or where. Those that name a registry stay.
 unset CDPATH NODE_ENV NPM_CONFIG_OMIT npm_config_omit NPM_CONFIG_PRODUCTION npm_config_production
@@ -114,6 +115,38 @@ set_up_clients() {
   mark_done clients requirements/clients.txt tests/clients/package-lock.json .venv/pyvenv.cfg
 }
 
+set_up_inference() {
+  if ! was_cut_off inference && [ -x .local/inference/bin/python ] &&
+    done_before inference requirements/inference.txt pyproject.toml .venv/pyvenv.cfg; then
+    return
+  fi
+  echo "Installing PyTorch and diffusers, which our own model server runs on (1.2 GB)"
+  begin inference
+  if ! .local/inference/bin/python -c '' 2>/dev/null; then
+    rm -rf .local/inference
+    .venv/bin/uv venv --quiet --python .venv/bin/python .local/inference
+  fi
+  # It removes torch, which the file does not name.
+  sync_packages .local/inference requirements/inference.txt
+  install_torch
+  mark_done inference requirements/inference.txt pyproject.toml .venv/pyvenv.cfg
+  finish inference
+}
+
+# A build of torch for CPUs has 0.2 GB. It has the same version, with "+cpu" on Linux, and pip prefers it where it sees
+# one: in PIP_FIND_LINKS or PIP_EXTRA_INDEX_URL. The build for Linux on PyPI needs NVIDIA's libraries to be imported.
+install_torch() {
+  torch=$(sed -n 's/^  "\(torch==[^"]*\)".*/\1/p' pyproject.toml)
+  pip_install="python -m pip --python .local/inference/bin/python install --quiet --disable-pip-version-check"
+  .venv/bin/$pip_install --no-deps "$torch"
+  if .local/inference/bin/python -c 'import torch' 2>/dev/null; then
+    return
+  fi
+  echo "pip finds no build of $torch for CPUs: installing NVIDIA's libraries for the one it found (3 GB)."
+  echo "An index with builds for CPUs, which PyTorch's own documentation names, can be given in PIP_EXTRA_INDEX_URL."
+  .venv/bin/$pip_install "$torch"
+}
+
 # Before anything slow: what is missing should be known at once. npm needs Node.js to install the pinned Node.js.
 check_node() {
   command -v node >/dev/null || fail "Node.js is not on the PATH. Install version 20 or later: https://nodejs.org"
@@ -186,6 +219,7 @@ for extra in "$@"; do
     console) install_console --include=dev ;;
     browser) set_up_browser ;;
     clients) set_up_clients ;;
-    *) fail "there is nothing named $extra to set up: catalog, checkov, clients, console or browser." ;;
+    inference) set_up_inference ;;
+    *) fail "there is nothing named $extra to set up: catalog, checkov, clients, console, inference or browser." ;;
   esac
 done

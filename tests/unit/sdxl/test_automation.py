@@ -45,7 +45,7 @@ def test_a_workflow_reads_code_only_and_pins_its_actions(path):
 def test_continuous_integration_runs_what_the_makefile_offers():
     assert any("run: .ci/run" in path.read_text() for path in workflows())
     steps = re.findall(r"^make (\S+)", (ROOT / ".ci" / "run").read_text(), re.MULTILINE)
-    assert steps == ["lint", "test", "test-changes", "test-browser", "test-clients", "fuzz", "load"]
+    assert steps == ["lint", "test", "test-changes", "test-browser", "test-clients", "test-inference", "fuzz", "load"]
 
 
 def clone(folder: Path, *names: str) -> Path:
@@ -113,9 +113,9 @@ case "$*" in
   "-m pip"*) [ -e .venv/pip ] && printf '#!/bin/sh\\n' >.venv/bin/uv && chmod +x .venv/bin/uv ;;
 esac"""
 
-    def set_up(self, **variables: str) -> subprocess.CompletedProcess[str]:
+    def set_up(self, *extras: str, **variables: str) -> subprocess.CompletedProcess[str]:
         path = f"{self.programs}:/usr/bin:/bin"
-        command = ["sh", "tools/setup.sh"]
+        command = ["sh", "tools/setup.sh", *extras]
         environment = {"PATH": path, **variables}
         return subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
 
@@ -157,3 +157,26 @@ def test_a_moved_folder_gets_a_new_virtual_environment(machine):
     machine.folder = machine.folder.rename(machine.folder.with_name("moved"))
     assert machine.set_up().returncode == 0
     assert "python -m venv" in machine.called()
+
+
+@pytest.mark.parametrize("has_cpu_build", [True, False])
+def test_the_model_server_gets_a_torch_for_cpus_where_there_is_one_and_else_says_so(machine, has_cpu_build):
+    clone(machine.folder, "requirements/inference.txt")
+    assert machine.set_up().returncode == 0
+    # `uv venv` makes a Python in which torch can be imported without NVIDIA's libraries, or cannot.
+    imports = "exit 0" if has_cpu_build else 'case "$*" in *torch*) exit 1 ;; esac'
+    uv = machine.folder / ".venv" / "bin" / "uv"
+    target = ".local/inference/bin"
+    uv.write_text(
+        f"#!/bin/sh\ncase $1 in venv)\nmkdir -p {target}\necho '{imports}' >{target}/python\n"
+        f"chmod +x {target}/python ;; esac\n"
+    )
+    machine.called()
+    done = machine.set_up("inference")
+    assert (done.returncode, done.stderr) == (0, "")
+    installs = [line for line in machine.called().splitlines() if "--python .local/inference" in line]
+    assert "--no-deps torch==" in installs[0]
+    assert (len(installs) == 1) is has_cpu_build
+    assert ("installing NVIDIA's libraries" in done.stdout) is not has_cpu_build
+    assert machine.set_up("inference").returncode == 0
+    assert not re.search("pip", machine.called())
