@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stacks.alarms.metrics import AlarmSpec, Condition, component_metric, queue_metric
 
-_CONSTRUCT_ID, _NAME, _RUNBOOK = "WakeAlarm", "wake", "no-capacity"
+_CONSTRUCT_ID, _NAME, _RUNBOOK = "WakeAlarm", "wake", "backlog"
 
 
 def asynchronous_wake_alarm(endpoint_name: str) -> AlarmSpec:
