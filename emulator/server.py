@@ -70,12 +70,14 @@ class Emulator:
         from emulator import functions  # noqa: PLC0415
         from emulator.aws import AwsApplication  # noqa: PLC0415
         from emulator.gateway import create_gateway_app  # noqa: PLC0415
+        from emulator.scaling.ticker import TICKER  # noqa: PLC0415
 
         functions.install(self.aws_endpoint_url)
         gateway, aws = self._sockets
         application = AwsApplication(self._settings.account, self._settings.facts)
         self._servers = [_serve(aws, application), _serve(gateway, create_gateway_app())]
         running = RunningEmulator(os.getpid(), self.gateway_url, self.aws_endpoint_url, self._settings.account)
+        TICKER.start()
         state_file.write(self._settings.state_path, running)
         log.info("gateway %s, AWS endpoint %s, account %s", self.gateway_url, self.aws_endpoint_url, running.account)
 
@@ -83,8 +85,10 @@ class Emulator:
         """Stop the servers, the model servers and the functions' workers."""
         from emulator import functions  # noqa: PLC0415
         from emulator.containers import CONTAINERS  # noqa: PLC0415
+        from emulator.scaling.ticker import TICKER  # noqa: PLC0415
 
         state_file.remove(self._settings.state_path)
+        TICKER.stop()
         for server in self._servers:
             server.shutdown()
         functions.stop_all()

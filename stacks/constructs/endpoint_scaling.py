@@ -30,6 +30,10 @@ _SERVICE_NAMESPACE = "sagemaker"
 _INSTANCES = "sagemaker:variant:DesiredInstanceCount"
 _COPIES = "sagemaker:inference-component:DesiredCopyCount"
 
+# An instance takes 5 to 10 minutes to start, and the alarm stays in ALARM until it serves. With the 300 and 60 s of
+# AWS's examples one request would start several. What more is needed, target tracking adds once an instance serves.
+_WAKE_COOLDOWN_SECONDS = 900
+
 _Policy = autoscaling.CfnScalingPolicy
 _Tracking = autoscaling.CfnScalingPolicy.TargetTrackingScalingPolicyConfigurationProperty
 
@@ -81,7 +85,7 @@ class _EndpointScaling(Construct):
             ),
         )
 
-    def _add_wake_policy(self, alarm_prefix: str, spec: AlarmSpec, *, cooldown_seconds: int, aggregation: str) -> None:
+    def _add_wake_policy(self, alarm_prefix: str, spec: AlarmSpec, *, aggregation: str) -> None:
         """Add one when the alarm that `spec` describes goes into ALARM.
 
         At zero nothing publishes the metric that target tracking follows: without this policy nothing would wake.
@@ -95,7 +99,7 @@ class _EndpointScaling(Construct):
             step_scaling_policy_configuration=_Policy.StepScalingPolicyConfigurationProperty(
                 adjustment_type="ChangeInCapacity",
                 metric_aggregation_type=aggregation,
-                cooldown=cooldown_seconds,
+                cooldown=_WAKE_COOLDOWN_SECONDS,
                 step_adjustments=[_Policy.StepAdjustmentProperty(metric_interval_lower_bound=0, scaling_adjustment=1)],
             ),
         )
@@ -166,9 +170,8 @@ class AsynchronousScaling(_EndpointScaling):
             ),
         )
         if scaling.goes_to_zero:
-            # AWS's example: a new instance takes minutes, in which the alarm stays and must not add another.
             spec = asynchronous_wake_alarm(endpoint.endpoint_name)
-            self._add_wake_policy(endpoint.endpoint_name, spec, cooldown_seconds=300, aggregation="Average")
+            self._add_wake_policy(endpoint.endpoint_name, spec, aggregation="Average")
 
 
 class ComponentScaling(_EndpointScaling):
@@ -197,7 +200,7 @@ class ComponentScaling(_EndpointScaling):
         )
         if scaling.goes_to_zero:
             spec = component_wake_alarm(endpoint.component_name)
-            self._add_wake_policy(endpoint.endpoint_name, spec, cooldown_seconds=60, aggregation="Maximum")
+            self._add_wake_policy(endpoint.endpoint_name, spec, aggregation="Maximum")
 
 
 def wrong_target(target: ScalingTarget, mode: str) -> TypeError:
