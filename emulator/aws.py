@@ -76,7 +76,7 @@ class AwsApplication:
         lambda_use.install()
         sagemaker.install(containers)
         if containers is CONTAINERS:
-            sagemaker_runtime.install(asynchronous=ASYNC_INFERENCE)
+            sagemaker_runtime.install(ASYNC_INFERENCE)
         apigateway.install()
         DELIVERIES.install()
         EVENT_SOURCES.install()

@@ -71,16 +71,7 @@ class AsynchronousCalls(Protocol):
         """The answer to an InvokeEndpointAsync request of moto's; raises InvocationError and ConnectionResetError."""
 
 
-class _NoAsynchronousCalls:
-    def accept(self, _: Any) -> MotoAnswer:
-        raise InvocationError("ValidationError", 400, "InvokeEndpointAsync is not served here")
-
-
-def install(
-    containers: Containers = CONTAINERS,
-    faults: FaultBoard = FAULTS,
-    asynchronous: AsynchronousCalls = _NoAsynchronousCalls(),  # noqa: B008 - it holds nothing
-) -> None:
+def install(asynchronous: AsynchronousCalls, containers: Containers = CONTAINERS, faults: FaultBoard = FAULTS) -> None:
     """Carry InvokeEndpoint to the endpoints' containers, with the faults that are switched on."""
     runtime = Runtime(containers, faults)
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from botocore.exceptions import ClientError
 
-from emulator.cloudformation.resource_type import DOCUMENTED, Context, Made, Properties, ResourceType, words
+from emulator.cloudformation.resource_type import Context, Made, Properties, ResourceType, words
 from emulator.cloudformation.shapes import call
 
 _NOT_GIVEN = "the emulator serves a component at once, and nobody asks for it"
@@ -38,8 +38,6 @@ class InferenceComponent(ResourceType):
         ),
         _NOT_GIVEN,
     )
-    more_attributes: ClassVar[dict[str, str]] = {"InferenceComponentName": DOCUMENTED}
-    name_property = "InferenceComponentName"
     also_replacing: ClassVar[dict[str, str]] = dict.fromkeys(
         ("EndpointName", "InferenceComponentName", "VariantName"), _NO_MEMBER
     )

@@ -7,7 +7,12 @@ from collections.abc import Callable, Iterator
 from sdxl.cost.estimate import environment_cost
 from sdxl.preflight.access import check_bootstrap, check_credentials
 from sdxl.preflight.account import Account, Finding
-from sdxl.preflight.deployed import check_deployed_instance_types, check_scaling_role, check_stacks_and_names
+from sdxl.preflight.deployed import (
+    check_deployed_instance_types,
+    check_endpoint_mode,
+    check_scaling_role,
+    check_stacks_and_names,
+)
 from sdxl.preflight.instances import check_endpoint_quotas
 from sdxl.preflight.log_role import check_log_role
 from sdxl.preflight.model import check_model
@@ -50,6 +55,7 @@ CHECKS: tuple[Callable[[Account], Iterator[Finding]], ...] = (
     check_stacks_and_names,
     check_scaling_role,
     check_deployed_instance_types,
+    check_endpoint_mode,
     check_cost,
 )
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from stacks.alarms.metrics import AlarmSpec, Condition, component_metric, queue_metric
+from stacks.environment import Environment
 
 _CONSTRUCT_ID, _NAME, _RUNBOOK = "WakeAlarm", "wake", "backlog"
 
@@ -35,3 +38,14 @@ def component_wake_alarm(component_name: str) -> AlarmSpec:
         metric=component_metric(component_name, "NoCapacityInvocationFailures", "Maximum", 30),
         when=Condition(threshold=1, datapoints=1, missing_data="missing"),
     )
+
+
+def wake_alarms(environment: Environment) -> Iterator[AlarmSpec]:
+    """The alarm that wakes the environment's endpoint, where it may go to zero; the endpoint's name is before its."""
+    scaling, endpoint_name = environment.scaling, f"sdxl-{environment.name}"
+    if scaling is None or scaling.detached or not scaling.goes_to_zero:
+        return
+    if environment.endpoint.mode == "asynchronous":
+        yield asynchronous_wake_alarm(endpoint_name)
+    elif environment.endpoint.mode == "components":
+        yield component_wake_alarm(endpoint_name)

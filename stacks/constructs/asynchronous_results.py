@@ -13,7 +13,9 @@ from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from stacks.catalog import dns_suffix_of
-from stacks.constructs.template_metadata import keep_logical_id
+from stacks.constructs.service_role import ServiceRole
+from stacks.constructs.template_metadata import acknowledge, keep_logical_id, resource_of
+from stacks.environment import RESULT_TOPICS
 
 # In the images bucket, whose objects expire. Nothing else uses it.
 PREFIX = "asynchronous/"
@@ -32,8 +34,9 @@ class AsynchronousResults(Construct):
     def __init__(self, scope: Construct, construct_id: str, *, name: str, images: s3.IBucket, key: kms.IKey) -> None:
         super().__init__(scope, construct_id)
         self._images, self._key = images, key
-        self.success_topic = self._add_topic("Succeeded", f"{name}-succeeded")
-        self.error_topic = self._add_topic("Failed", f"{name}-failed")
+        succeeded, failed = RESULT_TOPICS
+        self.success_topic = self._add_topic("Succeeded", f"{name}-{succeeded}")
+        self.error_topic = self._add_topic("Failed", f"{name}-{failed}")
 
     def output_config(self) -> sagemaker.CfnEndpointConfig.AsyncInferenceOutputConfigProperty:
         """Return what the endpoint configuration says of results."""
@@ -63,6 +66,7 @@ class AsynchronousResults(Construct):
             iam.PolicyStatement(actions=["sns:Publish"], resources=topics),
             self._key_statement("s3", "sns"),
         )
+        acknowledge(policy, self._reasons())
 
     def grant_use(self, grantee: iam.IGrantable) -> None:
         """Allow to put inputs, to read results, and to delete both."""
@@ -77,7 +81,17 @@ class AsynchronousResults(Construct):
             actions=["s3:PutObject"],
             resource_arns=[self._images.arn_for_objects(f"{INPUT_PREFIX}*")],
         )
-        grantee.grant_principal.add_to_principal_policy(self._key_statement("s3"))
+        role = grantee.grant_principal
+        role.add_to_principal_policy(self._key_statement("s3"))
+        if isinstance(role, ServiceRole):
+            acknowledge(role.permissions, self._reasons())
+
+    def _reasons(self) -> dict[str, str]:
+        """Why statements about these places have a wildcard."""
+        bucket = cdk.Stack.of(self._images).resolve(resource_of(self._images).logical_id)
+        reason = "Each request has object keys of its own under this prefix"
+        prefixes = (INPUT_PREFIX, OUTPUT_PREFIX, FAILURE_PREFIX)
+        return {f"AwsSolutions-IAM5[Resource::<{bucket}.Arn>/{prefix}*]": reason for prefix in prefixes}
 
     def _key_statement(self, *services: str) -> iam.PolicyStatement:
         """Allow the key's use through these services alone."""

@@ -23,6 +23,7 @@ from stacks.environment.api import (
 from stacks.environment.console import Console
 from stacks.environment.endpoint import (
     PRIMARY_VARIANT,
+    RESULT_TOPICS,
     SHADOW_VARIANT,
     AllAtOnceUpdate,
     CanaryUpdate,
@@ -70,6 +71,7 @@ __all__ = [
     "API_STAGE",
     "ENVIRONMENT_TAG",
     "PRIMARY_VARIANT",
+    "RESULT_TOPICS",
     "SHADOW_VARIANT",
     "Alarms",
     "AllAtOnceUpdate",

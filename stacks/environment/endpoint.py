@@ -30,6 +30,8 @@ from stacks.environment.values import (
 
 PRIMARY_VARIANT = "primary"
 SHADOW_VARIANT = "shadow"
+# Ends of the names of the topics of an asynchronous endpoint: requests that succeeded, and that failed.
+RESULT_TOPICS = ("succeeded", "failed")
 
 _VARIANT_NAME_PATTERN = described_pattern(
     r"^[a-z](-?[a-z0-9]){0,39}$",
@@ -223,7 +225,7 @@ class Endpoint(Section):
         "instance always runs. `asynchronous`: requests wait in SageMaker's queue for up to 6 hours, each may take up "
         "to an hour, and instances may go to zero. `components`: as `real-time`, with the model as an inference "
         "component on instances that SageMaker adds and removes, which may go to zero; calls while there is none fail. "
-        "docs/endpoint-modes.md compares them. An endpoint cannot change its mode in place: use another environment.",
+        "docs/endpoint-modes.md compares them. To change it, use another environment.",
     )
     concurrent_invocations: Int = Field(
         default=1,
