@@ -102,7 +102,7 @@ class ScalingEngine:
     @staticmethod
     def _policies(account: str, region: str, target: Any) -> list[Any]:
         models = sys.modules[_MODULE]
-        backend = models.applicationautoscaling_backends[account][region]  # type: ignore[attr-defined]
+        backend = models.applicationautoscaling_backends[account][region]
         key = (target.resource_id, target.scalable_dimension)
         return [one for one in list(backend.policies.values()) if (one.resource_id, one.scalable_dimension) == key]
 

@@ -206,7 +206,8 @@ def _serve_guarded(self: SageMakerResponse, endpoint: FakeEndpoint, deployment: 
     """Move to new containers by the deployment's policy; the cause of a rollback is the endpoint's failure reason."""
     endpoint.failure_reason = None
     models = _models(self, endpoint)
-    instances = min(int(variant.get("CurrentInstanceCount", 1)) for variant in endpoint.production_variants)
+    # An endpoint that has gone to zero is updated too.
+    instances = max(min(int(one.get("CurrentInstanceCount", 1)) for one in endpoint.production_variants), 1)
     try:
         GuardedUpdate(self.emulated_containers, _key(self, endpoint), deployment).run(models, instances=instances)
     except RolledBackError as exc:

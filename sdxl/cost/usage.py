@@ -101,8 +101,7 @@ def _custom_metrics(environment: Environment) -> float:
 def _operations(environment: Environment) -> Iterator[Usage]:
     if environment.operations is None:
         return
-    specs = operations_alarms(environment, "function", environment.operations.alarms)
-    specs = [*specs, *wake_alarms(environment)]
+    specs = [*operations_alarms(environment, "function", environment.operations.alarms), *wake_alarms(environment)]
     yield Usage("CloudWatch alarms", "alarm_metrics", idle=sum(_metrics_of(spec) for spec in specs))
     yield Usage("CloudWatch composite alarm", "composite_alarms", idle=1)
     yield Usage("CloudWatch dashboard", "dashboards", idle=1)

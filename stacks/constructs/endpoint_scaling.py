@@ -69,7 +69,11 @@ class _EndpointScaling(Construct):
             scheduled_actions=[_scheduled_action(schedule) for schedule in scaling.schedules] or None,
         )
         self.target.node.add_dependency(scaled)
-        is_predefined = isinstance(specification, _Policy.PredefinedMetricSpecificationProperty)
+        predefined = customized = None
+        if isinstance(specification, _Policy.PredefinedMetricSpecificationProperty):
+            predefined = specification
+        else:
+            customized = specification
         self.policy = autoscaling.CfnScalingPolicy(
             self,
             "Policy",
@@ -78,8 +82,8 @@ class _EndpointScaling(Construct):
             scaling_target_id=self.target.ref,
             target_tracking_scaling_policy_configuration=_Tracking(
                 target_value=scaling.target.target,
-                predefined_metric_specification=specification if is_predefined else None,
-                customized_metric_specification=None if is_predefined else specification,
+                predefined_metric_specification=predefined,
+                customized_metric_specification=customized,
                 scale_in_cooldown=scaling.scale_in_cooldown_seconds,
                 scale_out_cooldown=scaling.scale_out_cooldown_seconds,
             ),
