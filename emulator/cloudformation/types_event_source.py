@@ -5,12 +5,10 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from moto.awslambda.models import lambda_backends
-
 from emulator.cloudformation.errors import ResourceError
 from emulator.cloudformation.resource_type import Context, Made, Properties, ResourceType, words
 from emulator.cloudformation.shapes import call, unless
-from emulator.messages.event_sources import MissingPermissionError, check_role, find_queue
+from emulator.messages.event_sources import find_queue
 
 
 class EventSourceMapping(ResourceType):
@@ -26,15 +24,9 @@ class EventSourceMapping(ResourceType):
 
     def create(self, context: Context, properties: Properties) -> Made:
         """Make the mapping, if the function's role may read the queue."""
-        queue = find_queue(properties["EventSourceArn"])
-        if queue is None:
+        if find_queue(properties["EventSourceArn"]) is None:
             raise ResourceError(f"{properties['EventSourceArn']} is no queue: other event sources are not emulated")
         fields = {key: value for key, value in properties.items() if key in self.carried}
-        function = lambda_backends[context.account][context.region].get_function(properties["FunctionName"])
-        try:
-            check_role(function.role, function.function_arn, queue)
-        except MissingPermissionError as exc:
-            raise ResourceError(str(exc)) from exc
         made = call(context.client("lambda"), "CreateEventSourceMapping", fields, of=self.name)
         arn = context.arn("lambda", f"event-source-mapping:{made['UUID']}")
         return Made(made["UUID"], {"Id": made["UUID"], "EventSourceMappingArn": arn})

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
+from moto.awslambda.exceptions import InvalidParameterValueException
 from moto.awslambda.models import LambdaBackend, lambda_backends
 from moto.sqs.models import Message, Queue, sqs_backends
 from moto.utilities.utils import get_partition
@@ -56,15 +57,33 @@ class EventSources:
         LambdaBackend.has_event_sources = True
         create = LambdaBackend.create_event_source_mapping
 
+        update = LambdaBackend.update_event_source_mapping
+
         @functools.wraps(create)
         def create_event_source_mapping(backend: LambdaBackend, spec: dict[str, Any]) -> Any:
+            queue = find_queue(spec.get("EventSourceArn", ""))
+            if queue is not None:
+                function_arn = _function_arn(backend, spec["FunctionName"])
+                try:
+                    check_role(backend.get_function(function_arn).role, function_arn, queue)
+                except MissingPermissionError as exc:
+                    raise InvalidParameterValueException(str(exc)) from exc
             made = create(backend, spec)
-            queue = find_queue(made.event_source_arn)
             if queue is not None:
                 queue.lambda_event_source_mappings.clear()
             return made
 
+        @functools.wraps(update)
+        def update_event_source_mapping(backend: LambdaBackend, uuid: str, spec: dict[str, Any]) -> Any:
+            changed = update(backend, uuid, spec)
+            if changed is not None:
+                changed.function_name = spec.get("FunctionName", changed.function_name)
+                changed.scaling_config = spec.get("ScalingConfig", changed.scaling_config)
+                changed.function_response_types = spec.get("FunctionResponseTypes", changed.function_response_types)
+            return changed
+
         LambdaBackend.create_event_source_mapping = create_event_source_mapping
+        LambdaBackend.update_event_source_mapping = update_event_source_mapping
         self._deliveries.arrived = self.step
 
     def step(self) -> None:
@@ -95,25 +114,28 @@ class EventSources:
             if not messages:
                 return
             threading.Thread(
-                target=self._work, args=(mapping, queue, messages), name=f"event-source-{queue.name}", daemon=True
+                target=self._work,
+                args=(mapping, _function_arn(backend, mapping.function_name), queue, messages),
+                name=f"event-source-{queue.name}",
+                daemon=True,
             ).start()
 
     def _receive(self, backend: LambdaBackend, mapping: Any, queue: Queue) -> list[Message]:
-        function = backend.get_function(mapping.function_arn)
+        function_arn = _function_arn(backend, mapping.function_name)
         try:
-            check_role(function.role, mapping.function_arn, queue)
+            check_role(backend.get_function(function_arn).role, function_arn, queue)
         except MissingPermissionError as exc:
-            _logger.warning("%s does not read %s: %s", mapping.function_arn, queue.name, exc)
+            _logger.warning("%s does not read %s: %s", function_arn, queue.name, exc)
             return []
         sqs, size = sqs_backends[queue.account_id][queue.region], int(mapping.batch_size or _DEFAULT_BATCH)
         with self._reading:
             found: list[Message] = sqs.receive_message(queue.name, size, 0, int(queue.visibility_timeout), ["All"])
         return found
 
-    def _work(self, mapping: Any, queue: Queue, messages: list[Message]) -> None:
+    def _work(self, mapping: Any, function_arn: str, queue: Queue, messages: list[Message]) -> None:
         try:
             payload = json.dumps({"Records": [_record(queue, message) for message in messages]}).encode()
-            result = operation.invoke_function(mapping.function_arn, payload)
+            result = operation.invoke_function(function_arn, payload)
             failed = {message.id for message in messages}
             if not result.failed:
                 failed = _failed_items(result.payload, mapping, failed)
@@ -124,7 +146,7 @@ class EventSources:
                         sqs.delete_message(queue.name, str(message.receipt_handle))
         except Exception:
             # Throttled, gone, too large: the messages become visible again by themselves.
-            _logger.exception("%s did not get a batch of %s", mapping.function_arn, queue.name)
+            _logger.exception("%s did not get a batch of %s", function_arn, queue.name)
         finally:
             self._end(mapping.uuid)
             self.step()
@@ -140,6 +162,14 @@ class EventSources:
         with self._changed:
             self._busy[mapping_id] -= 1
             self._changed.notify_all()
+
+
+def _function_arn(backend: LambdaBackend, name: str) -> str:
+    """The ARN of a function, version or alias. moto's own is that of the version an alias named when it was made."""
+    if name.startswith("arn:"):
+        return name
+    partition, region = get_partition(backend.region_name), backend.region_name
+    return f"arn:{partition}:lambda:{region}:{backend.account_id}:function:{name}"
 
 
 def find_queue(arn: str) -> Queue | None:

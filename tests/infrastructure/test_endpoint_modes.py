@@ -260,4 +260,5 @@ def test_a_target_of_another_mode_is_a_type_error() -> None:
         RealTimeScaling(stack, "Scaling", endpoint=endpoint, scaling=backlog)
     for scaling_of, mode in ((AsynchronousScaling, "asynchronous"), (ComponentScaling, "components")):
         with pytest.raises(TypeError, match=f"'concurrent_requests' is not one that an endpoint of mode '{mode}'"):
-            scaling_of(stack, mode, endpoint=endpoint, scaling=concurrent)
+            # The endpoint, too, is of another mode, which mypy finds.
+            scaling_of(stack, mode, endpoint=endpoint, scaling=concurrent)  # type: ignore[arg-type]

@@ -10,7 +10,7 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from emulator_support import http
+from emulator_support import http, zipped
 
 from emulator.client import DUMMY_SECRET, access_key_id
 from emulator.monitoring.clock import SPEED_VARIABLE
@@ -609,6 +609,83 @@ def test_a_function_reads_a_queue_and_what_it_reports_as_failed_comes_again_and_
     assert again == 2
     assert seen(aws, "reader").count("good") == 1
     assert [message["Body"] for message in aws.messages("reader-dead")] == ["bad"]
+
+
+def test_a_mapping_of_an_alias_calls_the_version_that_the_alias_names_at_the_time(aws: Aws) -> None:
+    resources = consumer("aliased")
+    resources["Version"] = resource("AWS::Lambda::Version", FunctionName={"Ref": "Function"})
+    alias = {"FunctionName": {"Ref": "Function"}, "FunctionVersion": get("Version", "Version"), "Name": "live"}
+    resources["Alias"] = resource("AWS::Lambda::Alias", **alias)
+    resources["Mapping"]["Properties"]["FunctionName"] = {"Ref": "Alias"}
+    aws.deploy("aliased", resources)
+    functions = aws("lambda")
+    functions.update_function_code(
+        FunctionName="aliased", ZipFile=zipped({"index.py": HANDLER.replace('record["body"] for', '"new" for')})
+    )
+    version = functions.publish_version(FunctionName="aliased")["Version"]
+
+    send(aws, "aliased", "first")
+    aws.turn(seconds=10)
+    functions.update_alias(FunctionName="aliased", Name="live", FunctionVersion=version)
+    send(aws, "aliased", "second")
+    aws.turn(seconds=10)
+
+    assert seen(aws, "aliased") == ["first", "new"]
+
+
+SENDER = """
+import boto3, json, os
+
+def handler(event, context):
+    outcomes = []
+    for call in (
+        lambda: boto3.client("sqs").send_message(QueueUrl=os.environ["QUEUE"], MessageBody="hello"),
+        lambda: boto3.client("sns").publish(TopicArn=os.environ["TOPIC"], Message="hello"),
+        lambda: boto3.client("sqs").receive_message(QueueUrl=os.environ["QUEUE"]),
+    ):
+        try:
+            call()
+            outcomes.append("done")
+        except Exception as exc:
+            outcomes.append(type(exc).__name__ + " " + str(exc))
+    return outcomes
+"""
+
+
+def test_a_function_sends_and_publishes_under_its_own_role(aws: Aws) -> None:
+    logs = allow("logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents")
+    sending = [allow("sqs:SendMessage", on=get("Queue", "Arn")), allow("sns:Publish", on={"Ref": "Topic"})]
+    resources = {
+        "Queue": resource("AWS::SQS::Queue", QueueName="sent"),
+        "Topic": resource("AWS::SNS::Topic"),
+        "TopicPolicy": resource(
+            "AWS::SNS::TopicPolicy",
+            Topics=[{"Ref": "Topic"}],
+            PolicyDocument={"Version": "2012-10-17", "Statement": [deny_plain_http({"Ref": "Topic"})]},
+        ),
+    }
+    for name, statements in (("may", [logs, *sending]), ("may-not", [logs])):
+        key = name.replace("-", "").title()
+        resources[f"{key}Role"] = role("lambda.amazonaws.com", *statements)
+        resources[key] = resource(
+            "AWS::Lambda::Function",
+            FunctionName=name,
+            Code={"ZipFile": SENDER},
+            Handler="index.handler",
+            Runtime="python3.13",
+            Role=get(f"{key}Role", "Arn"),
+            Environment={"Variables": {"QUEUE": {"Ref": "Queue"}, "TOPIC": {"Ref": "Topic"}}},
+            Timeout=30,
+        )
+    aws.deploy("sender", resources)
+
+    sent, published, received = json.loads(aws("lambda").invoke(FunctionName="may")["Payload"].read())
+    refused = json.loads(aws("lambda").invoke(FunctionName="may-not")["Payload"].read())
+
+    assert (sent, published) == ("done", "done")
+    assert "sqs:ReceiveMessage" in received
+    assert "sqs:SendMessage" in refused[0]
+    assert "sns:Publish" in refused[1] or "SNS:Publish" in refused[1]
 
 
 def test_a_mapping_needs_the_function_s_role_to_read_the_queue(aws: Aws) -> None:
