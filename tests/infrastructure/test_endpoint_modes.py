@@ -227,6 +227,49 @@ def test_an_asynchronous_endpoint_s_update_is_guarded(synth: Any) -> None:
     ]
 
 
+NETWORK = {
+    "vpc_id": "vpc-0123456789abcdef0",
+    "subnet_ids": ["subnet-0123456789abcdef0", "subnet-0fedcba9876543210"],
+    "vpc_endpoints": "create",
+    "route_table_ids": ["rtb-0123456789abcdef0"],
+}
+
+
+@pytest.mark.parametrize(
+    ("mode", "action", "called"),
+    [
+        ("asynchronous", "sagemaker:InvokeEndpointAsync", ["endpoint/sdxl-test"]),
+        ("components", "sagemaker:InvokeEndpoint", ["endpoint/sdxl-test", "inference-component/sdxl-test"]),
+    ],
+)
+def test_vpc_endpoints_let_the_mode_s_calls_through(synth: Any, mode: str, action: str, called: list[str]) -> None:
+    template = synth(endpoint={"mode": mode}, network=NETWORK)["Network"]
+    by_service = {
+        str(item["Properties"]["ServiceName"]).rpartition("us-east-1.")[2]: item["Properties"]["PolicyDocument"]
+        for item in resources(template, "AWS::EC2::VPCEndpoint").values()
+    }
+
+    (statement,) = by_service["sagemaker.runtime"]["Statement"]
+    found = statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]]
+    assert (statement["Action"], [arn.split(":", 5)[5] for arn in found]) == (action, called)
+    assert ("/asynchronous/*" in json.dumps(by_service["s3"])) == (mode == "asynchronous")
+
+
+def test_a_used_up_budget_stops_queued_calls_too(synth: Any) -> None:
+    budget = {"monthly_usd": 100, "action": {"approval": "automatic"}}
+    operations = {"emails": ["oncall@example.com"], "budget": budget}
+
+    template = synth(endpoint={"mode": "asynchronous"}, operations=operations)["Operations"]
+
+    denied = [
+        one
+        for item in resources(template, "AWS::IAM::ManagedPolicy").values()
+        for one in item["Properties"]["PolicyDocument"]["Statement"]
+        if one["Effect"] == "Deny"
+    ]
+    assert any("sagemaker:InvokeEndpointAsync" in one["Action"] for one in denied)
+
+
 def test_alarms_watch_what_each_mode_publishes(asynchronous: Any, components: Any) -> None:
     names = {
         mode: {item["Properties"]["AlarmName"] for item in resources(templates, "AWS::CloudWatch::Alarm").values()}
