@@ -307,7 +307,10 @@ def test_budget_tells_the_topic_and_stops_exactly_the_functions_calls_of_models(
         for resource in resources(template, "AWS::IAM::ManagedPolicy").values()
     }
     (stop,) = policies["Put on the image API's role by the budget: no model is called any more"]
-    assert (stop["Effect"], stop["Action"]) == ("Deny", ["bedrock:InvokeModel", "sagemaker:InvokeEndpoint"])
+    assert (stop["Effect"], stop["Action"]) == (
+        "Deny",
+        ["bedrock:InvokeModel", "sagemaker:InvokeEndpoint", "sagemaker:InvokeEndpointAsync"],
+    )
     (attach,) = policies["Lets the budget put its stop policy on the image API's role, and take it off"]
     assert attach["Action"] == ["iam:AttachRolePolicy", "iam:DetachRolePolicy"]
     assert "iam:PolicyARN" in attach["Condition"]["ArnEquals"]
