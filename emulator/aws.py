@@ -24,6 +24,7 @@ from emulator import bedrock_runtime, cloudformation, sagemaker_runtime, sign_in
 from emulator.account.facts import AwsFacts
 from emulator.account.services import AccountServices
 from emulator.account.settings import create_account_app
+from emulator.async_inference import ASYNC_INFERENCE
 from emulator.cloudformation.api import CloudFormationApi
 from emulator.cloudformation.clients import Clients
 from emulator.cloudformation.store import Store
@@ -32,7 +33,12 @@ from emulator.faults import create_faults_app
 from emulator.iam import lambda_use
 from emulator.iam.guard import Guard
 from emulator.iam.recorder import create_iam_app
+from emulator.messages.delivery import DELIVERIES, create_messages_app
+from emulator.messages.event_sources import EVENT_SOURCES
+from emulator.messages.schedules import SCHEDULES
 from emulator.monitoring import sagemaker_metrics
+from emulator.scaling import policies
+from emulator.scaling.ticker import TICKER, create_clock_app
 from emulator.services import (
     apigateway,
     awslambda,
@@ -41,6 +47,7 @@ from emulator.services import (
     sagemaker,
     small,
 )
+from emulator.services.inference_components import publish_metrics
 from emulator.services.sagemaker import Containers
 from emulator.tokens import create_tokens_app
 
@@ -48,9 +55,11 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 ACCOUNT_PATH = "/_emulator/account"
+CLOCK_PATH = "/_emulator/clock"
 HEALTH_PATH = "/_emulator/health"
 FAULTS_PATH = "/_emulator/faults"
 IAM_PATH = "/_emulator/iam"
+MESSAGES_PATH = "/_emulator/messages"
 TOKENS_PATH = "/_emulator/tokens"
 
 # moto looks through a service's resources while another thread adds to them, which Python refuses ("dictionary changed
@@ -71,8 +80,10 @@ class AwsApplication:
         lambda_use.install()
         sagemaker.install(containers)
         if containers is CONTAINERS:
-            sagemaker_runtime.install()
+            sagemaker_runtime.install(ASYNC_INFERENCE)
         apigateway.install()
+        DELIVERIES.install()
+        EVENT_SOURCES.install()
         self._moto: WSGIApplication = DomainDispatcherApplication(create_backend_app)
         self._locks = {service: threading.RLock() for service in _ONE_REQUEST_AT_A_TIME}
         self._by_path = {
@@ -80,11 +91,16 @@ class AwsApplication:
             ACCOUNT_PATH: create_account_app(),
             TOKENS_PATH: create_tokens_app(),
             IAM_PATH: create_iam_app(),
+            CLOCK_PATH: create_clock_app(),
+            MESSAGES_PATH: create_messages_app(),
         }
         self._sign_in = sign_in.create_sign_in_app()
         self._guarded = Guard(AccountServices(self._answer_aws, credentials.account_of_key, facts))
         self._bedrock = bedrock_runtime.create_bedrock_app(credentials.account_of_key)
-        self._cloudformation = _cloudformation_api(self)
+        clients = Clients(self)
+        self._cloudformation = _cloudformation_api(clients)
+        ASYNC_INFERENCE.use(clients)
+        _let_time_pass()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
@@ -104,6 +120,8 @@ class AwsApplication:
         if bedrock_runtime.serves(environ):
             return self._bedrock(environ, start_response)
         signed = _SIGNED_SERVICE.search(environ.get("HTTP_AUTHORIZATION", ""))
+        if signed is not None and signed[1] == "application-autoscaling":
+            policies.install()
         with self._locks.get(signed[1] if signed else "", nullcontext()):
             return self._moto(environ, start_response)
 
@@ -119,7 +137,17 @@ def load_resource_types() -> None:
             importlib.import_module(f"{cloudformation.__name__}.{module.name}")
 
 
-def _cloudformation_api(application: WSGIApplication) -> type[CloudFormationApi]:
+def _let_time_pass() -> None:
+    """What happens with time, in the order of cause and effect."""
+    TICKER.add("message delivery", DELIVERIES.release)
+    TICKER.add("asynchronous inference", ASYNC_INFERENCE.step, wait_until_idle=ASYNC_INFERENCE.wait_until_idle)
+    TICKER.add("inference components", publish_metrics)
+    TICKER.add("scaling", policies.ENGINE.step)
+    TICKER.add("schedules", SCHEDULES.step, wait_until_idle=SCHEDULES.wait_until_idle)
+    TICKER.add("event sources", EVENT_SOURCES.step, wait_until_idle=EVENT_SOURCES.wait_until_idle)
+
+
+def _cloudformation_api(clients: Clients) -> type[CloudFormationApi]:
     load_resource_types()
-    members = {"store": Store(), "clients": Clients(application)}
+    members = {"store": Store(), "clients": clients}
     return type("CloudFormationApi", (CloudFormationApi,), members)

@@ -9,10 +9,10 @@ import random
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
 import flask
@@ -23,6 +23,8 @@ from moto.sagemakerruntime.responses import SageMakerRuntimeResponse
 from emulator.containers import CONTAINERS, Containers, EndpointKey, Serving, log_group
 from emulator.faults import FAULTS, Fault, FaultBoard, FaultKind
 from emulator.monitoring.sagemaker_metrics import Outcome, publish_invocation
+from emulator.scaling.capacity import CAPACITIES, is_asynchronous
+from emulator.services import inference_components
 from emulator.stand_in.variant import MAX_BODY_BYTES, Reply, Variant
 from emulator.stand_in.variants import VARIANTS
 
@@ -61,9 +63,17 @@ class Invocation:
     custom_attributes: str | None
     target_variant: str | None
     inference_id: str | None
+    component: str | None = None
 
 
-def install(containers: Containers = CONTAINERS, faults: FaultBoard = FAULTS) -> None:
+class AsynchronousCalls(Protocol):
+    """What takes the calls that are answered later."""
+
+    def accept(self, response: Any) -> MotoAnswer:
+        """The answer to an InvokeEndpointAsync request of moto's; raises InvocationError and ConnectionResetError."""
+
+
+def install(asynchronous: AsynchronousCalls, containers: Containers = CONTAINERS, faults: FaultBoard = FAULTS) -> None:
     """Carry InvokeEndpoint to the endpoints' containers, with the faults that are switched on."""
     runtime = Runtime(containers, faults)
 
@@ -78,9 +88,14 @@ def install(containers: Containers = CONTAINERS, faults: FaultBoard = FAULTS) ->
             _drop_connection()
             raise
 
-    def invoke_endpoint_async(_self: Any) -> MotoAnswer:
-        message = "InvokeEndpointAsync is not emulated: use InvokeEndpoint"
-        return InvocationError("ValidationError", 400, message).answer()
+    def invoke_endpoint_async(self: Any) -> MotoAnswer:
+        try:
+            return asynchronous.accept(self)
+        except InvocationError as exc:
+            return exc.answer()
+        except ConnectionResetError:
+            _drop_connection()
+            raise
 
     SageMakerRuntimeResponse.setup_class = setup_class
     SageMakerRuntimeResponse.invoke_endpoint = invoke_endpoint
@@ -105,6 +120,7 @@ def _invocation(response: Any) -> Invocation:
         custom_attributes=headers.get("X-Amzn-SageMaker-Custom-Attributes"),
         target_variant=headers.get("X-Amzn-SageMaker-Target-Variant"),
         inference_id=headers.get("X-Amzn-SageMaker-Inference-Id"),
+        component=headers.get("X-Amzn-SageMaker-Inference-Component"),
     )
 
 
@@ -123,13 +139,41 @@ class Runtime:
             return exc.answer()
 
     def _invoke(self, invocation: Invocation) -> MotoAnswer:
-        account, _, endpoint_name = invocation.endpoint_key
-        endpoint = _endpoint(invocation.endpoint_key)
+        _, _, endpoint_name = invocation.endpoint_key
+        endpoint = find_endpoint(invocation.endpoint_key)
+        if is_asynchronous(*invocation.endpoint_key):
+            # Its words on AWS are not known.
+            message = f"Endpoint {endpoint_name} takes asynchronous calls alone: use InvokeEndpointAsync."
+            raise InvocationError("ValidationError", 400, message)
         if len(invocation.body) > MAX_BODY_BYTES:
             message = f"HTTP content length exceeded {MAX_BODY_BYTES} bytes."
             raise InvocationError("RequestEntityTooLarge", 413, message)
-        variant = _production_variant(endpoint, invocation)
-        watch = _Watch(invocation.endpoint_key, variant)
+        with self._component(invocation) as of_component:
+            variant = of_component or _production_variant(endpoint, invocation)
+            return self._invoke_variant(endpoint, invocation, variant)
+
+    @contextlib.contextmanager
+    def _component(self, invocation: Invocation) -> Iterator[str | None]:
+        """The variant of the inference component that is called; None of an endpoint that has none."""
+        account, region, endpoint_name = invocation.endpoint_key
+        if not invocation.component:
+            if CAPACITIES.components_of(account, region, endpoint_name):
+                raise InvocationError("ValidationError", 400, inference_components.NAME_REQUIRED)
+            yield None
+            return
+        scaled = CAPACITIES.component(account, region, invocation.component)
+        if scaled is None or scaled.component.endpoint_name != endpoint_name:
+            message = f"InferenceComponent {invocation.component} of endpoint {endpoint_name} not found."
+            raise InvocationError("ValidationError", 400, message)
+        try:
+            with inference_components.serve(account, region, scaled):
+                yield scaled.component.variant_name
+        except inference_components.NoCapacityError as exc:
+            raise InvocationError("ValidationError", 400, str(exc)) from exc
+
+    def _invoke_variant(self, endpoint: Any, invocation: Invocation, variant: str) -> MotoAnswer:
+        account, _, endpoint_name = invocation.endpoint_key
+        watch = _Watch(invocation.endpoint_key, variant, component=invocation.component)
         try:
             serving = self._serving(invocation, variant)
             fault = self._faults.take(endpoint_name, serving.model)
@@ -151,6 +195,21 @@ class Runtime:
             headers["X-Amzn-SageMaker-Custom-Attributes"] = invocation.custom_attributes
         return 200, headers, reply.body
 
+    def answer_queued(self, invocation: Invocation, variant: str, timeout_seconds: float) -> Reply:
+        """What the model answers to a queued invocation, within the request's own time; raises InvocationError."""
+        watch = _Watch(invocation.endpoint_key, variant, is_queued=True)
+        try:
+            serving = self._serving(invocation, variant)
+            fault = self._faults.take(invocation.endpoint_key[2], serving.model)
+            reply = watch.model(lambda: self._reply(invocation, variant, serving, fault, timeout_seconds))
+            if reply.status >= 400:
+                raise _model_error(invocation, variant, reply.status, reply.body.decode(errors="replace"))
+        except InvocationError as exc:
+            watch.publish(exc.status)
+            raise
+        watch.publish(200)
+        return reply
+
     def _serving(self, invocation: Invocation, production_variant: str) -> Serving:
         try:
             return self._containers.serving(invocation.endpoint_key, production_variant=production_variant)
@@ -158,19 +217,25 @@ class Runtime:
             raise InvocationError("ServiceUnavailable", 503, str(exc.args[0])) from exc
 
     @staticmethod
-    def _reply(invocation: Invocation, production_variant: str, serving: Serving, fault: Fault | None) -> Reply:
+    def _reply(
+        invocation: Invocation,
+        production_variant: str,
+        serving: Serving,
+        fault: Fault | None,
+        timeout_seconds: float = INVOKE_TIMEOUT_SECONDS,
+    ) -> Reply:
         variant = VARIANTS[serving.variant]
         instead = _instead_of_the_model(variant, fault) if fault else None
         if instead:
             return instead
         if fault and fault.fault is FaultKind.SLOW:
-            time.sleep(min(fault.seconds, INVOKE_TIMEOUT_SECONDS))
-            if fault.seconds >= INVOKE_TIMEOUT_SECONDS:
+            time.sleep(min(fault.seconds, timeout_seconds))
+            if fault.seconds >= timeout_seconds:
                 raise _timeout(invocation, production_variant)
         if fault and fault.fault is FaultKind.QUEUED:
             with _GPU:
                 time.sleep(fault.seconds)
-        reply = _call(serving.url, invocation, production_variant)
+        reply = _call(serving.url, invocation, production_variant, timeout_seconds)
         return _spoiled(variant, fault, reply) if fault and reply.status == 200 else reply
 
     def _copy_to_shadow(self, endpoint: Any, invocation: Invocation) -> None:
@@ -201,8 +266,11 @@ class Runtime:
 class _Watch:
     """Times one invocation of a variant, and publishes how it ended."""
 
-    def __init__(self, endpoint_key: EndpointKey, variant: str) -> None:
+    def __init__(
+        self, endpoint_key: EndpointKey, variant: str, *, component: str | None = None, is_queued: bool = False
+    ) -> None:
         self._key, self._variant = endpoint_key, variant
+        self._component, self._is_queued = component, is_queued
         self._started = time.monotonic()
         self._model_seconds = 0.0
         self._model_status: int | None = None
@@ -227,7 +295,7 @@ class _Watch:
             model_seconds=self._model_seconds,
             overhead_seconds=max(seconds - self._model_seconds, 0.0),
         )
-        publish_invocation(self._key, self._variant, outcome)
+        publish_invocation(self._key, self._variant, outcome, component=self._component, is_queued=self._is_queued)
 
 
 def _instead_of_the_model(variant: Variant, fault: Fault) -> Reply | None:
@@ -255,7 +323,8 @@ def _spoiled(variant: Variant, fault: Fault, reply: Reply) -> Reply:
     return reply
 
 
-def _endpoint(key: EndpointKey) -> Any:
+def find_endpoint(key: EndpointKey) -> Any:
+    """moto's record of an endpoint that serves; raises InvocationError for any other."""
     account, region, name = key
     endpoint = sagemaker_backends[account][region].endpoints.get(name)
     if endpoint is None or endpoint.endpoint_status not in SERVING_STATUSES:
@@ -299,13 +368,15 @@ def _refuse(fault: Fault, endpoint_name: str, account: str) -> None:
             raise ConnectionResetError("the fault 'reset' is switched on")
 
 
-def _call(url: str, invocation: Invocation, production_variant: str) -> Reply:
+def _call(
+    url: str, invocation: Invocation, production_variant: str, timeout_seconds: float = INVOKE_TIMEOUT_SECONDS
+) -> Reply:
     headers = {"Content-Type": invocation.content_type, "Accept": invocation.accept}
     if invocation.custom_attributes:
         headers["X-Amzn-SageMaker-Custom-Attributes"] = invocation.custom_attributes
     if invocation.inference_id:
         headers["X-Amzn-SageMaker-Inference-Id"] = invocation.inference_id
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=INVOKE_TIMEOUT_SECONDS)
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=timeout_seconds)
     try:
         connection.request("POST", "/invocations", body=invocation.body, headers=headers)
         answer = connection.getresponse()

@@ -71,6 +71,7 @@ class Emulator:
         from emulator.aws import AwsApplication  # noqa: PLC0415
         from emulator.gateway import create_gateway_app, is_api_host  # noqa: PLC0415
         from emulator.local_requests import LocalRequests  # noqa: PLC0415
+        from emulator.scaling.ticker import TICKER  # noqa: PLC0415
 
         functions.install(self.aws_endpoint_url)
         gateway, aws = self._sockets
@@ -78,6 +79,7 @@ class Emulator:
         apis = LocalRequests(create_gateway_app(), is_own_host=is_api_host, pages_allowed=True)
         self._servers = [_serve(aws, application), _serve(gateway, apis)]
         running = RunningEmulator(os.getpid(), self.gateway_url, self.aws_endpoint_url, self._settings.account)
+        TICKER.start()
         state_file.write(self._settings.state_path, running)
         log.info("gateway %s, AWS endpoint %s, account %s", self.gateway_url, self.aws_endpoint_url, running.account)
 
@@ -85,8 +87,10 @@ class Emulator:
         """Stop the servers, the model servers and the functions' workers."""
         from emulator import functions  # noqa: PLC0415
         from emulator.containers import CONTAINERS  # noqa: PLC0415
+        from emulator.scaling.ticker import TICKER  # noqa: PLC0415
 
         state_file.remove(self._settings.state_path)
+        TICKER.stop()
         for server in self._servers:
             server.shutdown()
         functions.stop_all()

@@ -15,6 +15,7 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from stacks.catalog import load_catalog
+from stacks.constructs.asynchronous_results import PREFIX as ASYNCHRONOUS_PREFIX
 from stacks.constructs.model_access import BedrockModelAccess
 from stacks.constructs.model_container import InferenceContainer
 from stacks.constructs.vpc import VpcConfig, VpcEndpoints
@@ -107,6 +108,9 @@ class NetworkStack(cdk.Stack):
     def _s3(self, environment: Environment, storage: StorageStack) -> Iterator[iam.PolicyStatement]:
         """The function's images, and the artifact of a model that SageMaker fetches through the subnets."""
         yield self._statement(list(IMAGES_ACTIONS), [storage.image_objects_arn])
+        if environment.endpoint.mode == "asynchronous":
+            requests = storage.images.arn_for_objects(f"{ASYNCHRONOUS_PREFIX}*")
+            yield self._statement(["s3:DeleteObject", "s3:GetObject", "s3:PutObject"], [requests])
         if isinstance(environment.model, OpenModel):
             found = load_catalog().open_container(environment.region)
             container = InferenceContainer(image_uri=found.image_uri, model_data_url=found.model_data_url)
@@ -119,8 +123,14 @@ class NetworkStack(cdk.Stack):
             access = BedrockModelAccess(model=model, account=environment.account, region=environment.region)
             return {"bedrock-runtime": self._statement(["bedrock:InvokeModel"], access.invoked_arns)}
         arn = self.format_arn(service="sagemaker", resource="endpoint", resource_name=f"sdxl-{environment.name}")
+        invoke, called = "sagemaker:InvokeEndpoint", [arn]
+        if environment.endpoint.mode == "asynchronous":
+            invoke = "sagemaker:InvokeEndpointAsync"
+        elif environment.endpoint.mode == "components":
+            name = f"sdxl-{environment.name}"
+            called.append(self.format_arn(service="sagemaker", resource="inference-component", resource_name=name))
         return {
-            "sagemaker.runtime": self._statement(["sagemaker:InvokeEndpoint"], [arn]),
+            "sagemaker.runtime": self._statement([invoke], called),
             "sagemaker.api": self._statement(["sagemaker:DescribeEndpoint"], [arn]),
         }
 

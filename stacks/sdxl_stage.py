@@ -62,6 +62,7 @@ class SdxlStage(cdk.Stage):
                 "Inference",
                 environment=environment,
                 key=self.storage.key,
+                images=self.storage.images,
                 execution_role=self.storage.execution_role,
                 vpc_config=models,
                 tags=tags,

@@ -201,12 +201,29 @@ class Subscription(ResourceType):
     """A subscription to a topic. Nothing is delivered to email addresses."""
 
     name = "AWS::SNS::Subscription"
-    carried = words("Endpoint Protocol TopicArn")
+    carried = words("Endpoint Protocol RawMessageDelivery TopicArn")
 
     def create(self, context: Context, properties: Properties) -> Made:
-        """Subscribe."""
-        arn = call(context.client("sns"), "Subscribe", properties, of=self.name)["SubscriptionArn"]
-        return Made(arn, {"Arn": arn})
+        """Subscribe, then say how messages are written."""
+        fields = {key: value for key, value in properties.items() if key != "RawMessageDelivery"}
+        arn = call(context.client("sns"), "Subscribe", fields, of=self.name)["SubscriptionArn"]
+        made = Made(arn, {"Arn": arn})
+        context.initiated(made)
+        self._set_raw(context, arn, properties)
+        return made
+
+    def update(self, context: Context, made: Made, before: Properties, after: Properties) -> Made:
+        """Change how messages are written."""
+        self._set_raw(context, made.physical_id, after)
+        return made
+
+    @staticmethod
+    def _set_raw(context: Context, arn: str, properties: Properties) -> None:
+        # moto takes any text that is not empty for true.
+        is_raw = boolean(properties.get("RawMessageDelivery", False))
+        context.client("sns").set_subscription_attributes(
+            SubscriptionArn=arn, AttributeName="RawMessageDelivery", AttributeValue="true" if is_raw else ""
+        )
 
     def delete(self, context: Context, made: Made, properties: Properties) -> None:
         """Unsubscribe."""

@@ -28,6 +28,8 @@ MODELS = {
     "monitoring": ("cloudwatch",),
     "s3": ("s3",),
     "sagemaker": ("sagemaker", "sagemaker-runtime"),
+    "sns": ("sns",),
+    "sqs": ("sqs",),
     "sts": ("sts",),
     "xray": ("xray",),
 }

@@ -16,8 +16,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from moto.cloudwatch.models import Alarm, CloudWatchBackend, cloudwatch_backends
-from moto.core.utils import utcnow
 
+from emulator.monitoring import clock
 from emulator.monitoring.clock import seconds_here
 from emulator.monitoring.metrics import MetricKey, statistic, values_between
 
@@ -61,7 +61,7 @@ def evaluate_all(backend: CloudWatchBackend) -> None:
 
 def evaluate(backend: CloudWatchBackend, alarm: Alarm, now: datetime | None = None) -> str:
     """The alarm's state, which it is brought to."""
-    state = _composite_state(backend, alarm.rule) if alarm.rule else _metric_state(backend, alarm, now or utcnow())
+    state = _composite_state(backend, alarm.rule) if alarm.rule else _metric_state(backend, alarm, now or clock.now())
     if state != alarm.state_value:
         alarm.update_state(f"Evaluated by the emulator: {state}", "{}", state)
     return state
@@ -71,7 +71,7 @@ def _metric_state(backend: CloudWatchBackend, alarm: Alarm, now: datetime) -> st
     breaches, found = [], 0
     missing = alarm.treat_missing_data or "missing"
     for number in range(int(alarm.evaluation_periods)):
-        value = _value(backend, alarm, now, number)
+        value = value_of(backend, alarm, now, number)
         if value is None:
             if missing in {"breaching", "notBreaching"}:
                 breaches.append(missing == "breaching")
@@ -86,7 +86,7 @@ def _metric_state(backend: CloudWatchBackend, alarm: Alarm, now: datetime) -> st
     return "ALARM" if sum(breaches) >= wanted else "OK"
 
 
-def _value(backend: CloudWatchBackend, alarm: Alarm, now: datetime, number: int) -> float | None:
+def value_of(backend: CloudWatchBackend, alarm: Alarm, now: datetime, number: int = 0) -> float | None:
     """The value of the alarm's metric, or metric math, in the period that ended `number` periods ago."""
     if not alarm.metric_data_queries:
         metric = MetricKey(alarm.namespace, alarm.metric_name, {item.name: item.value for item in alarm.dimensions})

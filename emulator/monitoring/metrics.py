@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from moto.cloudwatch.models import CloudWatchBackend, MetricDatum, cloudwatch_backends
-from moto.core.utils import utcnow
+
+from emulator.monitoring import clock
 
 KEPT = 20_000
 """How many values a region keeps: old ones make room, so that a long run does not fill the memory."""
@@ -34,7 +35,7 @@ def publish(
 ) -> None:
     """Publish one value for each metric, all with the same dimensions."""
     named = [{"Name": name, "Value": value} for name, value in dimensions.items()]
-    now = utcnow()
+    now = clock.now()
     backend = cloudwatch_backends[account][region]
     data = [MetricDatum(namespace, name, value, named, now) for name, value in values.items()]
     with _lock:

@@ -13,6 +13,7 @@ from moto.sagemaker.models import sagemaker_backends
 from emulator.monitoring.metrics import SOURCES, MetricKey, publish
 
 NAMESPACE = "AWS/SageMaker"
+_OF_QUEUED = ("Invocation4XXErrors", "Invocation5XXErrors", "ModelLatency")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +29,19 @@ class Outcome:
     overhead_seconds: float
 
 
-def publish_invocation(endpoint_key: tuple[str, str, str], variant: str, outcome: Outcome) -> None:
-    """Publish the metrics of one invocation."""
+def publish_invocation(
+    endpoint_key: tuple[str, str, str],
+    variant: str,
+    outcome: Outcome,
+    *,
+    component: str | None = None,
+    is_queued: bool = False,
+) -> None:
+    """Publish the metrics of one invocation: of an inference component, or of a variant.
+
+    Of invocations that were queued, an asynchronous endpoint publishes errors and the model's latency alone ("Alarms
+    and logs for tracking metrics from asynchronous endpoints").
+    """
     account, region, endpoint = endpoint_key
     model_failed = outcome.model_status is not None and not 200 <= outcome.model_status < 300
     blamed = outcome.model_status if model_failed and outcome.model_status else outcome.status
@@ -44,6 +56,13 @@ def publish_invocation(endpoint_key: tuple[str, str, str], variant: str, outcome
     }
     if outcome.model_status is not None:
         values["ModelLatency"] = outcome.model_seconds * 1e6
+    if component:
+        # How many copies an invocation counts for, the component's own metric says.
+        del values["InvocationsPerInstance"]
+        publish(account, region, NAMESPACE, values, {"InferenceComponentName": component})
+        return
+    if is_queued:
+        values = {name: values[name] for name in _OF_QUEUED if name in values}
     publish(account, region, NAMESPACE, values, {"EndpointName": endpoint, "VariantName": variant})
 
 

@@ -15,6 +15,8 @@ from moto.sagemaker.models import FakeEndpoint, FakeEndpointConfig, SageMakerMod
 from moto.sagemaker.responses import SageMakerResponse
 
 from emulator.faults import FAULTS
+from emulator.scaling.capacity import CAPACITIES
+from emulator.services import inference_components
 from emulator.services.endpoint_update import GuardedUpdate, RolledBackError, StagedContainers
 
 SCALABLE_DIMENSION = "sagemaker:variant:DesiredInstanceCount"
@@ -53,8 +55,15 @@ def install(containers: Containers) -> None:
     SageMakerResponse.create_endpoint = _create_endpoint
     SageMakerResponse.update_endpoint = _update_endpoint
     SageMakerResponse.delete_endpoint = _delete_endpoint
+    inference_components.install()
     FakeEndpointConfig.validate_production_variants = _validate_production_variants
     FakeEndpoint._process_production_variants = _variant_summaries
+    validate = SageMakerModelBackend.validate_production_variants
+
+    def with_models(self: SageMakerModelBackend, production_variants: list[dict[str, Any]]) -> None:
+        validate(self, [variant for variant in production_variants if "ModelName" in variant])
+
+    SageMakerModelBackend.validate_production_variants = with_models
 
 
 def _keep_network_isolation(original: Callable[[Any], ActionResult]) -> Callable[[Any], ActionResult]:
@@ -79,6 +88,7 @@ def _keep_config_extras(original: Callable[[Any], ActionResult]) -> Callable[[An
         if name in self.sagemaker_backend.endpoint_configs:
             message = f"Cannot create already existing endpoint configuration {name}."
             raise AWSValidationException(message)
+        _refuse_what_a_mode_lacks(self)
         answer = original(self)
         config = self.sagemaker_backend.endpoint_configs[name]
         for member, attribute in CONFIG_EXTRAS.items():
@@ -86,6 +96,24 @@ def _keep_config_extras(original: Callable[[Any], ActionResult]) -> Callable[[An
         return answer
 
     return create_endpoint_config
+
+
+def _refuse_what_a_mode_lacks(self: SageMakerResponse) -> None:
+    """What SageMaker demands of configurations without models and of asynchronous ones, and what is not emulated."""
+    variants = self._get_param("ProductionVariants") or []
+    if any("ModelName" not in variant for variant in variants) and not self._get_param("ExecutionRoleArn"):
+        message = "ExecutionRoleArn is required where a production variant has no ModelName (inference components)."
+        raise AWSValidationException(message)
+    for variant in variants:
+        if variant.get("InitialInstanceCount") == 0:
+            message = f"InitialInstanceCount of variant {variant['VariantName']} must be at least 1."
+            raise AWSValidationException(message)
+    asynchronous = self._get_param("AsyncInferenceConfig") or {}
+    output = asynchronous.get("OutputConfig") or {}
+    if asynchronous and "S3OutputPath" not in output:
+        raise AWSValidationException("AsyncInferenceConfig.OutputConfig must have an S3OutputPath.")
+    if (output.get("NotificationConfig") or {}).get("IncludeInferenceResponseIn"):
+        raise AWSValidationException("IncludeInferenceResponseIn is not emulated: results are in S3 alone")
 
 
 def _create_endpoint(self: SageMakerResponse) -> ActionResult:
@@ -143,6 +171,11 @@ def _update_endpoint(self: SageMakerResponse) -> ActionResult:
 
 def _delete_endpoint(self: SageMakerResponse) -> ActionResult:
     name = self._get_param("EndpointName")
+    components = CAPACITIES.components_of(self.current_account, self.region, name)
+    if components:
+        names = ", ".join(scaled.component.name for scaled in components)
+        message = f'Cannot delete endpoint "{name}": it has the inference components {names}. Delete them first.'
+        raise AWSValidationException(message)
     self.sagemaker_backend.delete_endpoint(name)
     self.emulated_containers.stop((self.current_account, self.region, name))
     return ActionResult(None)
@@ -177,7 +210,8 @@ def _serve_guarded(self: SageMakerResponse, endpoint: FakeEndpoint, deployment: 
     """Move to new containers by the deployment's policy; the cause of a rollback is the endpoint's failure reason."""
     endpoint.failure_reason = None
     models = _models(self, endpoint)
-    instances = min(int(variant.get("CurrentInstanceCount", 1)) for variant in endpoint.production_variants)
+    # An endpoint that has gone to zero is updated too.
+    instances = max(min(int(one.get("CurrentInstanceCount", 1)) for one in endpoint.production_variants), 1)
     try:
         GuardedUpdate(self.emulated_containers, _key(self, endpoint), deployment).run(models, instances=instances)
     except RolledBackError as exc:
@@ -199,6 +233,8 @@ def _models(self: SageMakerResponse, endpoint: FakeEndpoint) -> list[tuple[str, 
     return [
         (variant["VariantName"], backend.describe_model(variant["ModelName"]).response_object)
         for variant in [*config.production_variants, *shadows]
+        # The models of the others are their inference components'.
+        if "ModelName" in variant
     ]
 
 
@@ -258,6 +294,7 @@ def _variant_summaries(_: FakeEndpoint, production_variants: list[dict[str, Any]
             # A weight or count of zero is a value: moto's own version loses it.
             if variant.get(setting) is not None:
                 summary |= {f"Current{current}": variant[setting], f"Desired{current}": variant[setting]}
+        summary |= {name: variant[name] for name in ("ManagedInstanceScaling", "RoutingConfig") if name in variant}
         summaries.append(summary)
     return summaries
 

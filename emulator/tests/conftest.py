@@ -16,6 +16,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 
 from emulator import functions, sagemaker_runtime
 from emulator.account.facts import AwsFacts
+from emulator.async_inference import ASYNC_INFERENCE
 from emulator.aws import AwsApplication
 from emulator.client import access_key_id
 from emulator.cloudformation.clients import Clients as InProcessClients
@@ -35,7 +36,7 @@ def aws_url() -> Iterator[str]:
     # Before anything is made: an `AwsApplication` of another test installs it too, and would look elsewhere.
     credentials.install(ACCOUNT)
     apigateway.install()
-    sagemaker_runtime.install()
+    sagemaker_runtime.install(ASYNC_INFERENCE)
     awslambda.install()
     lambda_use.install()
     server = serve(Guard(DomainDispatcherApplication(create_backend_app)))

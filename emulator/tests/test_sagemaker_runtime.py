@@ -189,8 +189,8 @@ def test_a_response_over_the_limit_is_refused(client: Clients, endpoint: str) ->
     assert "is larger than 6291456 bytes" in refused(client, body=body).response["OriginalMessage"]
 
 
-def test_asynchronous_invocation_says_that_it_is_not_emulated(client: Clients, endpoint: str) -> None:
-    with pytest.raises(ClientError, match="InvokeEndpointAsync is not emulated"):
+def test_a_real_time_endpoint_takes_no_asynchronous_call(client: Clients, endpoint: str) -> None:
+    with pytest.raises(ClientError, match="has no AsyncInferenceConfig"):
         client("sagemaker-runtime").invoke_endpoint_async(EndpointName="sdxl", InputLocation="s3://bucket/key")
 
 

@@ -92,6 +92,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     bedrock_model_family: BedrockModelFamily | Literal[""] = ""
     bedrock_region: str = ""
     idempotency_table: str = ""
+    # Of an endpoint whose model is an inference component; empty for every other endpoint.
+    inference_component: str = ""
     refused_terms: tuple[str, ...] = ()
     styles: tuple[Style, ...] = ()
     # What the source `open`, which draws no masks, does with them.
@@ -159,6 +161,7 @@ def load_settings(variables: Mapping[str, str]) -> Settings:
         ),
         bedrock_region=reader.text("SDXL_BEDROCK_REGION", required=is_bedrock),
         masks=cast("Masks", reader.choice("SDXL_MASKS", MASKS, required=False) or "approximate"),
+        inference_component=reader.text("SDXL_INFERENCE_COMPONENT", required=False),
         idempotency_table=reader.text("SDXL_IDEMPOTENCY_TABLE", required=False),
         refused_terms=reader.json("SDXL_REFUSED_TERMS", tuple[_Term, ...], ()),
         styles=reader.json("SDXL_STYLES", tuple[Style, ...], ()),

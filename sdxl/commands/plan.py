@@ -25,7 +25,7 @@ from sdxl.plan.modes import (
     Deployment,
     Mode,
     Routing,
-    configurable_modes,
+    configured_mode,
     deployment_of,
     time_limit_seconds,
 )
@@ -302,7 +302,7 @@ def _modes(names: Sequence[str], environment: Environment, variant: Variant, *, 
     unknown = next((name for name in names if name not in MODES), None)
     if unknown is not None:
         raise UsageError(f"--mode: received {unknown!r}. Allowed are {', '.join(MODES)}.")
-    modes = [MODES[name] for name in dict.fromkeys(names)] or configurable_modes(environment)
+    modes = [MODES[name] for name in dict.fromkeys(names)] or [configured_mode(environment)]
     source = variant.model.source
     for mode in modes:
         if source not in mode.sources:
@@ -461,13 +461,13 @@ def _days(days: int) -> str:
 
 def _settings(deployment: Deployment, environment: Environment) -> str:
     """The recommendation as an environment file has it, if it can have it."""
-    if deployment.mode not in configurable_modes(environment):
-        return f"# No environment file can choose the mode {deployment.mode.name}: these figures are a comparison."
+    mode = "" if deployment.mode == configured_mode(environment) else f"endpoint:\n  mode: {deployment.mode.name}\n"
     if deployment.tracking is None:
-        return f"# Without the section scaling:\nendpoint:\n  instance_count: {deployment.min_capacity}"
+        section = mode or "endpoint:\n"
+        return f"# Without the section scaling:\n{section}  instance_count: {deployment.min_capacity}"
     tracking = deployment.tracking
     return (
-        f"scaling:\n  min_capacity: {deployment.min_capacity}\n  max_capacity: {deployment.max_capacity}\n"
+        f"{mode}scaling:\n  min_capacity: {deployment.min_capacity}\n  max_capacity: {deployment.max_capacity}\n"
         f"  target:\n    metric: {tracking.metric.name}\n    target: {tracking.target:g}\n"
         f"  scale_in_cooldown_seconds: {tracking.scale_in_cooldown_seconds}\n"
         f"  scale_out_cooldown_seconds: {tracking.scale_out_cooldown_seconds}"

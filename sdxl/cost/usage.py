@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from sdxl.cost.week import HOURS_PER_MONTH
 from stacks.alarms.metrics import AlarmSpec, MetricMath
 from stacks.alarms.operations import operations_alarms
+from stacks.alarms.wake import wake_alarms
 from stacks.environment import BedrockModel, Environment
 
 ASSUMED_SECONDS_PER_IMAGE = 10.0
@@ -100,7 +101,7 @@ def _custom_metrics(environment: Environment) -> float:
 def _operations(environment: Environment) -> Iterator[Usage]:
     if environment.operations is None:
         return
-    specs = operations_alarms(environment, "function", environment.operations.alarms)
+    specs = [*operations_alarms(environment, "function", environment.operations.alarms), *wake_alarms(environment)]
     yield Usage("CloudWatch alarms", "alarm_metrics", idle=sum(_metrics_of(spec) for spec in specs))
     yield Usage("CloudWatch composite alarm", "composite_alarms", idle=1)
     yield Usage("CloudWatch dashboard", "dashboards", idle=1)

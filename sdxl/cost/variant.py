@@ -106,6 +106,12 @@ class VariantCost:
             yield "the software charge of the Marketplace listing comes on top, by the instance and hour or the image"
 
     def _capacity_notes(self) -> Iterator[str]:
+        scaling = self.variant.scaling
+        if scaling is not None and scaling.goes_to_zero:
+            yield (
+                "while nobody asks there may be no instance. Each wake also bills the minutes in which the instance "
+                "starts and those until scaling removes it, about 25 together: they are in none of the figures"
+            )
         if self.capacity.schedules:
             yield f"idle capacity with the schedules that are counted: {self.capacity.fewest.text()}"
         for outcome in self.capacity.schedules:

@@ -14,31 +14,42 @@ from typing import Any, Literal
 
 from sdxl.cost.week import ScheduleOutcome, weekly_events
 from stacks.environment import Environment, Variant
+from stacks.environment.scaling import Mode as ModeName
 
-ModeName = Literal["real-time", "asynchronous", "components"]
 # SageMaker's RoutingStrategy: RANDOM, its default, and LEAST_OUTSTANDING_REQUESTS.
 Routing = Literal["random", "least-outstanding"]
-MetricName = Literal["invocations_per_instance", "concurrent_requests", "backlog_per_instance"]
+MetricName = Literal[
+    "invocations_per_instance",
+    "concurrent_requests",
+    "backlog_per_instance",
+    "invocations_per_copy",
+    "concurrent_requests_per_copy",
+]
+MetricKind = Literal["invocations", "concurrency", "backlog"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """A metric of target tracking, and the two alarms that Application Auto Scaling makes on it.
+    """A metric of target tracking as environment files name it, and the two alarms that Application Auto Scaling makes.
 
     `period_seconds` is the time of a datapoint. Instances are added when the last `high_points` datapoints are above
     the target, and removed when the last `low_points` are below 90 % of it.
     """
 
     name: MetricName
+    kind: MetricKind
     period_seconds: int
     high_points: int = 3
     low_points: int
 
 
-INVOCATIONS = Metric(name="invocations_per_instance", period_seconds=60, low_points=15)
-CONCURRENT = Metric(name="concurrent_requests", period_seconds=10, low_points=90)
-BACKLOG = Metric(name="backlog_per_instance", period_seconds=60, low_points=15)
-METRICS = {metric.name: metric for metric in (INVOCATIONS, CONCURRENT, BACKLOG)}
+INVOCATIONS = Metric(name="invocations_per_instance", kind="invocations", period_seconds=60, low_points=15)
+CONCURRENT = Metric(name="concurrent_requests", kind="concurrency", period_seconds=10, low_points=90)
+BACKLOG = Metric(name="backlog_per_instance", kind="backlog", period_seconds=60, low_points=15)
+# An instance has one copy of the component.
+COPY_INVOCATIONS = Metric(name="invocations_per_copy", kind="invocations", period_seconds=60, low_points=15)
+COPY_CONCURRENT = Metric(name="concurrent_requests_per_copy", kind="concurrency", period_seconds=10, low_points=90)
+METRICS = {metric.name: metric for metric in (INVOCATIONS, CONCURRENT, BACKLOG, COPY_INVOCATIONS, COPY_CONCURRENT)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,17 +97,17 @@ ASYNCHRONOUS = Mode(
     has_shared_queue=True,
     # RequestTTLSeconds of InvokeEndpointAsync, its highest value.
     wait_limit_seconds=21_600,
-    wake=Wake(period_seconds=60, points=2, cooldown_seconds=300),
+    wake=Wake(period_seconds=60, points=2, cooldown_seconds=900),
     sources=("open", "optimized"),
 )
 COMPONENTS = Mode(
     name="components",
-    metrics=(CONCURRENT,),
+    metrics=(COPY_CONCURRENT, COPY_INVOCATIONS),
     min_capacity=0,
     has_shared_queue=False,
     # Managed instance scaling gives an instance up about 10 minutes after its last copy.
     release_seconds=600,
-    wake=Wake(period_seconds=30, points=1, cooldown_seconds=60),
+    wake=Wake(period_seconds=30, points=1, cooldown_seconds=900),
     sources=("open",),
 )
 MODES: dict[str, Mode] = {mode.name: mode for mode in (REAL_TIME, ASYNCHRONOUS, COMPONENTS)}
@@ -173,14 +184,9 @@ class Deployment:
         }
 
 
-def configured_mode(_environment: Environment) -> Mode:
-    """Return the mode of the environment's endpoint: real-time, the only one that environment files describe."""
-    return REAL_TIME
-
-
-def configurable_modes(environment: Environment) -> tuple[Mode, ...]:
-    """Return the modes that an environment file can choose: the ones that are searched for a recommendation."""
-    return (configured_mode(environment),)
+def configured_mode(environment: Environment) -> Mode:
+    """Return the mode of the environment's endpoint."""
+    return MODES[environment.endpoint.mode]
 
 
 def time_limit_seconds(mode: Mode, environment: Environment) -> float | None:
@@ -244,7 +250,7 @@ def default_tracking(mode: Mode, like: Tracking | None) -> Tracking:
     cooldowns = Tracking(metric=metric, target=1.0) if like is None else like
     return Tracking(
         metric=metric,
-        target=5.0 if metric is BACKLOG else 1.0,
+        target=5.0 if metric.kind == "backlog" else 1.0,
         scale_in_cooldown_seconds=cooldowns.scale_in_cooldown_seconds,
         scale_out_cooldown_seconds=cooldowns.scale_out_cooldown_seconds,
     )

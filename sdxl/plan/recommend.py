@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from sdxl.plan.modes import BACKLOG, INVOCATIONS, Deployment, Metric, Mode, Tracking
+from sdxl.plan.modes import Deployment, Metric, Mode, Tracking
 from sdxl.plan.outcome import Outcome
 from sdxl.plan.simulation import Work
 
@@ -87,9 +87,9 @@ def _candidates(
 
 
 def _targets(metric: Metric, work: Work) -> Sequence[float]:
-    if metric is BACKLOG:
+    if metric.kind == "backlog":
         return _IN_BACKLOG
-    if metric is INVOCATIONS:
+    if metric.kind == "invocations":
         return [round(part * 60 / work.seconds_per_image, 2) for part in _PARTS]
     return _IN_FLIGHT
 

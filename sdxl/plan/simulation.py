@@ -12,7 +12,7 @@ from itertools import count
 from random import Random
 
 from sdxl.plan.arrivals import Arrivals
-from sdxl.plan.modes import BACKLOG, INVOCATIONS, Deployment
+from sdxl.plan.modes import Deployment
 from sdxl.plan.queues import InstanceQueues, SharedQueue, drawing_times
 
 _WEEK_MINUTES = 7 * 24 * 60
@@ -207,12 +207,12 @@ class _Simulation:
         tracking = self._deployment.tracking
         assert tracking is not None  # noqa: S101 - only planned with it
         metric, instances = tracking.metric, self._instances.in_service
-        if metric is INVOCATIONS:
+        if metric.kind == "invocations":
             value = float(self._queue.arrived - self._sampled_arrivals)
             self._sampled_arrivals = self._queue.arrived
         else:
             value = float(self._queue.in_flight(at))
-        if metric is BACKLOG and isinstance(self._queue, SharedQueue):
+        if metric.kind == "backlog" and isinstance(self._queue, SharedQueue):
             self._queue.expire(at)
         if instances:
             self._plan(

@@ -8,7 +8,7 @@ from typing import Any
 from sdxl.deployment.endpoint import CHANGING
 from sdxl.diff.between_stacks import delete_command
 from sdxl.preflight.account import Account, AwsError, Finding
-from sdxl.preflight.operations import NAMES, check_operations_names, check_rollback_names
+from sdxl.preflight.operations import NAMES, check_inference_names, check_operations_names
 
 STACKS = "stacks"
 SCALING_ROLE = "role of autoscaling"
@@ -75,7 +75,7 @@ def _check_names(account: Account, prefix: str, own: Set[str]) -> Iterator[Findi
     taken = [*_taken_log_groups(account, prefix, own)]
     if account.environment.model.source != "bedrock":
         taken += _check_endpoint_name(account, prefix, own)
-        taken += check_rollback_names(account, prefix, own)
+        taken += check_inference_names(account, prefix, own)
     operations = account.environment.operations
     if operations is not None:
         taken += check_operations_names(account, prefix, operations, own)
@@ -249,6 +249,47 @@ def check_deployed_instance_types(account: Account) -> Iterator[Finding]:
         yield Finding(
             name=CHANGE, status="ok", found=found, details={"deployed": {k: list(v) for k, v in deployed.items()}}
         )
+
+
+MODE = "endpoint mode"
+
+
+def check_endpoint_mode(account: Account) -> Iterator[Finding]:
+    """The deployed endpoint has the mode of the file: SageMaker is not known to turn one into another."""
+    environment = account.environment
+    if not environment.all_variants:
+        return
+    name = f"sdxl-{environment.name}"
+    try:
+        endpoint = account.call("sagemaker:DescribeEndpoint", EndpointName=name)
+        configuration = account.call(
+            "sagemaker:DescribeEndpointConfig", EndpointConfigName=endpoint["EndpointConfigName"]
+        )
+    except AwsError as exc:
+        if not is_missing_endpoint(exc):
+            yield exc.unknown(MODE)
+        return
+    deployed = _mode(configuration)
+    if deployed == environment.endpoint.mode:
+        yield Finding(name=MODE, status="ok", found=f"{deployed}, as the file says")
+        return
+    yield Finding(
+        name=MODE,
+        status="warning",
+        found=f"endpoint {name} is {deployed}, the file says {environment.endpoint.mode}: SageMaker is not known to "
+        "change that in place",
+        remedy="Deploy an environment of another name, move the callers, and destroy this one.",
+        details={"deployed": deployed, "wanted": environment.endpoint.mode},
+    )
+
+
+def _mode(configuration: dict[str, Any]) -> str:
+    if configuration.get("AsyncInferenceConfig"):
+        return "asynchronous"
+    variants = configuration.get("ProductionVariants", ())
+    # SageMaker demands a role of the configuration itself where its variants have no model.
+    without_model = any("ModelName" not in variant for variant in variants)
+    return "components" if without_model and configuration.get("ExecutionRoleArn") else "real-time"
 
 
 def _deployed_types(account: Account, name: str) -> dict[str, tuple[str, ...]]:

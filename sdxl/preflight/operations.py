@@ -8,8 +8,9 @@ from typing import Any
 from sdxl.preflight.account import Account, AwsError, Finding
 from stacks.alarms.operations import operations_alarms
 from stacks.alarms.rollback import rollback_alarms
+from stacks.alarms.wake import wake_alarms
 from stacks.catalog import partition_of
-from stacks.environment import Operations, guarded_update
+from stacks.environment import RESULT_TOPICS, Operations, guarded_update
 
 NAMES = "names"
 # Amazon CloudWatch API reference, DescribeAlarms: names in one call, and alarms in one answer. With ten variants, as
@@ -22,15 +23,7 @@ _NOT_THERE = ("NotFound", "NotFoundException", "ResourceNotFound", "DashboardNot
 def check_operations_names(account: Account, prefix: str, operations: Operations, own: Set[str]) -> Iterator[Finding]:
     """Yield what is in the way of the operations stack. `own` are the physical ids of the environment's resources."""
     environment, owner = account.environment, f"{prefix}-Operations"
-    topic = f"arn:{partition_of(environment.region)}:sns:{environment.region}:{environment.account}:{prefix}-alarms"
-    if topic not in own:
-        yield from _taken(
-            account,
-            "sns:GetTopicAttributes",
-            {"TopicArn": topic},
-            found=f"topic {prefix}-alarms exists, but no stack {owner} that it belongs to",
-            remedy=f"Delete it if nobody uses it: aws sns delete-topic --topic-arn {topic}",
-        )
+    yield from _taken_topic(account, f"{prefix}-alarms", owner, own)
     if prefix not in own:
         yield from _taken(
             account,
@@ -54,13 +47,30 @@ def _taken(account: Account, action: str, asked: dict[str, Any], *, found: str, 
     yield Finding(name=NAMES, status="failed", found=found, remedy=remedy, details=asked)
 
 
-def check_rollback_names(account: Account, prefix: str, own: Set[str]) -> Iterator[Finding]:
-    """Yield the alarms that are in the way of those that watch the endpoint's updates."""
-    update = guarded_update(account.environment)
+def check_inference_names(account: Account, prefix: str, own: Set[str]) -> Iterator[Finding]:
+    """Yield what is in the way of the inference stack: alarms, and topics of results."""
+    environment, owner = account.environment, f"{prefix}-Inference"
+    update, specs = guarded_update(environment), [*wake_alarms(environment)]
     if update is not None:
-        variants = [variant.name for variant in account.environment.production_variants]
-        specs = rollback_alarms(prefix, variants, update.rollback)
-        yield from _taken_alarms(account, {f"{prefix}-{spec.name}" for spec in specs} - own, f"{prefix}-Inference")
+        variants = [variant.name for variant in environment.production_variants]
+        specs += rollback_alarms(prefix, variants, update.rollback)
+    if specs:
+        yield from _taken_alarms(account, {f"{prefix}-{spec.name}" for spec in specs} - own, owner)
+    for topic in RESULT_TOPICS if environment.endpoint.mode == "asynchronous" else ():
+        yield from _taken_topic(account, f"{prefix}-{topic}", owner, own)
+
+
+def _taken_topic(account: Account, name: str, owner: str, own: Set[str]) -> Iterator[Finding]:
+    environment = account.environment
+    arn = f"arn:{partition_of(environment.region)}:sns:{environment.region}:{environment.account}:{name}"
+    if arn not in own:
+        yield from _taken(
+            account,
+            "sns:GetTopicAttributes",
+            {"TopicArn": arn},
+            found=f"topic {name} exists, but no stack {owner} that it belongs to",
+            remedy=f"Delete it if nobody uses it: aws sns delete-topic --topic-arn {arn}",
+        )
 
 
 def _taken_alarms(account: Account, names: Set[str], owner: str) -> Iterator[Finding]:

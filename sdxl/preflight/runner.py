@@ -12,6 +12,7 @@ from sdxl.preflight.change import check_change
 from sdxl.preflight.deployed import (
     check_deployed_instance_types,
     check_endpoint_at_rest,
+    check_endpoint_mode,
     check_left_endpoint,
     check_scaling_role,
     check_stacks_and_names,
@@ -62,6 +63,7 @@ CHECKS: tuple[Callable[[Account], Iterator[Finding]], ...] = (
     check_left_endpoint,
     check_scaling_role,
     check_deployed_instance_types,
+    check_endpoint_mode,
     check_cost,
 )
 

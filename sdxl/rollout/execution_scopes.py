@@ -74,6 +74,7 @@ RESOURCE_SCOPES: Mapping[tuple[str, str], tuple[Scope, ...]] = {
     ("s3", "bucket"): (Scope(types=("AWS::S3::Bucket",)),),
     ("sagemaker", "endpoint"): (Scope(types=("AWS::SageMaker::Endpoint",)),),
     ("sagemaker", "endpoint-config"): (Scope(types=("AWS::SageMaker::EndpointConfig",)),),
+    ("sagemaker", "inference-component"): (Scope(types=("AWS::SageMaker::InferenceComponent",)),),
     ("sagemaker", "model"): (Scope(types=("AWS::SageMaker::Model",)),),
     ("sns", "topic"): (Scope(types=("AWS::SNS::Topic",)),),
     ("wafv2", "webacl"): (Scope(types=("AWS::WAFv2::WebACL",)),),

@@ -164,7 +164,9 @@ def _scaling(deployed: Deployed) -> Observation:
     scaling = deployed.aws("application-autoscaling")
     name = deployed.endpoint["EndpointName"]
     targets = scaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"]
-    ours = [one for one in targets if f"endpoint/{name}/" in one["ResourceId"]]
+    # The component of an endpoint has its name.
+    component = f"inference-component/{name}"
+    ours = [one for one in targets if f"endpoint/{name}/" in one["ResourceId"] or one["ResourceId"] == component]
     if not ours:
         return Observation(outcome="not here", saw=f"{name} is not scaled")
     resource = ours[0]["ResourceId"]

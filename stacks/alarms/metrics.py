@@ -148,6 +148,28 @@ def request_metric(
     )
 
 
+def queue_metric(endpoint_name: str, name: str, statistic: str = "Maximum", period_seconds: int = 60) -> MetricSource:
+    """Return a metric of the queue of an asynchronous endpoint. SageMaker publishes ages in seconds."""
+    return MetricSource(
+        namespace="AWS/SageMaker",
+        name=name,
+        dimensions={"EndpointName": endpoint_name},
+        statistic=statistic,
+        period_seconds=period_seconds,
+    )
+
+
+def component_metric(component_name: str, name: str, statistic: str = "Sum", period_seconds: int = 60) -> MetricSource:
+    """Return a metric of the calls of an inference component. SageMaker publishes latencies in microseconds."""
+    return MetricSource(
+        namespace="AWS/SageMaker",
+        name=name,
+        dimensions={"InferenceComponentName": component_name},
+        statistic=statistic,
+        period_seconds=period_seconds,
+    )
+
+
 def instance_metric(
     endpoint_name: str, variant_name: str, name: str, statistic: str, period_seconds: int = 60
 ) -> MetricSource:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from stacks.alarms.capacity import capacity_alarms
 from stacks.alarms.metrics import (
     FIVE_MINUTES,
     AlarmSpec,
     Condition,
-    MetricMath,
+    MetricSource,
     api_metric,
     bedrock_metric,
+    component_metric,
     crash_metric,
     function_metric,
     highest,
@@ -101,27 +103,33 @@ def _signing(environment: Environment) -> Iterator[AlarmSpec]:
 
 def _model(environment: Environment, variants: list[str], latency_seconds: float) -> Iterator[AlarmSpec]:
     endpoint = f"sdxl-{environment.name}"
+
+    def requests(name: str, statistic: str = "Sum", period_seconds: int = 60) -> list[MetricSource]:
+        if environment.endpoint.mode == "components":
+            return [component_metric(endpoint, name, statistic, period_seconds)]
+        return [request_metric(endpoint, one, name, statistic, period_seconds) for one in variants]
+
     yield AlarmSpec(
         construct_id="ModelErrors",
         name="model-errors",
         meaning="The model answered 5 requests or more with an error within 5 minutes.",
         runbook="model-errors",
-        metric=total(
-            [request_metric(endpoint, one, "Invocation5XXErrors", period_seconds=FIVE_MINUTES) for one in variants]
-        ),
+        metric=total(requests("Invocation5XXErrors", period_seconds=FIVE_MINUTES)),
         when=Condition(threshold=5),
         affects_callers=True,
     )
-    yield AlarmSpec(
-        construct_id="ModelLatency",
-        name="model-latency",
-        meaning=f"Of 20 images, one takes the model longer than {latency_seconds:g} s.",
-        runbook="latency",
-        metric=highest([request_metric(endpoint, one, "ModelLatency", "p95") for one in variants]),
-        # SageMaker publishes microseconds.
-        when=_in_most_of_five_minutes(latency_seconds * 1_000_000),
-        affects_callers=True,
-    )
+    if environment.endpoint.mode != "asynchronous":
+        # Nobody waits for an asynchronous call, which may take an hour.
+        yield AlarmSpec(
+            construct_id="ModelLatency",
+            name="model-latency",
+            meaning=f"Of 20 images, one takes the model longer than {latency_seconds:g} s.",
+            runbook="latency",
+            metric=highest(requests("ModelLatency", "p95")),
+            # SageMaker publishes microseconds.
+            when=_in_most_of_five_minutes(latency_seconds * 1_000_000),
+            affects_callers=True,
+        )
     yield AlarmSpec(
         construct_id="ContainerCrash",
         name="container-crash",
@@ -140,39 +148,7 @@ def _instances(
     id_suffix = "" if is_first else pascal(name)
     # Where several types may be found, the one with the most GPUs: its sum is the highest normal value.
     gpus = max(load_catalog().instance_type(name).gpu_count for name in variant.instance_types)
-    yield AlarmSpec(
-        construct_id=f"NoHealthyInstance{id_suffix}",
-        name=f"no-healthy-instance{suffix}",
-        meaning=f"No instance of the variant {name} has reported for 5 minutes: no instance runs, or none responds.",
-        runbook="no-healthy-instance",
-        # Every instance reports once a minute. There is no count of instances to watch.
-        metric=instance_metric(endpoint, name, "CPUUtilization", "SampleCount"),
-        when=Condition(threshold=1, comparison="LessThanThreshold", periods=5, missing_data="breaching"),
-        affects_callers=is_first,
-    )
-    if _scales(variant):
-        assert variant.scaling is not None  # noqa: S101 - it scales
-        yield AlarmSpec(
-            construct_id=f"AtMaxCapacity{id_suffix}",
-            name=f"at-max-capacity{suffix}",
-            meaning=f"The variant {name} has had as many instances as scaling allows, {variant.scaling.max_capacity}, "
-            f"for {thresholds.at_max_capacity_minutes} minutes.",
-            runbook="at-max-capacity",
-            # Each request counts 1/instances to the second ("SageMaker AI metrics in Amazon CloudWatch"): the quotient
-            # is the number of instances. None is published.
-            metric=MetricMath(
-                expression="invocations / per_instance",
-                inputs={
-                    "invocations": request_metric(endpoint, name, "Invocations"),
-                    "per_instance": request_metric(endpoint, name, "InvocationsPerInstance"),
-                },
-            ),
-            when=Condition(
-                # Not quite the number: it is a quotient of sums.
-                threshold=variant.scaling.max_capacity - 0.1,
-                periods=thresholds.at_max_capacity_minutes,
-            ),
-        )
+    yield from capacity_alarms(environment, variant, thresholds, is_first=is_first)
     for construct_id, alarm, source, statistic, percent, minutes, what in (
         ("GpuMemory", "gpu-memory", "GPUMemoryUtilization", "Maximum", thresholds.gpu_memory_percent, 5, "memory"),
         (
@@ -203,12 +179,6 @@ def _instances(
         metric=instance_metric(endpoint, name, "DiskUtilization", "Maximum"),
         when=Condition(threshold=thresholds.disk_percent, comparison="GreaterThanThreshold", periods=5),
     )
-
-
-def _scales(variant: Variant) -> bool:
-    """Whether the instances may become more: where they may not, as many as allowed is how it should be."""
-    scaling = variant.scaling
-    return scaling is not None and not scaling.detached and scaling.min_capacity < scaling.max_capacity
 
 
 def _bedrock(

@@ -12,7 +12,7 @@ from stacks.constructs.service_role import ServiceRole, managed_policy
 from stacks.constructs.template_metadata import keep_logical_id
 from stacks.environment import ENVIRONMENT_TAG, Budget, BudgetAction
 
-_STOPPED = ["bedrock:InvokeModel", "sagemaker:InvokeEndpoint"]
+_STOPPED = ["bedrock:InvokeModel", "sagemaker:InvokeEndpoint", "sagemaker:InvokeEndpointAsync"]
 
 
 class CostBudget(Construct):

@@ -14,9 +14,11 @@ from stacks.alarms.metrics import (
     MetricSource,
     api_metric,
     bedrock_metric,
+    component_metric,
     function_metric,
     image_metric,
     instance_metric,
+    queue_metric,
     request_metric,
 )
 from stacks.constructs.alarms import metric_of
@@ -107,16 +109,30 @@ class EnvironmentDashboard(cloudwatch.Dashboard):
             yield _row(self._graph("Amazon Bedrock", bedrock, region=model.region), self._graph("Function", function))
             return
         variants = self._environment.all_variants
-        yield _row(
-            self._graph(
-                "Invocations of the model",
-                self._requests(variants, ("Invocations", "Invocation4XXErrors", "Invocation5XXErrors"), "Sum"),
-            ),
-            self._graph(
-                "Latency of the model and of SageMaker (microseconds)",
-                self._requests(variants, ("ModelLatency", "OverheadLatency"), "p95"),
-            ),
-        )
+        errors, latency = ("Invocation4XXErrors", "Invocation5XXErrors"), "Latency of the model"
+        if self._environment.endpoint.mode == "asynchronous":
+            # It publishes neither Invocations nor OverheadLatency.
+            queue = [
+                queue_metric(self._name, name, "Maximum", FIVE_MINUTES)
+                for name in ("ApproximateBacklogSize", "ApproximateBacklogSizePerInstance", "HasBacklogWithoutCapacity")
+            ]
+            age = [queue_metric(self._name, "ApproximateAgeOfOldestRequest", "Maximum", FIVE_MINUTES)]
+            yield _row(
+                self._graph("Requests that wait or are in work", queue),
+                self._graph("Age of the oldest request (s)", age),
+            )
+            yield _row(
+                self._graph("Errors of the model", self._requests(variants, errors, "Sum")),
+                self._graph(f"{latency} (microseconds)", self._requests(variants, ("ModelLatency",), "p95")),
+            )
+        else:
+            yield _row(
+                self._graph("Invocations of the model", self._requests(variants, ("Invocations", *errors), "Sum")),
+                self._graph(
+                    f"{latency} and of SageMaker (microseconds)",
+                    self._requests(variants, ("ModelLatency", "OverheadLatency"), "p95"),
+                ),
+            )
         yield _row(
             self._graph(
                 "Instances that report",
@@ -141,6 +157,8 @@ class EnvironmentDashboard(cloudwatch.Dashboard):
         yield _row(self._graph("Function", function, width=_WIDTH))
 
     def _requests(self, variants: Sequence[Variant], names: Sequence[str], statistic: str) -> list[MetricSource]:
+        if self._environment.endpoint.mode == "components":
+            return [component_metric(self._name, name, statistic, FIVE_MINUTES) for name in names]
         return [
             request_metric(self._name, variant.name, name, statistic, FIVE_MINUTES)
             for variant in variants

@@ -1,8 +1,13 @@
-"""A SageMaker real-time endpoint with its variants, execution role and rollback alarms: an L2-shaped construct."""
+"""A SageMaker endpoint with its variants, execution role and rollback alarms: an L2-shaped construct for each mode.
+
+`RealTimeEndpoint`, `AsynchronousEndpoint` and `ComponentEndpoint` are types of their own. They publish other metrics,
+and none takes another's scaling.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
@@ -13,7 +18,9 @@ from constructs import Construct
 
 from stacks.alarms.metrics import CRASH_TERMS, AlarmSpec, crash_metric
 from stacks.alarms.rollback import rollback_alarms
+from stacks.catalog import load_catalog
 from stacks.constructs.alarms import Alarm
+from stacks.constructs.asynchronous_results import AsynchronousResults
 from stacks.constructs.model_container import ModelContainer, model_container
 from stacks.constructs.service_role import managed_policy
 from stacks.constructs.template_metadata import acknowledge, keep_logical_id, path_in_stack
@@ -23,12 +30,18 @@ from stacks.environment import CanaryUpdate, Endpoint, GuardedUpdate, LinearUpda
 # Namespaces to which SageMaker publishes with the execution role: invocations, and the instances' own metrics.
 _METRIC_NAMESPACES = ["AWS/SageMaker", "/aws/sagemaker/Endpoints"]
 
+# Main memory of a copy, without which SageMaker places none. AWS's examples of inference components have 1024 MB; the
+# copy gets the whole instance all the same, because it takes all of its GPUs.
+_COMPONENT_MEMORY_MB = 1024
+
 _INSTANCE_COUNT = sagemaker.CfnEndpoint.VariantPropertyProperty(variant_property_type="DesiredInstanceCount")
 _WEIGHT = sagemaker.CfnEndpoint.VariantPropertyProperty(variant_property_type="DesiredWeight")
 
 
 class SdxlEndpoint(Construct):
-    """Models, endpoint configuration and endpoint, with what SageMaker may do for them as `execution_role`.
+    """What the endpoints of all modes have: models, endpoint configuration and endpoint, and their execution role.
+
+    A mode is a subclass, which says what its endpoint configuration has besides and how a function calls it.
 
     The role comes from a stack that is deleted later: SageMaker needs it for minutes after the endpoint is deleted, to
     remove network interfaces and grants (API reference, DeleteEndpoint).
@@ -70,18 +83,20 @@ class SdxlEndpoint(Construct):
         self.execution_role = execution_role
         self.permissions = self._add_permissions(containers, specs)
         ids = ["Model", *(f"{pascal(variant.name)}Model" for variant in variants[1:])]
-        models = [self._add_model(*one) for one in zip(ids, containers, strict=True)]
-        names = {variant.name: model.attr_model_name for variant, model in zip(variants, models, strict=True)}
+        self.models = [self._add_model(*one) for one in zip(ids, containers, strict=True)]
+        names = {variant.name: model.attr_model_name for variant, model in zip(variants, self.models, strict=True)}
         self.endpoint_config = sagemaker.CfnEndpointConfig(
             self,
             "EndpointConfig",
-            production_variants=[_production_variant(names[one.name], one, settings) for one in production],
-            shadow_production_variants=[_production_variant(names[one.name], one, settings) for one in shadows] or None,
+            production_variants=[self._production_variant(names[one.name], one, settings) for one in production],
+            shadow_production_variants=[self._production_variant(names[one.name], one, settings) for one in shadows]
+            or None,
             # Said also where it is off: left out, SageMaker switches it on for a new endpoint configuration.
             metrics_config=sagemaker.CfnEndpointConfig.MetricsConfigProperty(
                 enable_detailed_observability=settings.detailed_metrics
             ),
             kms_key_id=None if volume_key is None else volume_key.key_arn,
+            **self._mode_properties(),
         )
         if volume_key is None:
             types = dict.fromkeys(name for one in variants for name in one.instance_types)
@@ -116,6 +131,21 @@ class SdxlEndpoint(Construct):
             grantee=grantee,
             actions=["sagemaker:DescribeEndpoint", "sagemaker:InvokeEndpoint"],
             resource_arns=[self.endpoint_arn],
+        )
+
+    def _mode_properties(self) -> Mapping[str, Any]:
+        """What the endpoint configuration of this mode has besides. Called before the endpoint exists."""
+        return {}
+
+    def _production_variant(
+        self, model_name: str, variant: Variant, settings: Endpoint
+    ) -> sagemaker.CfnEndpointConfig.ProductionVariantProperty:
+        return sagemaker.CfnEndpointConfig.ProductionVariantProperty(
+            model_name=model_name,
+            initial_variant_weight=variant.weight,
+            model_data_download_timeout_in_seconds=settings.model_download_timeout_seconds,
+            container_startup_health_check_timeout_in_seconds=settings.health_check_timeout_seconds,
+            **_instances(variant),
         )
 
     def _add_permissions(self, containers: Sequence[ModelContainer], alarms: Sequence[AlarmSpec]) -> iam.ManagedPolicy:
@@ -217,9 +247,152 @@ class SdxlEndpoint(Construct):
         return [Alarm(scope, prefix=self.endpoint_name, spec=spec) for spec in specs]
 
 
-def _production_variant(
-    model_name: str, variant: Variant, settings: Endpoint
-) -> sagemaker.CfnEndpointConfig.ProductionVariantProperty:
+class RealTimeEndpoint(SdxlEndpoint):
+    """An endpoint whose callers wait for the answer."""
+
+
+class AsynchronousEndpoint(SdxlEndpoint):
+    """An endpoint with a queue: a call is accepted at once, and its result arrives in `results`.
+
+    SageMaker lets such an endpoint take asynchronous calls alone. `concurrent_invocations` is how many requests an
+    instance is sent at once.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        results: AsynchronousResults,
+        concurrent_invocations: int,
+        **others: Any,
+    ) -> None:
+        self.results, self._concurrent_invocations = results, concurrent_invocations
+        super().__init__(scope, construct_id, **others)
+        results.grant_deliver(self.permissions)
+
+    def environment(self) -> Mapping[str, str]:
+        """Return the environment variables with which a function finds the endpoint and its results."""
+        return {**super().environment(), "SDXL_ENDPOINT_MODE": "asynchronous"}
+
+    def grant_invoke(self, grantee: iam.IGrantable) -> None:
+        """Allow `grantee` to queue requests, to put their input where SageMaker reads it, and to read the results."""
+        iam.Grant.add_to_principal(
+            grantee=grantee,
+            actions=["sagemaker:DescribeEndpoint", "sagemaker:InvokeEndpointAsync"],
+            resource_arns=[self.endpoint_arn],
+        )
+        self.results.grant_use(grantee)
+
+    def _mode_properties(self) -> Mapping[str, Any]:
+        config = sagemaker.CfnEndpointConfig
+        return {
+            "async_inference_config": config.AsyncInferenceConfigProperty(
+                client_config=config.AsyncInferenceClientConfigProperty(
+                    max_concurrent_invocations_per_instance=self._concurrent_invocations
+                ),
+                output_config=self.results.output_config(),
+            )
+        }
+
+
+class ComponentEndpoint(SdxlEndpoint):
+    """An endpoint whose model is an inference component: SageMaker adds and removes the instances that its copies need.
+
+    A copy takes the GPUs of one instance, so that there are as many instances as copies, from `fewest` to `most`. With
+    a `fewest` of 0 none is left while nobody calls, and calls are refused until one has started.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        fewest: int,
+        most: int,
+        variants: Sequence[Variant],
+        **others: Any,
+    ) -> None:
+        self._fewest, self._most, self._role = fewest, most, others["execution_role"]
+        self._vpc = others.get("vpc_config")
+        super().__init__(scope, construct_id, variants=variants, **others)
+        settings: Endpoint = others["settings"]
+        (variant,) = variants
+        self.component_name = self.endpoint_name
+        self.component_arn = cdk.Stack.of(self).format_arn(
+            service="sagemaker", resource="inference-component", resource_name=self.component_name
+        )
+        component = sagemaker.CfnInferenceComponent
+        self.component = component(
+            self,
+            "Component",
+            inference_component_name=self.component_name,
+            endpoint_name=self.endpoint.attr_endpoint_name,
+            variant_name=variant.name,
+            specification=component.InferenceComponentSpecificationProperty(
+                model_name=self.models[0].attr_model_name,
+                startup_parameters=component.InferenceComponentStartupParametersProperty(
+                    model_data_download_timeout_in_seconds=settings.model_download_timeout_seconds,
+                    container_startup_health_check_timeout_in_seconds=settings.health_check_timeout_seconds,
+                ),
+                compute_resource_requirements=component.InferenceComponentComputeResourceRequirementsProperty(
+                    number_of_accelerator_devices_required=_gpus(variant),
+                    min_memory_required_in_mb=_COMPONENT_MEMORY_MB,
+                ),
+            ),
+            # A component cannot be created without a copy. Afterwards scaling decides.
+            runtime_config=component.InferenceComponentRuntimeConfigProperty(copy_count=variant.instance_count),
+        )
+
+    def environment(self) -> Mapping[str, str]:
+        """Return the environment variables with which a function finds the endpoint and its component."""
+        return {
+            **super().environment(),
+            "SDXL_ENDPOINT_MODE": "components",
+            "SDXL_INFERENCE_COMPONENT": self.component_name,
+        }
+
+    def grant_invoke(self, grantee: iam.IGrantable) -> None:
+        """Allow `grantee` to call the component on its endpoint, and to see whether the endpoint is in service."""
+        describe, invoke = "sagemaker:DescribeEndpoint", "sagemaker:InvokeEndpoint"
+        iam.Grant.add_to_principal(grantee=grantee, actions=[describe, invoke], resource_arns=[self.endpoint_arn])
+        iam.Grant.add_to_principal(grantee=grantee, actions=[invoke], resource_arns=[self.component_arn])
+
+    def _mode_properties(self) -> Mapping[str, Any]:
+        config = sagemaker.CfnEndpointConfig
+        in_vpc = self._vpc and config.VpcConfigProperty(
+            subnets=[*self._vpc.subnet_ids], security_group_ids=[*self._vpc.security_group_ids]
+        )
+        # Without a model of its own, the configuration says what a model says otherwise.
+        return {
+            "execution_role_arn": self._role.role_arn,
+            "enable_network_isolation": True,
+            "vpc_config": in_vpc or None,
+        }
+
+    def _production_variant(
+        self,
+        model_name: str,  # noqa: ARG002 - the component has the model
+        variant: Variant,
+        settings: Endpoint,  # noqa: ARG002 - and how long it may take to start
+    ) -> sagemaker.CfnEndpointConfig.ProductionVariantProperty:
+        config = sagemaker.CfnEndpointConfig
+        return config.ProductionVariantProperty(
+            **_instances(variant),
+            managed_instance_scaling=config.ManagedInstanceScalingProperty(
+                status="ENABLED", min_instance_count=self._fewest, max_instance_count=self._most
+            ),
+            routing_config=config.RoutingConfigProperty(routing_strategy="LEAST_OUTSTANDING_REQUESTS"),
+        )
+
+
+def _gpus(variant: Variant) -> int:
+    """GPUs of an instance. Of several types that may be found, what the smallest has."""
+    return min(load_catalog().instance_type(name).gpu_count for name in variant.instance_types)
+
+
+def _instances(variant: Variant) -> dict[str, Any]:
+    """Properties of a production variant that say on what and how many instances it starts."""
     instance_types = variant.instance_types
     if not instance_types:
         raise ValueError(f"instance_types of the variant {variant.name!r} is empty: name at least one instance type")
@@ -227,17 +400,13 @@ def _production_variant(
         sagemaker.CfnEndpointConfig.InstancePoolProperty(instance_type=name, priority=priority)
         for priority, name in enumerate(instance_types, start=1)
     ]
-    return sagemaker.CfnEndpointConfig.ProductionVariantProperty(
-        variant_name=variant.name,
-        model_name=model_name,
-        initial_instance_count=variant.instance_count,
-        initial_variant_weight=variant.weight,
+    return {
+        "variant_name": variant.name,
+        "initial_instance_count": variant.instance_count,
         # SageMaker accepts an instance type or pools, never both.
-        instance_type=instance_types[0] if len(instance_types) == 1 else None,
-        instance_pools=pools if len(instance_types) > 1 else None,
-        model_data_download_timeout_in_seconds=settings.model_download_timeout_seconds,
-        container_startup_health_check_timeout_in_seconds=settings.health_check_timeout_seconds,
-    )
+        "instance_type": instance_types[0] if len(instance_types) == 1 else None,
+        "instance_pools": pools if len(instance_types) > 1 else None,
+    }
 
 
 def _deployment_config(

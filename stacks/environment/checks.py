@@ -11,6 +11,7 @@ from stacks.environment.bedrock import bedrock_problems
 from stacks.environment.console import Console
 from stacks.environment.endpoint import Endpoint, instance_count_problems, instance_type_problems
 from stacks.environment.models import BedrockModel, EndpointModel
+from stacks.environment.modes import mode_problems
 from stacks.environment.network import Network
 from stacks.environment.operations import Operations
 from stacks.environment.organization import AllowedValues, Organization, boundary_problems
@@ -237,6 +238,7 @@ def _endpoint_problems(file: Sections, model: EndpointModel | None) -> Iterator[
         yield from instance_type_problems(model.source, endpoint.instance_types, ("endpoint",))
     if scaling is not None:
         yield from instance_count_problems(endpoint.instance_count, endpoint.model_fields_set, scaling, ("endpoint",))
+    yield from mode_problems(region, model, endpoint, scaling)
     yield from _variant_problems(region, endpoint, scaling)
     if model is not None:
         yield from _shadow_problems(region, model, endpoint)

@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 
 from stacks.catalog import load_catalog
 from stacks.environment.models import EndpointModel
-from stacks.environment.scaling import Scaling, min_capacity_of
+from stacks.environment.scaling import Mode, Scaling, initial_count_of
 from stacks.environment.values import (
     EACH_ONCE,
     Instances,
@@ -30,6 +30,8 @@ from stacks.environment.values import (
 
 PRIMARY_VARIANT = "primary"
 SHADOW_VARIANT = "shadow"
+# Ends of the names of the topics of an asynchronous endpoint: requests that succeeded, and that failed.
+RESULT_TOPICS = ("succeeded", "failed")
 
 _VARIANT_NAME_PATTERN = described_pattern(
     r"^[a-z](-?[a-z0-9]){0,39}$",
@@ -185,8 +187,8 @@ class VariantSettings(Section):
         """A variant without `instance_count` starts with the instances that its scaling will keep anyway."""
         if not isinstance(data, dict) or "instance_count" in data:
             return data
-        minimum = min_capacity_of(data.get("scaling"))
-        return data if minimum is None else {**data, "instance_count": minimum}
+        count = initial_count_of(data.get("scaling"))
+        return data if count is None else {**data, "instance_count": count}
 
     @model_validator(mode="after")
     def _check(self) -> VariantSettings:
@@ -217,6 +219,21 @@ class Shadow(Section):
 class Endpoint(Section):
     """The GPU endpoint."""
 
+    mode: Mode = Field(
+        default="real-time",
+        description="How the endpoint takes requests. `real-time`: a request waits for its answer, and at least one "
+        "instance always runs. `asynchronous`: requests wait in SageMaker's queue for up to 6 hours, each may take up "
+        "to an hour, and instances may go to zero. `components`: as `real-time`, with the model as an inference "
+        "component on instances that SageMaker adds and removes, which may go to zero; calls while there is none fail. "
+        "docs/endpoint-modes.md compares them. To change it, use another environment.",
+    )
+    concurrent_invocations: Int = Field(
+        default=1,
+        ge=1,
+        le=1000,
+        description="Requests that SageMaker sends to an instance at once, in `mode` `asynchronous`. A GPU draws one "
+        "image at a time.",
+    )
     instance_types: InstanceTypes = Field(
         default=None,
         description="Instance types in order of preference; SageMaker takes the next one where capacity is short. Left "
@@ -315,7 +332,8 @@ def instance_count_problems(
     count: int, written: set[str], scaling: Scaling, location: Location = ()
 ) -> Iterator[SettingProblem]:
     """A problem where the `instance_count` of the variant at `location` is `written` and outside of its scaling."""
-    low, high = scaling.min_capacity, scaling.max_capacity
+    # An endpoint that may scale to zero is created with an instance.
+    low, high = max(scaling.min_capacity, 1), max(scaling.max_capacity, 1)
     if "instance_count" in written and not low <= count <= high:
         yield SettingProblem(
             location=(*location, "instance_count"),

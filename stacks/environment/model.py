@@ -16,7 +16,7 @@ from stacks.environment.models import BedrockModel, Model, OptimizedModel
 from stacks.environment.network import Network
 from stacks.environment.operations import Operations
 from stacks.environment.organization import Organization
-from stacks.environment.scaling import Scaling, min_capacity_of
+from stacks.environment.scaling import Scaling, initial_count_of
 from stacks.environment.storage import Storage
 from stacks.environment.values import (
     ACCOUNT_PATTERN,
@@ -134,13 +134,13 @@ class Environment(Section):
         """An endpoint without `instance_count` starts with the instances that its scaling will keep anyway."""
         if not isinstance(data, dict):
             return data
-        minimum, endpoint = min_capacity_of(data.get("scaling")), data.get("endpoint", {})
-        if minimum is None:
+        count, endpoint = initial_count_of(data.get("scaling")), data.get("endpoint", {})
+        if count is None:
             return data
         if isinstance(endpoint, Endpoint) and "instance_count" not in endpoint.model_fields_set:
-            return {**data, "endpoint": endpoint.model_copy(update={"instance_count": minimum})}
+            return {**data, "endpoint": endpoint.model_copy(update={"instance_count": count})}
         if isinstance(endpoint, dict) and "instance_count" not in endpoint:
-            return {**data, "endpoint": {**endpoint, "instance_count": minimum}}
+            return {**data, "endpoint": {**endpoint, "instance_count": count}}
         return data
 
     @model_validator(mode="after")
@@ -154,7 +154,10 @@ def guarded_update(environment: Environment) -> GuardedUpdate | None:
     """The update policy with its alarms; None where SageMaker watches no alarm.
 
     SageMaker replaces a Marketplace package all at once and watches no alarm ("Deployment guardrails: Exclusions").
+    With inference components an endpoint has no model: a new one moves into the component, copy by copy.
     """
-    update, variants = environment.endpoint.update, environment.all_variants
+    endpoint, variants = environment.endpoint, environment.all_variants
     has_package = any(isinstance(variant.model, OptimizedModel) for variant in variants)
-    return None if isinstance(update, UnguardedUpdate) or has_package or not variants else update
+    if isinstance(endpoint.update, UnguardedUpdate) or has_package or not variants or endpoint.mode == "components":
+        return None
+    return endpoint.update

@@ -59,6 +59,19 @@ class Alarms(Section):
     at_max_capacity_minutes: Int = Field(
         default=15, ge=5, le=1440, description="Minutes in a row with as many instances as scaling allows."
     )
+    oldest_request_minutes: Int = Field(
+        default=30,
+        ge=1,
+        le=360,
+        description="Minutes that the oldest request of an asynchronous endpoint has waited or has been in work.",
+    )
+    no_capacity_minutes: Int = Field(
+        default=20,
+        ge=5,
+        le=360,
+        description="Minutes in which requests find no instance of an endpoint that has gone to zero. One that is "
+        "woken takes 5 to 10 minutes to start.",
+    )
     gpu_memory_percent: Int = Field(
         default=95, ge=1, le=100, description="Use of a GPU's memory in percent, for 5 minutes."
     )

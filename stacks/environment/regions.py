@@ -19,6 +19,7 @@ _REMEDIES = {
     "slack_channels": "remove it, and use operations.emails",
     "user_pools": "use the mode api_key or iam",
     "instance_pools": "name one instance type",
+    "inference_components": "use endpoint.mode asynchronous, which scales to zero too, or another region",
     "sagemaker_endpoints": "use another region, or model.source: bedrock with model.region",
     "codebuild": "use another region for the pipeline: the environments may stay where they are",
     "codeconnections": "use another region for the pipeline: the environments may stay where they are",

@@ -1,5 +1,8 @@
 """The section `scaling`: how many instances a variant has, what decides it, and when it changes.
 
+Each mode of an endpoint publishes other metrics. A target is of one mode, and each mode's scaling takes its own type of
+target alone: `RealTimeTarget`, `AsynchronousTarget` or `ComponentTarget`.
+
 Schedule expressions and time zones are those of Application Auto Scaling: AWS documentation, "Schedule recurring
 scaling actions using Application Auto Scaling" and "Cron expressions reference" of Amazon EventBridge, to which it
 refers.
@@ -20,6 +23,7 @@ from pydantic import AfterValidator, Field, StrictBool, model_validator
 
 from stacks.environment.values import (
     ITEM_NAME_PATTERN,
+    InstanceBound,
     Instances,
     Int,
     Number,
@@ -233,7 +237,56 @@ class ConcurrentRequests(Section):
     target: Number = Field(gt=0, description="Requests in flight per instance to aim at; a GPU draws one at a time.")
 
 
-ScalingTarget = Annotated[InvocationsPerInstance | ConcurrentRequests, Field(discriminator="metric")]
+class BacklogPerInstance(Section):
+    """Target tracking on the queue of an asynchronous endpoint."""
+
+    metric: Literal["backlog_per_instance"] = Field(
+        description="Requests in the queue and in work per instance, averaged over one minute. For `endpoint.mode` "
+        "`asynchronous`, and its only metric."
+    )
+    target: Number = Field(
+        gt=0,
+        description="Requests per instance to aim at: seconds that a request may wait, divided by the seconds that an "
+        "image takes. AWS's example has 5.",
+    )
+
+
+class ConcurrentRequestsPerCopy(Section):
+    """Target tracking on requests in flight per copy of an inference component, measured every 10 seconds."""
+
+    metric: Literal["concurrent_requests_per_copy"] = Field(
+        description="Requests in flight per copy of the model, measured every 10 seconds. For `endpoint.mode` "
+        "`components`."
+    )
+    target: Number = Field(gt=0, description="Requests in flight per copy to aim at; a GPU draws one at a time.")
+
+
+class InvocationsPerCopy(Section):
+    """Target tracking on requests per copy of an inference component and minute."""
+
+    metric: Literal["invocations_per_copy"] = Field(
+        description="Requests per copy of the model and minute, averaged over one minute. For `endpoint.mode` "
+        "`components`."
+    )
+    target: Number = Field(
+        gt=0,
+        description="Requests per copy and minute to aim at: requests per second that one copy sustains x 0.5 x 60.",
+    )
+
+
+RealTimeTarget = InvocationsPerInstance | ConcurrentRequests
+AsynchronousTarget = BacklogPerInstance
+ComponentTarget = ConcurrentRequestsPerCopy | InvocationsPerCopy
+ScalingTarget = Annotated[RealTimeTarget | AsynchronousTarget | ComponentTarget, Field(discriminator="metric")]
+
+# The words of `endpoint.mode`.
+Mode = Literal["real-time", "asynchronous", "components"]
+# By mode: the metrics that its endpoints publish and scaling can follow.
+METRICS_OF_MODE: Mapping[Mode, tuple[str, ...]] = {
+    "real-time": ("invocations_per_instance", "concurrent_requests"),
+    "asynchronous": ("backlog_per_instance",),
+    "components": ("concurrent_requests_per_copy", "invocations_per_copy"),
+}
 
 
 class ScheduledCapacity(Section):
@@ -248,10 +301,10 @@ class ScheduledCapacity(Section):
     timezone: Annotated[str, AfterValidator(valid_timezone)] = Field(
         default="UTC", description="IANA time zone of the schedule, such as `Europe/Berlin`. Follows summer time."
     )
-    min_capacity: Instances | None = Field(
+    min_capacity: InstanceBound | None = Field(
         default=None, description="Fewest instances from then on. Left out: stays as it is."
     )
-    max_capacity: Instances | None = Field(
+    max_capacity: InstanceBound | None = Field(
         default=None, description="Most instances from then on. Left out: stays as it is."
     )
 
@@ -276,7 +329,12 @@ class ScheduledCapacity(Section):
 class Scaling(Section):
     """Autoscaling of a variant."""
 
-    min_capacity: Instances = Field(default=1, description="Fewest instances. A real-time endpoint keeps at least one.")
+    min_capacity: InstanceBound = Field(
+        default=1,
+        description="Fewest instances. With 0, which `endpoint.mode` `asynchronous` and `components` allow, nothing "
+        "runs and nothing is billed while nobody asks; the first request then waits for an instance to start. A "
+        "real-time endpoint keeps at least one.",
+    )
     max_capacity: Instances = Field(description="Most instances; the account's endpoint quota must allow as many.")
     target: ScalingTarget = Field(description="What the autoscaling keeps steady.")
     scale_in_cooldown_seconds: Int = Field(
@@ -301,6 +359,18 @@ class Scaling(Section):
         scheduled = [schedule.min_capacity for schedule in self.schedules if schedule.min_capacity is not None]
         return min([self.min_capacity, *scheduled])
 
+    @property
+    def most_instances(self) -> int:
+        """The most instances at any time: the highest of `max_capacity` and what the schedules set it to."""
+        scheduled = [schedule.max_capacity for schedule in self.schedules if schedule.max_capacity is not None]
+        return max([self.max_capacity, *scheduled])
+
+    @property
+    def goes_to_zero(self) -> bool:
+        """Whether no instance may be left at some time."""
+        scheduled = [schedule.max_capacity for schedule in self.schedules]
+        return self.fewest_instances == 0 or 0 in scheduled
+
     @model_validator(mode="after")
     def _check(self) -> Scaling:
         raise_problems(self._problems())
@@ -323,7 +393,7 @@ def _crossed(low: int, high: int) -> SettingProblem:
         location=("min_capacity",),
         text=f"{low} is above max_capacity, {high}",
         received=low,
-        allowed=f"1 to max_capacity ({high})",
+        allowed=f"1 to max_capacity ({high}); 0 in a mode that scales to zero",
         remedy="lower min_capacity or raise max_capacity",
     )
 
@@ -339,9 +409,13 @@ def _one_sided(index: int, name: str, value: int, allowed: str) -> SettingProble
     )
 
 
-def min_capacity_of(scaling: Any) -> int | None:
-    """The `min_capacity` of a section that may not be validated yet; None where it has no valid one."""
+def initial_count_of(scaling: Any) -> int | None:
+    """The instances that a variant starts with where only its scaling says how many; None where that does not.
+
+    `scaling` may not be validated yet. At least one instance, also where scaling may go to zero: SageMaker API
+    reference, ProductionVariant, InitialInstanceCount.
+    """
     if isinstance(scaling, Scaling):
-        return scaling.min_capacity
+        return max(scaling.min_capacity, 1)
     minimum = scaling.get("min_capacity") if isinstance(scaling, dict) else None
-    return minimum if type(minimum) is int and 1 <= minimum <= 100 else None
+    return max(minimum, 1) if type(minimum) is int and 0 <= minimum <= 100 else None

@@ -134,8 +134,8 @@ def _refuse_zero_instances(value: object) -> object:
         raise setting_error(
             "0: a real-time endpoint cannot scale to zero instances",
             allowed="a whole number from 1 to 100",
-            remedy="use 1, and a schedule that turns the capacity down at night; "
-            "only asynchronous inference scales to zero",
+            remedy="use 1: an endpoint is created with an instance, and goes to zero afterwards by scaling, in "
+            "endpoint.mode asynchronous or components",
         )
     return value
 
@@ -150,6 +150,8 @@ def _refuse_booleans(value: object) -> object:
 Int = Annotated[int, Strict()]
 Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]
 Instances = Annotated[int, Strict(), Field(ge=1, le=100), BeforeValidator(_refuse_zero_instances)]
+# A bound of scaling. Whether it may be zero, the endpoint's mode decides.
+InstanceBound = Annotated[int, Strict(), Field(ge=0, le=100)]
 # Amazon CloudWatch Logs, PutRetentionPolicy.
 LogRetentionDays = Annotated[
     Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 3653],

@@ -36,7 +36,12 @@ from stacks.environment import Environment, load_environments
 pytestmark = pytest.mark.allow_loopback
 
 DIRECTORY = ROOT / "tests" / "environments"
-EXAMPLES = {environment.name: environment for environment in load_environments(DIRECTORY)}
+# Endpoints that go to zero would do so between two tests here: test_endpoint_modes.py turns their clock.
+EXAMPLES = {
+    environment.name: environment
+    for environment in load_environments(DIRECTORY)
+    if environment.endpoint.mode == "real-time"
+}
 ENGINE = "v1/generation/stable-diffusion-xl-1024-v1-0"
 REQUEST = {"text_prompts": [{"text": "a puppy"}], "seed": 7}
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -109,7 +114,9 @@ def _with_a_vpc(account: Account, folder: Path) -> Path:
     for example, made in zip(examples, (vpc_id, *subnets, table), strict=True):
         text = text.replace(example, made)
     copied = folder / "environments"
-    shutil.copytree(DIRECTORY, copied)
+    shutil.copytree(
+        DIRECTORY, copied, ignore=lambda _, names: {name for name in names if Path(name).stem not in EXAMPLES}
+    )
     (copied / "vpc.yaml").write_text(text, encoding="utf-8")
     return copied
 

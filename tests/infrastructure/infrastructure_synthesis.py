@@ -179,7 +179,14 @@ class OneStack(Mapping[str, Template]):
         )
         role = storage.execution_role
         if environment.all_variants:
-            InferenceStack(stage, "Inference", environment=environment, key=storage.key, execution_role=role)
+            InferenceStack(
+                stage,
+                "Inference",
+                environment=environment,
+                key=storage.key,
+                images=storage.images,
+                execution_role=role,
+            )
         with no_network():
             app.synth()
         return read_templates(directory, environment.name)

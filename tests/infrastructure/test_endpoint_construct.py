@@ -9,7 +9,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from infrastructure_synthesis import Synthesis, Template, logical_id, make_app, the
 
-from stacks.constructs.endpoint import SdxlEndpoint
+from stacks.constructs.endpoint import RealTimeEndpoint
 from stacks.constructs.endpoint_scaling import RealTimeScaling
 from stacks.environment import Endpoint, InvocationsPerInstance, OptimizedModel, Scaling, Variant
 
@@ -19,9 +19,9 @@ PACKAGE = "arn:aws:sagemaker:us-east-1:111122223333:model-package/own"
 
 
 @pytest.fixture
-def endpoint() -> SdxlEndpoint:
+def endpoint() -> RealTimeEndpoint:
     stack = cdk.Stack(make_app(), "Stack", env=cdk.Environment(account="111122223333", region="us-east-1"))
-    return SdxlEndpoint(
+    return RealTimeEndpoint(
         stack,
         "Endpoint",
         endpoint_name="sdxl-test",
@@ -38,7 +38,7 @@ def endpoint() -> SdxlEndpoint:
     )
 
 
-def test_granted_calls_are_of_this_endpoint_only(endpoint: SdxlEndpoint) -> None:
+def test_granted_calls_are_of_this_endpoint_only(endpoint: RealTimeEndpoint) -> None:
     stack = cdk.Stack.of(endpoint)
     endpoint.grant_invoke(iam.Role(stack, "Caller", assumed_by=iam.AccountRootPrincipal()))
 
@@ -111,7 +111,7 @@ def test_scalable_target_waits_for_the_endpoint(prod: dict[str, Template]) -> No
     assert target["DependsOn"] == [logical_id(template, "AWS::SageMaker::Endpoint")]
 
 
-def test_zero_is_kept_and_not_replaced_by_a_default(endpoint: SdxlEndpoint) -> None:
+def test_zero_is_kept_and_not_replaced_by_a_default(endpoint: RealTimeEndpoint) -> None:
     # Given zeros in every number of the scaling, one of which no environment file may hold
     scaling = Scaling.model_construct(
         min_capacity=0,

@@ -159,6 +159,7 @@ class Resources:
         kind = {
             "AWS::SageMaker::Endpoint": "endpoint",
             "AWS::SageMaker::EndpointConfig": "endpoint-config",
+            "AWS::SageMaker::InferenceComponent": "inference-component",
             "AWS::SageMaker::Model": "model",
         }[self.template["Resources"][logical_id]["Type"]]
         # SageMaker writes names in ARNs in small letters. A generated one is of the logical id alone.
@@ -188,6 +189,7 @@ PASSED_TO = {
     "AWS::Budgets::BudgetsAction": "budgets.amazonaws.com",
     "AWS::Chatbot::SlackChannelConfiguration": "chatbot.amazonaws.com",
     "AWS::Lambda::Function": "lambda.amazonaws.com",
+    "AWS::SageMaker::EndpointConfig": "sagemaker.amazonaws.com",
     "AWS::SageMaker::Model": "sagemaker.amazonaws.com",
 }
 # What handlers call only for properties that no template has.

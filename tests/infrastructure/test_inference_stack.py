@@ -16,7 +16,7 @@ from aws_cdk import aws_logs as logs
 from infrastructure_synthesis import Synthesis, Template, logical_id, make_app, resources, the, with_names
 
 from stacks.catalog import load_catalog
-from stacks.constructs.endpoint import SdxlEndpoint
+from stacks.constructs.endpoint import RealTimeEndpoint
 from stacks.constructs.model_container import InferenceContainer
 from stacks.environment import Endpoint, OptimizedModel, Variant
 
@@ -247,7 +247,7 @@ def endpoint_template(
     *, instance_types: Sequence[str] = ("ml.g6e.xlarge",), volume_key: str | None = None
 ) -> assertions.Template:
     stack = cdk.Stack(make_app(), "Stack", env=cdk.Environment(account="111122223333", region="us-east-1"))
-    SdxlEndpoint(
+    RealTimeEndpoint(
         stack,
         "Endpoint",
         endpoint_name="sdxl-test",

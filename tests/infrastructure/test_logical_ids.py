@@ -136,6 +136,17 @@ KEPT: dict[tuple[str, str], dict[str, str]] = {
         "ScalingTargetD18E316D": "AWS::ApplicationAutoScaling::ScalableTarget",
         "ScalingPolicyE6AB1601": "AWS::ApplicationAutoScaling::ScalingPolicy",
     },
+    ("async", "Inference"): {
+        "ResultsFailed770CDF46": "AWS::SNS::Topic",
+        "ResultsSucceeded7898876A": "AWS::SNS::Topic",
+        "ScalingWakeAlarm2493FE04": "AWS::CloudWatch::Alarm",
+        "SdxlEndpoint853EAF39": "AWS::SageMaker::Endpoint",
+    },
+    ("components", "Inference"): {
+        "ScalingWakeAlarm2493FE04": "AWS::CloudWatch::Alarm",
+        "SdxlEndpoint853EAF39": "AWS::SageMaker::Endpoint",
+        "SdxlEndpointComponentBE1ED839": "AWS::SageMaker::InferenceComponent",
+    },
     ("operations", "Operations"): {
         "CostBudget5CC62E34": "AWS::Budgets::Budget",
         "CostActionF7C20930": "AWS::Budgets::BudgetsAction",

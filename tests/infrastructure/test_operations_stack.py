@@ -71,8 +71,12 @@ def test_every_graph_shows_a_metric_that_somebody_publishes(examples: Synthesis,
 @pytest.mark.parametrize(
     ("watched", "problem"),
     [
-        # What an asynchronous endpoint does not publish, and a real-time one not either.
-        (Watched("a", "AWS/SageMaker", "HasBacklogWithoutCapacity", ("EndpointName",), "Sum"), "nobody publishes it"),
+        (Watched("a", "AWS/SageMaker", "BacklogWithoutCapacity", ("EndpointName",), "Sum"), "nobody publishes it"),
+        (Watched("a", "AWS/SageMaker", "HasBacklogWithoutCapacity", ("EndpointName",), "Sum"), "makes no sense"),
+        (
+            Watched("a", "AWS/SageMaker", "HasBacklogWithoutCapacity", ("EndpointName", "VariantName"), "Average"),
+            "published with the dimensions",
+        ),
         (Watched("a", "AWS/SageMaker", "ModelLatency", ("EndpointName",), "p95"), "published with the dimensions"),
         (Watched("a", "AWS/SageMaker", "Invocations", ("EndpointName", "VariantName"), "p95"), "makes no sense"),
         (Watched("a", "SDXL", "Requests", ("result",), "Sum"), "published with the dimensions"),
@@ -128,14 +132,23 @@ def test_every_runbook_is_in_the_index_under_alarms_or_under_known_failures(
 
 
 def test_every_action_of_an_alarm_is_the_topic_of_its_environment(examples: Synthesis, access: Synthesis) -> None:
+    wakes = 0
     for templates in all_templates(examples, access):
         for template in templates.values():
             topics = [{"Ref": topic} for topic in resources(template, "AWS::SNS::Topic")]
             for kind in (ALARM, COMPOSITE):
                 for resource in resources(template, kind).values():
                     alarm = resource["Properties"]
+                    if alarm["AlarmName"].endswith("-wake"):
+                        # It starts a scaling policy of its own stack, and nothing else.
+                        (action,) = alarm["AlarmActions"]
+                        assert template["Resources"][action["Ref"]]["Properties"]["PolicyType"] == "StepScaling"
+                        assert {"OKActions", "InsufficientDataActions"} & set(alarm) == set()
+                        wakes += 1
+                        continue
                     for actions in ("AlarmActions", "OKActions", "InsufficientDataActions"):
                         assert alarm.get(actions) in (None, topics), alarm["AlarmName"]
+    assert wakes == 2
 
 
 def alarms_of_rule(template: Template) -> set[str]:
@@ -294,7 +307,10 @@ def test_budget_tells_the_topic_and_stops_exactly_the_functions_calls_of_models(
         for resource in resources(template, "AWS::IAM::ManagedPolicy").values()
     }
     (stop,) = policies["Put on the image API's role by the budget: no model is called any more"]
-    assert (stop["Effect"], stop["Action"]) == ("Deny", ["bedrock:InvokeModel", "sagemaker:InvokeEndpoint"])
+    assert (stop["Effect"], stop["Action"]) == (
+        "Deny",
+        ["bedrock:InvokeModel", "sagemaker:InvokeEndpoint", "sagemaker:InvokeEndpointAsync"],
+    )
     (attach,) = policies["Lets the budget put its stop policy on the image API's role, and take it off"]
     assert attach["Action"] == ["iam:AttachRolePolicy", "iam:DetachRolePolicy"]
     assert "iam:PolicyARN" in attach["Condition"]["ArnEquals"]

@@ -19,6 +19,7 @@ STATISTICS = {
     "Microseconds": {"p50", "p95", "p99", "Average", "Maximum"},
     "Milliseconds": {"p50", "p95", "p99", "Average", "Maximum"},
     "Seconds": {"p50", "p95", "p99", "Average", "Maximum"},
+    "Flag": {"Average", "Maximum"},
     "Percent": {"Average", "Maximum", "SampleCount"},
 }
 
@@ -62,7 +63,9 @@ def problem_of(watched: Watched, templates: dict[str, Template]) -> str | None:
         known = [tuple(sorted(names)) for names in sets]
     elif watched.namespace in SERVICES:
         unit = SERVICES[watched.namespace]["metrics"].get(watched.name)
-        known = [tuple(sorted(names)) for names in SERVICES[watched.namespace]["dimension_sets"]]
+        service = SERVICES[watched.namespace]
+        sets = service.get("own_dimension_sets", {}).get(watched.name, service["dimension_sets"])
+        known = [tuple(sorted(names)) for names in sets]
     else:
         unit, known = ("Count", [()]) if (watched.namespace, watched.name) in _from_logs(templates) else (None, [])
     if unit is None:

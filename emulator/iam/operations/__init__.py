@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from emulator.iam.evaluation import Permission
-from emulator.iam.operations import bedrock, dynamodb, keys, plain, s3
+from emulator.iam.operations import bedrock, dynamodb, keys, messages, plain, s3
 from emulator.iam.requests import Call, UndeterminedError
 
 __all__ = ["Permission", "permissions_of"]
@@ -33,6 +33,8 @@ _SERVICES: dict[str, Callable[[Call], Iterable[Permission]]] = {
     "dynamodb": dynamodb.permissions,
     "kms": keys.permissions,
     "s3": s3.permissions,
+    "sns": messages.sns_permissions,
+    "sqs": messages.sqs_permissions,
     "sts": _sts,
     **dict.fromkeys(plain.RESOURCES, plain.permissions),
 }

@@ -91,4 +91,5 @@ def _sagemaker_backend(settings: Settings, runtime_client: Any, source: ModelSou
         source=source,
         variant=variant,
         is_targeted=bool(settings.variants),
+        component=settings.inference_component,
     )

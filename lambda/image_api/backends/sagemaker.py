@@ -39,6 +39,8 @@ from image_api.request import Artifact, GenerationRequest, GenerationResult
 from image_api.settings import PRIMARY_VARIANT
 from image_api.tracing import subsegment
 
+# When to try again at an endpoint without an instance. One takes 5 to 10 minutes; clients obey up to 120 seconds.
+WAKE_SECONDS = 60
 # SageMaker quotas: what InvokeEndpoint lets through.
 MAX_BODY_BYTES = 6_291_456
 
@@ -48,6 +50,8 @@ _THROTTLED_CODES = frozenset(
 _NOT_READY_CODES = frozenset({"ModelNotReadyException", "ServiceUnavailable", "ServiceUnavailableException"})
 # ValidationError and ValidationException name a missing endpoint in their message only.
 _VALIDATION_CODES = frozenset({"ValidationError", "ValidationException"})
+# An inference component without a copy: "Inference Component has no capacity to process this request."
+_NO_CAPACITY_WORDS = "has no capacity"
 _MISSING_ENDPOINT_WORDS = ("not found", "could not find", "not inservice", "creating")
 # Statuses of a container that say: change your request.
 _CALLER_STATUSES = frozenset({400, 415, 422})
@@ -56,6 +60,10 @@ _TIMEOUT_STATUSES = frozenset({0, 408, 504})
 _UNKNOWN_STATUS = 500
 
 _NOT_READY = "The model is not ready yet: its endpoint is starting, or still loading the model. Try again later."
+_ASLEEP = (
+    "The endpoint has gone to zero instances. This request wakes it, and an instance takes minutes to start. Try again "
+    "later."
+)
 _FAILED = "The model failed to make the image. Try again; if it persists, its log says why."
 
 
@@ -84,6 +92,7 @@ class SageMakerBackend:
     """A model on the endpoint of this deployment.
 
     `variant` is the variant that serves it. It is called by name where `is_targeted`; else it is the only one.
+    `component` is the inference component that is called, where the endpoint has one.
     """
 
     def __init__(
@@ -95,12 +104,15 @@ class SageMakerBackend:
         source: str,
         variant: str = PRIMARY_VARIANT,
         is_targeted: bool = False,
+        component: str = "",
     ) -> None:
         self._model = model
         self._client = client
         self._endpoint_name = endpoint_name
         self._source, self._variant = source, variant
         self._target = {"TargetVariant": variant} if is_targeted else {}
+        if component:
+            self._target = {"InferenceComponentName": component}
         self._calls = SampleCalls("invoke-endpoint")
 
     def check(self, request: GenerationRequest) -> None:
@@ -189,6 +201,8 @@ def to_image_api_error(error: ClientError) -> ImageApiError:
         return _from_container(int(response.get("OriginalStatusCode", _UNKNOWN_STATUS)), response, message)
     if code in _THROTTLED_CODES:
         return _throttled()
+    if code in _VALIDATION_CODES and _NO_CAPACITY_WORDS in message.lower():
+        return ModelNotReadyError(_ASLEEP, retry_after_seconds=WAKE_SECONDS)
     if code in _NOT_READY_CODES or (
         code in _VALIDATION_CODES and any(words in message.lower() for words in _MISSING_ENDPOINT_WORDS)
     ):

@@ -54,6 +54,15 @@ _TIMED_OUT = "Your invocation timed out while waiting for a response from contai
             "model_not_ready",
             "30",
         ),
+        (
+            client_error(
+                "ValidationError",
+                "Inference Component has no capacity to process this request. ApplicationAutoScaling may ...",
+            ),
+            503,
+            "model_not_ready",
+            "60",
+        ),
         (client_error("ValidationError", "1 validation error detected"), 500, "internal_error", None),
         (client_error("InternalFailure", status=500), 502, "model_error", None),
         (client_error("InternalDependencyException", status=530), 502, "model_error", None),
@@ -223,3 +232,17 @@ def test_client_gives_up_before_the_gateway_and_never_retries() -> None:
     assert config.connect_timeout == 2
     assert config.retries["total_max_attempts"] == 1
     assert config.max_pool_connections == 10
+
+
+def test_an_inference_component_is_called_by_its_name(make_api: Make, runtime: FakeRuntime) -> None:
+    make_api(model_source="open", inference_component="sdxl-dev").generate()
+
+    (call,) = runtime.calls
+    assert call["InferenceComponentName"] == "sdxl-dev"
+    assert "TargetVariant" not in call
+
+
+def test_an_endpoint_without_a_component_is_called_without_one(api: ApplicationUnderTest, runtime: FakeRuntime) -> None:
+    api.generate()
+
+    assert all("InferenceComponentName" not in call for call in runtime.calls)

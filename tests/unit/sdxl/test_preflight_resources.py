@@ -9,6 +9,7 @@ from preflight_fakes import (
     SCALING,
     SUBNETS,
     VPC,
+    FakeAws,
     answer,
     assert_found,
     bad,
@@ -255,3 +256,46 @@ def test_an_app_that_does_not_synthesize_is_unknown(aws):
     (finding,) = bad(check(aws, templates=templates))
 
     assert (finding.status, finding.found) == ("unknown", "the app cannot be synthesized: received nowhere")
+
+
+ASYNCHRONOUS = {"mode": "asynchronous"}
+ZERO = {"min_capacity": 0, "max_capacity": 2, "target": {"metric": "backlog_per_instance", "target": 5}}
+
+
+@pytest.mark.parametrize(
+    ("configuration", "status", "found"),
+    [
+        (
+            {"AsyncInferenceConfig": {"OutputConfig": {"S3OutputPath": "s3://b/o"}}},
+            "ok",
+            "asynchronous, as the file says",
+        ),
+        ({}, "warning", "endpoint sdxl-dev is real-time, the file says asynchronous"),
+        ({"ExecutionRoleArn": f"arn:aws:iam::{ACCOUNT}:role/r"}, "warning", "endpoint sdxl-dev is components"),
+    ],
+)
+def test_an_endpoint_of_another_mode_is_a_warning(configuration: dict, status: str, found: str) -> None:
+    aws = FakeAws()
+    aws.stacks["sdxl-dev-Inference"] = "CREATE_COMPLETE"
+    aws.endpoints["sdxl-dev"] = running(1, instance_type="ml.g5.4xlarge", name="primary")
+    described = aws.DescribeEndpointConfig("sdxl-dev")
+    aws.answers["DescribeEndpointConfig"] = {**described, **configuration}
+
+    findings = check(aws, environment(endpoint=ASYNCHRONOUS, scaling=ZERO))
+
+    (mode,) = [one for one in findings if one.name == "endpoint mode"]
+    assert (mode.status, found in mode.found) == (status, True), mode
+
+
+def test_a_topic_of_results_or_a_wake_alarm_of_someone_else_is_in_the_way() -> None:
+    aws = FakeAws()
+    taken = f"arn:aws:sns:us-east-1:{ACCOUNT}:sdxl-dev-failed"
+    missing = refused("NotFound")
+    aws.answers["GetTopicAttributes"] = lambda TopicArn: {"Attributes": {}} if TopicArn == taken else missing  # noqa: N803
+    aws.alarms.append("sdxl-dev-wake")
+
+    findings = check(aws, environment(endpoint=ASYNCHRONOUS, scaling=ZERO))
+
+    names = [one.found for one in findings if one.name == "names" and one.status == "failed"]
+    assert any("topic sdxl-dev-failed exists" in found for found in names), names
+    assert any("alarm sdxl-dev-wake exists" in found for found in names), names

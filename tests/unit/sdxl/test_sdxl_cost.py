@@ -202,6 +202,21 @@ def test_a_schedule_that_is_not_counted_is_in_the_notes():
     assert any("the schedule often (rate(2 hours)) is not counted: a rate counts" in note for note in cost.notes)
 
 
+@pytest.mark.parametrize(
+    ("mode", "metric"), [("asynchronous", "backlog_per_instance"), ("components", "concurrent_requests_per_copy")]
+)
+def test_an_endpoint_that_goes_to_zero_idles_for_nothing_and_says_what_a_wake_adds(mode, metric):
+    zero = {"min_capacity": 0, "max_capacity": 2, "target": {"metric": metric, "target": 1}}
+
+    cost = cost_of(images_per_month=360, seconds_per_image=10.0, endpoint={"mode": mode}, scaling=zero)
+
+    (instances,) = [item for item in cost.items if item.name.startswith("endpoint ")]
+    assert instances.idle.usd == 0
+    assert instances.at_volume.usd == pytest.approx(OPEN_HOUR)
+    assert instances.at_max.usd == pytest.approx(2 * 730 * OPEN_HOUR)
+    assert any("Each wake also bills" in note for note in cost.notes)
+
+
 def test_a_volume_below_the_idle_capacity_costs_as_much_as_idle():
     endpoint = item(cost_of(100, 9.0), "endpoint")
     assert endpoint.at_volume == endpoint.idle

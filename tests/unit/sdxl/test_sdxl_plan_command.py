@@ -293,12 +293,12 @@ def test_modes_are_searched_together(play):
     assert both["cost_per_day"]["usd"] < alone["cost_per_day"]["usd"] / 5
 
 
-def test_a_mode_that_no_file_can_choose_is_a_comparison(play):
+def test_another_mode_than_the_files_is_among_the_settings(play):
     done = play("--env", "dev", "--rate", "3/day", "--recommend", "--p95", "1200", "--mode", "asynchronous")
 
     assert done.exit_code == 0
-    assert "# No environment file can choose the mode asynchronous" in done.stdout
-    assert "scaling:" not in done.stdout
+    assert "endpoint:\n  mode: asynchronous\nscaling:\n  min_capacity: 0\n" in done.stdout
+    assert "metric: backlog_per_instance" in done.stdout
 
 
 # Arrivals
