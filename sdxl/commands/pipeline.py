@@ -179,8 +179,15 @@ def _origin() -> str | None:
 
 
 def _named(directory: Path) -> str | None:
-    """The folder as the workflow names it: relative to the repository, None for the usual one."""
-    return None if directory.resolve() == ENVIRONMENTS else str(directory.resolve().relative_to(ROOT))
+    """The folder as the workflow names it: relative to the project, None for the usual one."""
+    found = directory.resolve()
+    if found == ENVIRONMENTS:
+        return None
+    if not found.is_relative_to(ROOT):
+        raise UsageError(
+            f"--dir {directory} is outside the project {ROOT}, and the jobs check out nothing else. Move it there."
+        )
+    return str(found.relative_to(ROOT))
 
 
 def _as_typed(directory: Path) -> str | None:

@@ -20,6 +20,7 @@ LONGEST_FIRST = (
     "test_guarded_updates",
     "test_lifecycle",
     "test_rollout",
+    "test_account_access",
     "test_documented_examples",
     "test_openai_client",
     "test_checked_environments",
