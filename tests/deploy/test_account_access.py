@@ -11,7 +11,6 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -35,7 +34,6 @@ model:
 FILES = {
     "dev.yaml": ENVIRONMENT.format(account=TOOLING),
     "prod.yaml": ENVIRONMENT.format(account=OTHER),
-    "organization.yaml": "permissions_boundary: workload-boundary-sdxl\n",
     "pipeline.yaml": f"""\
 account: "{TOOLING}"
 region: {REGION}
@@ -72,7 +70,7 @@ class Place:
             env=variables,
             capture_output=True,
             text=True,
-            timeout=400,
+            timeout=280,
             check=False,
         )
 
@@ -173,25 +171,8 @@ def test_the_workflows_jobs_roll_out_with_the_role_alone(place: Place) -> None:
     for ring in ("dev", "prod"):
         done = place.run(step(f"ring-{ring}", "sdxl rollout"), place.rollout_role())
 
-        # Then it deploys, and the functions generate an image within the stack's boundary
+        # Then it deploys, and the API generates an image
         assert done.returncode == 0, done.stdout + done.stderr
         (outcome,) = json.loads((place.folder / "rollout.json").read_text())["environments"]
         assert (outcome["environment"], outcome["state"]) == (ring, "done")
         assert "an image of " in done.stderr
-
-
-def test_every_role_of_the_environments_has_the_boundary(place: Place) -> None:
-    for account in (TOOLING, OTHER):
-        iam = place.accounts[account].client("iam")
-        names = [role["RoleName"] for page in iam.get_paginator("list_roles").paginate() for role in page["Roles"]]
-        own = [name for name in names if name.startswith("sdxl-") and name != "sdxl-rollout"]
-        boundaries = {boundary_of(iam, name) for name in own}
-
-        assert len(own) >= 2
-        assert boundaries == {f"arn:aws:iam::{account}:policy/workload-boundary-sdxl"}
-    assert boundary_of(place.accounts[TOOLING].client("iam"), "sdxl-rollout") is None
-
-
-def boundary_of(iam: Any, role: str) -> str | None:
-    found = iam.get_role(RoleName=role)["Role"].get("PermissionsBoundary")
-    return None if found is None else str(found["PermissionsBoundaryArn"])
