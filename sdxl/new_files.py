@@ -68,7 +68,12 @@ source:
   # GitHub Actions do not use it.
   connection_arn: {connection_arn}
 rings:
-{rings}"""
+{rings}
+# GitHub Actions in place of CodePipeline: the access stack makes the role that the workflow assumes.
+#
+# github:
+#   identity_provider: create   # or existing, if the tooling account has GitHub's identity provider already
+"""
 _RING = """\
   - name: {name}
     environments: [{name}]

@@ -12,11 +12,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from constructs import IConstruct
+from typing import TYPE_CHECKING, Any
 
 from stacks.catalog import partition_of
+
+if TYPE_CHECKING:
+    # Importing it starts Node.js, and `sdxl` needs none for the names.
+    from constructs import IConstruct
 
 CDK_FILE = Path(__file__).resolve().parents[1] / "cdk.json"
 QUALIFIER_CONTEXT = "@aws-cdk/core:bootstrapQualifier"
@@ -62,8 +64,21 @@ class Bootstrap:
 
     def lookup_role_arn(self, account: str, region: str) -> str:
         """Return the ARN of the role that reads an account and region."""
-        partition = partition_of(region)
-        return f"arn:{partition}:iam::{account}:role/cdk-{self.qualifier}-lookup-role-{account}-{region}"
+        return self._role_arn("lookup", account, region)
+
+    def lookup_role_arn_template(self, partition: str) -> str:
+        """Return that ARN with {account} and {region} to fill in, as `sdxl --role-arn-template` takes it."""
+        return f"arn:{partition}:iam::{{account}}:role/cdk-{self.qualifier}-lookup-role-{{account}}-{{region}}"
+
+    def rollout_role_arns(self, account: str, region: str) -> tuple[str, ...]:
+        """Return the ARNs of the roles that a rollout assumes in an account and region.
+
+        The CDK CLI deploys with the first and publishes assets with the second; the last one reads.
+        """
+        return tuple(self._role_arn(kind, account, region) for kind in ("deploy", "file-publishing", "lookup"))
+
+    def _role_arn(self, kind: str, account: str, region: str) -> str:
+        return f"arn:{partition_of(region)}:iam::{account}:role/cdk-{self.qualifier}-{kind}-role-{account}-{region}"
 
 
 def bootstrap_of(scope: IConstruct) -> Bootstrap:

@@ -358,8 +358,11 @@ def add_pipeline(
 
 
 def _boundary(environments: Mapping[str, Environment]) -> cdk.PermissionsBoundary | None:
-    """What the organisation demands of all environments, it demands of what deploys them."""
-    demanded = [environment.organization for environment in environments.values()]
+    """What the organisation demands of all environments, it demands of what deploys them.
+
+    The boundary of the access stack is for the environments' roles alone: it does not let a pipeline deploy.
+    """
+    demanded = [environment.organization.own_boundary for environment in environments.values()]
     return permissions_boundary(demanded[0]) if demanded else None
 
 

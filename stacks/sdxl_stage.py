@@ -11,7 +11,7 @@ from constructs import Construct
 from stacks.api_stack import ApiStack
 from stacks.constructs.model_access import BedrockModelAccess, ModelAccess
 from stacks.constructs.vpc import VpcConfig
-from stacks.environment import BedrockModel, Environment, OpenModel, Organization
+from stacks.environment import BedrockModel, Environment, OpenModel
 from stacks.inference_stack import InferenceStack
 from stacks.network_stack import NetworkStack, existing_vpc_config, network_stack_is_needed
 from stacks.operations_stack import OperationsStack
@@ -37,7 +37,7 @@ class SdxlStage(cdk.Stage):
             scope,
             construct_id,
             env=cdk.Environment(account=environment.account, region=environment.region),
-            permissions_boundary=permissions_boundary(environment.organization),
+            permissions_boundary=permissions_boundary(environment.organization.permissions_boundary),
         )
         tags = environment.all_tags
         self.storage = StorageStack(
@@ -118,9 +118,11 @@ class SdxlStage(cdk.Stage):
         return self.network.functions, self.network.model
 
 
-def permissions_boundary(organization: Organization) -> cdk.PermissionsBoundary | None:
-    """Return what bounds every role of a stage or stack, those that the CDK creates included."""
-    policy = organization.permissions_boundary
+def permissions_boundary(policy: str | None) -> cdk.PermissionsBoundary | None:
+    """Return what bounds every role of a stage or stack, those that the CDK creates included.
+
+    `policy` is the name or ARN of the managed policy; None: nothing bounds them.
+    """
     if policy is None:
         return None
     from_arn, from_name = cdk.PermissionsBoundary.from_arn, cdk.PermissionsBoundary.from_name

@@ -1,4 +1,4 @@
-"""AWS::IAM: roles, inline policies and managed policies."""
+"""AWS::IAM: roles, inline policies, managed policies and identity providers."""
 
 # ruff: noqa: ARG002 - all types have one interface, and few need every argument
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from botocore.exceptions import ClientError
 
 from emulator.cloudformation.resource_type import Context, Made, Properties, ResourceType, words
-from emulator.cloudformation.shapes import call, removed_keys, tag_list
+from emulator.cloudformation.shapes import call, removed_keys, tag_list, unless
 
 GONE = "NoSuchEntity"
 # AWS Identity and Access Management API Reference, CreateRole, MaxSessionDuration.
@@ -145,6 +145,40 @@ class ManagedPolicy(ResourceType):
         iam = context.client("iam")
         _attach(iam, properties.get("Roles", []), [], made.physical_id)
         iam.delete_policy(PolicyArn=made.physical_id)
+
+
+class OIDCProvider(ResourceType):
+    """An identity provider by OpenID Connect. Its address is its name: an account has one for each address."""
+
+    name = "AWS::IAM::OIDCProvider"
+    carried = words("ClientIdList Tags ThumbprintList Url")
+    name_property = "Url"
+
+    def create(self, context: Context, properties: Properties) -> Made:
+        """Make the provider. IAM looks the thumbprint up where the template has none."""
+        iam = context.client("iam")
+        fields = {key: properties[key] for key in words("ClientIdList Url") if key in properties}
+        fields |= {"ThumbprintList": properties.get("ThumbprintList", []), "Tags": tag_list(properties)}
+        arn = call(iam, "CreateOpenIDConnectProvider", fields, of=self.name)["OpenIDConnectProviderArn"]
+        return Made(arn, {"Arn": arn})
+
+    def update(self, context: Context, made: Made, before: Properties, after: Properties) -> Made:
+        """Change client ids, thumbprints and tags."""
+        iam, arn = context.client("iam"), made.physical_id
+        if sorted(before.get("ClientIdList", [])) != sorted(after.get("ClientIdList", [])):
+            # moto has no AddClientIDToOpenIDConnectProvider. A new provider of the address has the same ARN.
+            iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=arn)
+            return self.create(context, after)
+        if before.get("ThumbprintList") != after.get("ThumbprintList"):
+            thumbprints = after.get("ThumbprintList", [])
+            iam.update_open_id_connect_provider_thumbprint(OpenIDConnectProviderArn=arn, ThumbprintList=thumbprints)
+        iam.untag_open_id_connect_provider(OpenIDConnectProviderArn=arn, TagKeys=removed_keys(before, after))
+        iam.tag_open_id_connect_provider(OpenIDConnectProviderArn=arn, Tags=tag_list(after))
+        return made
+
+    def delete(self, context: Context, made: Made, properties: Properties) -> None:
+        """Delete the provider; IAM does not look whether a role trusts it."""
+        unless(GONE, context.client("iam").delete_open_id_connect_provider, OpenIDConnectProviderArn=made.physical_id)
 
 
 def _set_policies(iam: Any, role_name: str, before: Properties, after: Properties) -> None:

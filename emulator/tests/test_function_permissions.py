@@ -212,6 +212,20 @@ def test_an_encrypted_table_needs_its_key_decrypted_and_no_more(role: RoleOfFunc
     assert used(role)[-2:] == [("dynamodb:PutItem", TABLE), ("kms:Decrypt", key_arn)]
 
 
+def test_a_key_is_known_by_its_tags(client: Clients, role: RoleOfFunction, key_arn: str) -> None:
+    role.grant(allow("kms:DescribeKey", Condition={"StringEquals": {"aws:ResourceTag/stage": "dev"}}))
+
+    untagged = role.call("kms", "describe_key", KeyId=key_arn)
+    client("kms").tag_resource(KeyId=key_arn, Tags=[{"TagKey": "stage", "TagValue": "prod"}])
+    other = role.call("kms", "describe_key", KeyId=key_arn)
+    client("kms").tag_resource(KeyId=key_arn, Tags=[{"TagKey": "stage", "TagValue": "dev"}])
+
+    assert untagged["Message"].endswith("because no identity-based policy allows the kms:DescribeKey action")
+    assert other["Message"] == untagged["Message"]
+    assert "Code" not in role.call("kms", "describe_key", KeyId=key_arn)
+    client("kms").untag_resource(KeyId=key_arn, TagKeys=["stage"])
+
+
 def test_a_keys_policy_that_leaves_nothing_to_the_account_refuses(
     client: Clients, role: RoleOfFunction, key_arn: str
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -13,18 +13,15 @@ import typer
 from sdxl.commands import completion
 from sdxl.console import Progress, print_result, say
 from sdxl.deployment.cdk import synthesize
-from sdxl.diff.assemblies import read_assembly
+from sdxl.diff.assemblies import Templates, read_assembly
 from sdxl.errors import SdxlError, UsageError
 from sdxl.project import ENVIRONMENTS, LOCAL
-from sdxl.rollout.execution_policy import (
-    BOUNDARY_NAME,
-    AccountPolicies,
-    Deployment,
-    account_policies,
-    policy_size,
-)
+from sdxl.rollout.account_access import by_account, find_pipeline, policies_of
+from sdxl.rollout.execution_policy import AccountPolicies, policy_size
 from stacks.catalog import partition_of
 from stacks.environment import Environment, EnvironmentFileError, load_environments
+from stacks.environment.organization import WORKLOAD_BOUNDARY
+from stacks.environment.pipeline import Pipeline
 
 
 def execution_policy(
@@ -61,12 +58,12 @@ def execution_policy(
         raise UsageError("Name one environment with --env, or all accounts with --all.")
     if sum((write is not None, arns, as_json)) > 1:
         raise UsageError("--write, --arns and --json exclude each other.")
-    environments = _environments(directory, env)
+    environments, pipeline = _environments(directory, env), _pipeline(directory)
     with tempfile.TemporaryDirectory(prefix="sdxl-policy-") as folder, Progress("Synthesizing"):
         if assembly is None:
             assembly = synthesize(directory, Path(folder), log_file=LOCAL / "execution-policy" / "synth.log")
         templates = read_assembly(assembly)
-    accounts = {account: _policies(found, templates) for account, found in _by_account(environments).items()}
+    accounts = {account: _policies(found, templates, pipeline) for account, found in by_account(environments).items()}
     if as_json:
         print_result(json.dumps({account: policies.documents for account, policies in accounts.items()}, indent=2))
         return
@@ -100,37 +97,18 @@ def _environments(directory: Path, env: str | None) -> Sequence[Environment]:
     return [environment for environment in found if environment.account == account]
 
 
-def _by_account(environments: Sequence[Environment]) -> dict[str, list[Environment]]:
-    found: dict[str, list[Environment]] = {}
-    for environment in environments:
-        found.setdefault(environment.account, []).append(environment)
-    return found
+def _pipeline(directory: Path) -> Pipeline | None:
+    try:
+        return find_pipeline(directory)
+    except EnvironmentFileError as exc:
+        raise UsageError(str(exc)) from exc
 
 
-def _policies(
-    environments: Sequence[Environment], templates: Mapping[str, Mapping[str, Mapping[str, object]]]
-) -> AccountPolicies:
+def _policies(environments: Sequence[Environment], templates: Templates, pipeline: Pipeline | None) -> AccountPolicies:
     missing = [environment.name for environment in environments if environment.name not in templates]
     if missing:
         raise UsageError(f"The synthesized app has no environment {missing[0]}: it has {', '.join(templates)}.")
-    deployments = [
-        Deployment(
-            account=environment.account,
-            region=environment.region,
-            partition=partition_of(environment.region),
-            stacks={
-                f"sdxl-{environment.name}-{stack}": template for stack, template in templates[environment.name].items()
-            },
-        )
-        for environment in environments
-    ]
-    return account_policies(deployments, _own_boundary(environments[0]))
-
-
-def _own_boundary(environment: Environment) -> str | None:
-    """The boundary that organization.yaml names, unless it is the one that is made here."""
-    named = environment.organization.permissions_boundary
-    return None if named == BOUNDARY_NAME else named
+    return policies_of(environments, templates, pipeline)
 
 
 def _arn(environment: Environment, policy: str) -> str:
@@ -152,5 +130,5 @@ def _remind(environments: Sequence[Environment], policies: AccountPolicies) -> N
     if unbounded and policies.boundary is not None:
         say(
             f"The roles of {', '.join(unbounded)} have no permissions boundary yet, and these policies demand one: "
-            f"write `permissions_boundary: {BOUNDARY_NAME}` in environments/organization.yaml."
+            f"write `permissions_boundary: {WORKLOAD_BOUNDARY}` in environments/organization.yaml."
         )

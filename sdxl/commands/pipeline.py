@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -109,6 +110,13 @@ def github(
 ) -> None:
     """Print a workflow of GitHub Actions that rolls out in the same order, without stored AWS keys."""
     pipeline, _ = load_pipeline_of(directory)
+    if pipeline.github.identity_provider is None:
+        say(
+            f"The role {pipeline.github.role_name} of account {pipeline.account}, which the jobs assume, is yours to "
+            "make. With `identity_provider: create` under `github` of pipeline.yaml, the access stack makes it "
+            "(docs/rollout.md).",
+            style="yellow",
+        )
     _print_or_write(
         workflow_text(pipeline, _named(directory), folder=folder_in_repository()), WORKFLOW if write else None
     )
@@ -118,32 +126,44 @@ def github(
 def bootstrap_commands(*, directory: Directory = ENVIRONMENTS) -> None:
     """Print the commands that prepare every account and region of the rollout, with the accounts filled in."""
     pipeline, environments = load_pipeline_of(directory)
-    for line in bootstrap_lines(pipeline, environments):
+    for line in bootstrap_lines(pipeline, environments, _as_typed(directory)):
         print_result(line)
 
 
-def bootstrap_lines(pipeline: Pipeline, environments: Mapping[str, Environment]) -> Iterator[str]:
-    """Yield shell lines, the tooling account's first: one for each account and region, with its credentials."""
+def bootstrap_lines(
+    pipeline: Pipeline, environments: Mapping[str, Environment], directory: str | None = None
+) -> Iterator[str]:
+    """Yield shell lines, the tooling account's first: for each account its access stack, for each region its bootstrap.
+
+    `directory` is where pipeline.yaml is; None is the usual place.
+    """
     partition, options = partition_of(pipeline.region), read_bootstrap().options
-    tooling = (pipeline.account, pipeline.region)
-    yield f"# Tooling account {pipeline.account}, with credentials of it (self-mutation deploys the pipeline itself):"
-    yield (
-        f"npx cdk bootstrap aws://{pipeline.account}/{pipeline.region}{options} "
-        f"--cloudformation-execution-policies arn:{partition}:iam::aws:policy/AdministratorAccess --app ''"
-    )
-    done = {tooling}
-    for ring in pipeline.rings:
-        for name in ring.environments:
-            account, region = environments[name].account, environments[name].region
-            if (account, region) in done:
-                continue
-            done.add((account, region))
-            yield f"# {name}, with credentials of account {account}, after its policies (execution-policy --write DIR):"
-            yield (
-                f"npx cdk bootstrap aws://{account}/{region}{options} --trust {pipeline.account} "
-                f"--trust-for-lookup {pipeline.account} --cloudformation-execution-policies "
-                f"\"$(.venv/bin/sdxl pipeline execution-policy --env {name} --arns)\" --app ''"
-            )
+    deployed = [environments[name] for ring in pipeline.rings for name in ring.environments]
+    context, option = directory or ENVIRONMENTS.name, "" if directory is None else f" --dir {directory}"
+    done: set[tuple[str, str]] = set()
+    accounts = list(dict.fromkeys(environment.account for environment in deployed))
+    if pipeline.github.identity_provider is None:
+        yield f"# Tooling account {pipeline.account}, with credentials of it: CodePipeline deploys itself."
+        yield (
+            f"npx cdk bootstrap aws://{pipeline.account}/{pipeline.region}{options} "
+            f"--cloudformation-execution-policies arn:{partition}:iam::aws:policy/AdministratorAccess --app ''"
+        )
+        done.add((pipeline.account, pipeline.region))
+    else:
+        # Before all others: their bootstrap trusts this account.
+        accounts = list(dict.fromkeys([pipeline.account, *accounts]))
+    for account in accounts:
+        yield f"# Account {account}, with an administrator's credentials of it: the access stack comes first."
+        yield f"npx cdk deploy sdxl-access-{account} -c access={context}"
+        for environment in deployed:
+            place = (environment.account, environment.region)
+            if environment.account == account and place not in done:
+                done.add(place)
+                yield (
+                    f"npx cdk bootstrap aws://{account}/{environment.region}{options} --trust {pipeline.account} "
+                    f"--trust-for-lookup {pipeline.account} --cloudformation-execution-policies "
+                    f"\"$(.venv/bin/sdxl pipeline execution-policy --env {environment.name} --arns{option})\" --app ''"
+                )
 
 
 def _origin() -> str | None:
@@ -159,8 +179,20 @@ def _origin() -> str | None:
 
 
 def _named(directory: Path) -> str | None:
-    """The folder as the workflow names it: relative to the repository, None for the usual one."""
-    return None if directory.resolve() == ENVIRONMENTS else str(directory.resolve().relative_to(ROOT))
+    """The folder as the workflow names it: relative to the project, None for the usual one."""
+    found = directory.resolve()
+    if found == ENVIRONMENTS:
+        return None
+    if not found.is_relative_to(ROOT):
+        raise UsageError(
+            f"--dir {directory} is outside the project {ROOT}, and the jobs check out nothing else. Move it there."
+        )
+    return str(found.relative_to(ROOT))
+
+
+def _as_typed(directory: Path) -> str | None:
+    """The folder as an option names it, None for the usual one."""
+    return None if directory.resolve() == ENVIRONMENTS else shlex.quote(str(directory))
 
 
 def _print_or_write(text: str, path: Path | None) -> None:

@@ -35,11 +35,12 @@ from sdxl.rollout.execution_scopes import (
     Scope,
 )
 from stacks.bootstrap import read_bootstrap
+from stacks.environment.organization import WORKLOAD_BOUNDARY
 
 POLICY_NAME = "cloudformation-execution-sdxl"
 """Names begin so, with a number after it. They lie outside `sdxl-*`, which the policies themselves may change."""
-BOUNDARY_NAME = "workload-boundary-sdxl"
-"""The boundary of the roles that the stacks make, where organization.yaml names no other."""
+ROLLOUT_POLICY_NAME = "rollout-sdxl"
+"""Names of the policies of the rollout's role begin so, with a number after it."""
 POLICY_CHARACTERS = 6144
 """Characters of a managed policy, without white space. Source: IAM User Guide, "IAM and AWS STS quotas"."""
 ATTACHED_POLICIES = 10
@@ -94,28 +95,31 @@ class AccountPolicies:
     @property
     def documents(self) -> dict[str, Document]:
         """Every policy to make, the boundary first: roles need it as soon as the first stack is deployed."""
-        boundary = {} if self.boundary is None else {BOUNDARY_NAME: self.boundary}
+        boundary = {} if self.boundary is None else {WORKLOAD_BOUNDARY: self.boundary}
         return {**boundary, **self.execution}
 
 
-def account_policies(deployments: Sequence[Deployment], boundary: str | None = None) -> AccountPolicies:
+def account_policies(
+    deployments: Sequence[Deployment], boundary: str | None = None, *, rollout_role: str | None = None
+) -> AccountPolicies:
     """Make the policies of one account from all that is deployed to it.
 
     Args:
         deployments: at least one; all of the same account.
-        boundary: the ARN or name of the organisation's own boundary. Default: one is made, `BOUNDARY_NAME`.
+        boundary: the ARN or name of the organisation's own boundary. Default: one is made, `WORKLOAD_BOUNDARY`.
+        rollout_role: the name of the role that deploys to all accounts, if it is in this one. Default: it is not.
 
     Raises:
         SdxlError: a handler needs an action on a type of resource that has no scope, or the policies do not fit.
     """
     first = deployments[0]
     prefix = f"arn:{first.partition}:iam::{first.account}"
-    bound = f"{prefix}:policy/{BOUNDARY_NAME}"
+    bound = f"{prefix}:policy/{WORKLOAD_BOUNDARY}"
     if boundary is not None:
         bound = boundary if boundary.startswith("arn:") else f"{prefix}:policy/{boundary}"
     makers = [_Maker(deployment, bound) for deployment in deployments]
     statements = _merged(statement for maker in makers for statement in maker.statements())
-    made = _packed([*_guards(prefix, bound), *statements])
+    made = packed([*_guards(prefix, bound, rollout_role), *statements])
     if len(made) > ATTACHED_POLICIES:
         raise SdxlError(f"The execution policy is {len(made)} managed policies, and a role has {ATTACHED_POLICIES}.")
     limits = None
@@ -296,9 +300,13 @@ class _Maker:
                         yield from map(values.text, as_list(statement["Principal"].get("Service", [])))
 
 
-def _guards(prefix: str, boundary: str) -> Iterator[Statement]:
+def _guards(prefix: str, boundary: str, rollout_role: str | None) -> Iterator[Statement]:
     """Yield what is denied whatever other policy allows it."""
-    own = [boundary, f"{prefix}:policy/{POLICY_NAME}-*"]
+    policies, roles = [boundary, f"{prefix}:policy/{POLICY_NAME}-*"], [f"{prefix}:role/cdk-*"]
+    if rollout_role is not None:
+        # Its name may begin with `sdxl-`, as that of the stacks' roles.
+        policies.append(f"{prefix}:policy/{ROLLOUT_POLICY_NAME}-*")
+        roles.append(f"{prefix}:role/{rollout_role}")
     yield _deny(
         ["iam:CreateRole", "iam:PutRolePermissionsBoundary"],
         ["*"],
@@ -316,7 +324,7 @@ def _guards(prefix: str, boundary: str) -> Iterator[Statement]:
             "iam:DeletePolicyVersion",
             "iam:SetDefaultPolicyVersion",
         ],
-        own,
+        policies,
     )
     yield _deny(
         [
@@ -330,7 +338,7 @@ def _guards(prefix: str, boundary: str) -> Iterator[Statement]:
             "iam:UpdateAssumeRolePolicy",
             "iam:UpdateRole",
         ],
-        [f"{prefix}:role/cdk-*"],
+        roles,
     )
     # A part of an API has no name in its request: so only requests that have one are looked at.
     yield _deny(
@@ -395,7 +403,7 @@ def _joined(statements: Iterable[Statement], joined: str) -> list[Statement]:
     return list(found.values())
 
 
-def _packed(statements: Iterable[Statement]) -> list[Document]:
+def packed(statements: Iterable[Statement]) -> list[Document]:
     """Put statements into as few policies as their size allows, in order; one that is too long is cut by actions."""
     made: list[list[Statement]] = []
     for statement in (piece for each in statements for piece in _pieces(each)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from stacks.bootstrap import read_bootstrap
 from stacks.catalog import partition_of
 from stacks.environment.pipeline import Pipeline, Ring
 
@@ -73,7 +74,10 @@ _RING = """
           aws-region: {region}
           role-duration-seconds: 14400
       - name: Preflight, deploy and test {environments}
-        run: .venv/bin/sdxl rollout --ring {name} --yes --assembly cdk.out --json rollout.json{directory}
+        # The role can only assume the CDK's roles, also in its own account: the lookup role reads.
+        run: >-
+          .venv/bin/sdxl rollout --ring {name} --yes --assembly cdk.out --json rollout.json{directory}
+          --role-arn-template '{reader}'
       - name: Keep the summary and the logs
         if: always()
         uses: {upload}
@@ -147,5 +151,6 @@ def _job(pipeline: Pipeline, ring: Ring, needs: str, directory: str | None, here
         role=pipeline.github.role_name,
         region=pipeline.region,
         environments=", ".join(ring.environments),
+        reader=read_bootstrap().lookup_role_arn_template(partition_of(pipeline.region)),
         directory="" if directory is None else f" --dir {directory}",
     )

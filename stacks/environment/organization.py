@@ -29,6 +29,10 @@ def _explicit(value: Any) -> Any:
 AllowedValues = Annotated[Literal["any"] | tuple[str, ...], BeforeValidator(_explicit)]
 
 
+WORKLOAD_BOUNDARY = "workload-boundary-sdxl"
+"""Name of the permissions boundary that the access stack makes."""
+
+
 class Organization(Section):
     """What every environment of the folder must have. One file, because a demand that every file repeats gets lost."""
 
@@ -43,6 +47,13 @@ class Organization(Section):
         max_length=49,
         description="Tags that every environment has: by key, in the tag policy's case, the values allowed, or `any`.",
     )
+
+    @property
+    def own_boundary(self) -> str | None:
+        """The boundary that the organization makes itself. None where there is none, or the access stack makes it."""
+        named = self.permissions_boundary
+        is_made_here = named is not None and named.rpartition(":policy/")[2] == WORKLOAD_BOUNDARY
+        return None if is_made_here else named
 
 
 def boundary_problems(boundary: str | None, account: str) -> Iterator[SettingProblem]:

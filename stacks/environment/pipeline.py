@@ -84,6 +84,21 @@ class GitHub(Section):
         pattern=_ROLE_NAME_PATTERN,
         description="Role of the tooling account that the jobs assume through OpenID Connect.",
     )
+    identity_provider: Literal["create", "existing"] | None = Field(
+        default=None,
+        description="The access stack makes the role. `create`: it also makes the tooling account's identity provider "
+        "for GitHub. `existing`: the account has this provider already; an account can have only one. Without this "
+        "setting, the stack makes neither.",
+    )
+    owner_id: int | None = Field(
+        default=None,
+        ge=1,
+        description="GitHub's number for the repository's owner. Required where GitHub writes numbers into the subject "
+        "of its tokens, as it does for repositories made after 15 July 2026.",
+    )
+    repository_id: int | None = Field(
+        default=None, ge=1, description="GitHub's number for the repository; together with `owner_id`."
+    )
 
 
 class Pipeline(Section):
@@ -98,6 +113,17 @@ class Pipeline(Section):
     )
     github: GitHub = Field(default=GitHub(), description="GitHub Actions in place of CodePipeline.")
     log_retention_days: LogRetentionDays = Field(default=90, description="Days that the builds' logs are kept.")
+
+    def github_subject(self, ring: Ring) -> str:
+        """Return the subject of the tokens that GitHub gives to the job of a ring.
+
+        Source: GitHub Docs, "OpenID Connect reference", sections "Filtering for a specific environment" and "Immutable
+        subject claims".
+        """
+        owner, _, name = self.source.repository.partition("/")
+        if self.github.owner_id is not None:
+            owner, name = f"{owner}@{self.github.owner_id}", f"{name}@{self.github.repository_id}"
+        return f"repo:{owner}/{name}:environment:{ring.name}"
 
 
 @cache
@@ -146,8 +172,9 @@ def _pipeline_problems(pipeline: Pipeline, environments: Mapping[str, Environmen
     for service in ("codebuild", "codeconnections"):
         yield from region_problems(pipeline.region, service, ("region",))
     # The organisation's boundary is that of the pipeline's own roles, too.
-    boundaries = (environment.organization.permissions_boundary for environment in environments.values())
+    boundaries = (environment.organization.own_boundary for environment in environments.values())
     yield from boundary_problems(next(boundaries, None), pipeline.account)
+    yield from _github_problems(pipeline)
     seen: dict[str, str] = {}
     names: set[str] = set()
     for index, ring in enumerate(pipeline.rings):
@@ -182,6 +209,27 @@ def _pipeline_problems(pipeline: Pipeline, environments: Mapping[str, Environmen
             elif problem := _smoke_test_problem((*here, "smoke_test"), ring, environments[name]):
                 yield problem
     yield from _left_out(pipeline, seen, environments)
+
+
+def _github_problems(pipeline: Pipeline) -> Iterator[SettingProblem]:
+    """What would make a role that nobody can assume, or somebody else."""
+    github, repository = pipeline.github, pipeline.source.repository
+    if github.identity_provider is not None and repository.count("/") != 1:
+        yield SettingProblem(
+            location=("github", "identity_provider"),
+            text=f"{github.identity_provider}, but source.repository {repository!r} is not a repository of GitHub",
+            allowed="a repository of GitHub: owner/name",
+            remedy="correct source.repository, or remove identity_provider: without it, no role trusts GitHub",
+        )
+    if (github.owner_id is None) != (github.repository_id is None):
+        numbers = ("owner_id", "repository_id")
+        given, missing = numbers if github.repository_id is None else numbers[::-1]
+        yield SettingProblem(
+            location=("github", given),
+            text=f"there is no {missing} with it",
+            allowed="owner_id and repository_id together, or neither",
+            remedy=f"add {missing}; `gh api repos/{repository} --jq '.owner.id, .id'` prints both numbers",
+        )
 
 
 def _left_out(

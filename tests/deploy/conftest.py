@@ -21,6 +21,7 @@ LONGEST_FIRST = (
     "test_lifecycle",
     "test_rollout",
     "test_endpoint_modes",
+    "test_account_access",
     "test_documented_examples",
     "test_openai_client",
     "test_checked_environments",

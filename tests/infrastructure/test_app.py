@@ -53,6 +53,21 @@ def test_app_that_cannot_says_why_without_a_traceback(tmp_path: Path, context: d
     assert not list((tmp_path / "cdk.out").glob("assembly-*/*.template.json"))
 
 
+@pytest.mark.parametrize(
+    ("context", "told"),
+    [
+        ({"access": "nowhere"}, ["nowhere"]),
+        ({"access": "environments", "pipeline": "environments"}, ["-c access or -c pipeline, not both"]),
+    ],
+)
+def test_access_stacks_that_cannot_be_made_say_why(tmp_path: Path, context: dict[str, str], told: list[str]) -> None:
+    done = run_app(tmp_path, layer_archive=str(make_layer(tmp_path)), **context)
+
+    assert done.returncode == 1
+    assert all(text in done.stderr for text in told)
+    assert "Traceback" not in done.stderr
+
+
 def test_feature_flags_are_the_recommended_ones_of_the_pinned_cli() -> None:
     recommended = json.loads(
         (ROOT / "node_modules/aws-cdk/lib/init-templates/.recommended-feature-flags.json").read_text()

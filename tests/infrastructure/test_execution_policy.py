@@ -24,7 +24,6 @@ from sdxl.checks.published import action_resources, handler_actions
 from sdxl.errors import SdxlError
 from sdxl.rollout.execution_policy import (
     ATTACHED_POLICIES,
-    BOUNDARY_NAME,
     POLICY_CHARACTERS,
     POLICY_NAME,
     AccountPolicies,
@@ -34,9 +33,10 @@ from sdxl.rollout.execution_policy import (
 )
 from sdxl.rollout.execution_scopes import UNUSED
 from stacks.environment import Environment
+from stacks.environment.organization import WORKLOAD_BOUNDARY
 
 REGION = "us-east-1"
-BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/{BOUNDARY_NAME}"
+BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/{WORKLOAD_BOUNDARY}"
 OWN_ROLE = f"arn:aws:iam::{ACCOUNT}:role/sdxl-test-Api-ImageFunctionRole-1A2B3C"
 BOOTSTRAP_ROLE = f"arn:aws:iam::{ACCOUNT}:role/cdk-hnb659fds-cfn-exec-role-{ACCOUNT}-{REGION}"
 FOREIGN_KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/8f1c2b9e-0000-4000-8000-000000000000"
@@ -238,7 +238,7 @@ def test_everything_that_the_templates_need_is_allowed(examples: Synthesis, acce
             "aws:RequestTag/sdxl:environment": environment.name,
             "apigateway:Resource/ApiName": f"sdxl-{environment.name}",
             "application-autoscaling:service-namespace": "sagemaker",
-            "iam:PermissionsBoundary": f"arn:aws:iam::{environment.account}:policy/{BOUNDARY_NAME}",
+            "iam:PermissionsBoundary": f"arn:aws:iam::{environment.account}:policy/{WORKLOAD_BOUNDARY}",
             "iam:PolicyARN": f"arn:aws:iam::{environment.account}:policy/sdxl-test-Api-Permissions-1A2B",
         }
         for kind, action, arn in sorted(set(needed_calls(where))):

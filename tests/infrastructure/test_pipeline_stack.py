@@ -24,6 +24,7 @@ from test_rule_packs import findings
 from test_template_linters import run_checkov
 
 from sdxl.checks.iam_lint import PolicyFinding, lint_policies
+from stacks.environment.organization import Organization
 from stacks.environment.pipeline import load_pipeline
 from stacks.pipeline_stack import PipelineStack
 
@@ -137,6 +138,25 @@ def test_builds_assume_the_lookup_role_of_the_contexts_bootstrap(tmp_path: Path)
     text = (tmp_path / "cdk.out" / "sdxl-pipeline.template.json").read_text()
     assert "cdk-platform-lookup-role" in text
     assert "hnb659fds" not in text
+
+
+def test_pipeline_has_the_boundary_of_the_organization_and_not_that_of_the_stacks_roles(tmp_path: Path) -> None:
+    def bounded(name: str) -> str:
+        environments = {
+            key: item.model_copy(update={"organization": Organization(permissions_boundary=name)})
+            for key, item in ENVIRONMENTS.items()
+        }
+        directory = tmp_path / name
+        directory.mkdir()
+        app, layer = make_app(directory / "cdk.out"), make_layer(directory)
+        PipelineStack(app, "sdxl-pipeline", pipeline=PIPELINE, environments=environments, layer_archive=layer)
+        with no_network():
+            app.synth()
+        return (directory / "cdk.out" / "sdxl-pipeline.template.json").read_text()
+
+    # Roles with the access stack's boundary could not start a build.
+    assert "PermissionsBoundary" not in bounded("workload-boundary-sdxl")
+    assert f"::{PIPELINE.account}:policy/platform" in bounded("platform")
 
 
 def test_source_may_use_the_connection_under_the_prefix_of_its_arn(template: dict[str, Any]) -> None:

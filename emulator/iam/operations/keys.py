@@ -19,7 +19,7 @@ from emulator.iam.requests import Call, UndeterminedError
 _DIRECT = frozenset(
     {"DescribeKey", "Encrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext", "GetPublicKey", "Sign"}
 )
-_ABSENT = ("kms:EncryptionContext:", "kms:EncryptionContextKeys", "kms:ViaService")
+_ABSENT = ("aws:ResourceTag/", "kms:EncryptionContext:", "kms:EncryptionContextKeys", "kms:ViaService")
 
 
 def permissions(call: Call) -> Iterator[Permission]:
@@ -71,6 +71,9 @@ def _permission(
     key = find_key(call, key_id)
     named = key_id if ":key/" in key_id else call.arn("kms", f"key/{key_id}")
     context: dict[str, Value] = {"kms:CallerAccount": call.account}
+    if key:
+        tags = kms_backends[call.account][call.region].tagger.get_tag_dict_for_resource(key.id)
+        context |= {f"aws:ResourceTag/{name}": value for name, value in tags.items()}
     if via:
         context["kms:ViaService"] = f"{via}.{call.region}.amazonaws.com"
     if encryption_context:

@@ -118,6 +118,39 @@ def test_roles_and_policies_follow_the_template(stacks: Stacks, client: Any) -> 
     assert iam.list_roles()["Roles"] == []
 
 
+def test_an_identity_provider_arrives_changes_and_is_one_for_each_address(stacks: Stacks, client: Any) -> None:
+    def provider(*, thumbprint: str, stage: str, clients: tuple[str, ...] = ("sts.amazonaws.com",)) -> dict[str, Any]:
+        properties = {
+            "Url": "https://tokens.example.com/actions",
+            "ClientIdList": list(clients),
+            "ThumbprintList": [thumbprint * 40],
+            "Tags": [{"Key": "stage", "Value": stage}],
+        }
+        return {"Type": "AWS::IAM::OIDCProvider", "Properties": properties}
+
+    stacks.deploy({"O": provider(thumbprint="a", stage="dev")})
+    iam, arn = client("iam"), stacks.physical_id("O")
+    assert arn.endswith(":oidc-provider/tokens.example.com/actions")
+    made = iam.get_open_id_connect_provider(OpenIDConnectProviderArn=arn)
+    assert (made["ClientIDList"], made["ThumbprintList"]) == (["sts.amazonaws.com"], ["a" * 40])
+
+    stacks.deploy({"O": provider(thumbprint="b", stage="prod")})
+    changed = iam.get_open_id_connect_provider(OpenIDConnectProviderArn=arn)
+    assert (changed["ThumbprintList"], changed["Tags"][0]["Value"]) == (["b" * 40], "prod")
+
+    second = provider(thumbprint="b", stage="prod", clients=("sts.amazonaws.com", "other"))
+    stacks.deploy({"O": second})
+    assert stacks.physical_id("O") == arn
+    clients = iam.get_open_id_connect_provider(OpenIDConnectProviderArn=arn)["ClientIDList"]
+    assert clients == ["sts.amazonaws.com", "other"]
+
+    assert stacks.deploy({"O": second, "P": second}) == "UPDATE_ROLLBACK_COMPLETE"
+    assert "EntityAlreadyExists" in stacks.reasons()
+
+    stacks.api.delete_stack(StackName="stack")
+    assert iam.list_open_id_connect_providers()["OpenIDConnectProviderList"] == []
+
+
 def test_small_types_arrive(stacks: Stacks, client: Any) -> None:
     stacks.deploy(
         {

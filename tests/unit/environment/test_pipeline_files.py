@@ -142,3 +142,62 @@ def test_boundary_of_another_account_than_the_pipelines_is_refused(folder: Path)
     assert "pipeline.yaml:2: account: " in text
     assert f"{pipeline.account}, and organization.yaml's permissions_boundary is a policy of 999988887777" in text
     assert "write the name alone" in text
+
+
+def with_github(folder: Path, github: str, repository: str = "example/sdxl") -> Path:
+    path = folder / "pipeline.yaml"
+    text = path.read_text().replace("repository: example/sdxl", f"repository: {repository}")
+    path.write_text(f"{text}\ngithub: {github}\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("github", "subject"),
+    [
+        ("{}", "repo:example/sdxl:environment:dev"),
+        ("{owner_id: 123456, repository_id: 456789}", "repo:example@123456/sdxl@456789:environment:dev"),
+    ],
+)
+def test_subject_is_what_github_writes_into_the_jobs_token(folder: Path, github: str, subject: str) -> None:
+    pipeline, _ = load_pipeline(with_github(folder, github))
+
+    assert pipeline.github_subject(pipeline.rings[0]) == subject
+
+
+@pytest.mark.parametrize(
+    ("github", "repository", "texts"),
+    [
+        (
+            "{identity_provider: create}",
+            "group/team/sdxl",
+            [
+                "github.identity_provider: create, but source.repository 'group/team/sdxl' is not",
+                "allowed: a repository of GitHub: owner/name",
+                "remove identity_provider",
+            ],
+        ),
+        (
+            "{identity_provider: create, owner_id: 123456}",
+            "example/sdxl",
+            [
+                "github.owner_id: there is no repository_id with it",
+                "allowed: owner_id and repository_id together, or neither",
+                "gh api repos/example/sdxl --jq '.owner.id, .id'",
+            ],
+        ),
+        (
+            "{repository_id: 456789}",
+            "example/sdxl",
+            ["github.repository_id: there is no owner_id with it", "add owner_id"],
+        ),
+        ("{owner_id: 0, repository_id: 1}", "example/sdxl", ["github.owner_id", "received 0"]),
+        ("{identity_provider: new}", "example/sdxl", ["github.identity_provider", "create", "existing"]),
+    ],
+)
+def test_role_that_nobody_or_somebody_else_could_assume_is_refused(
+    folder: Path, github: str, repository: str, texts: list[str]
+) -> None:
+    with pytest.raises(EnvironmentFileError) as error:
+        load_pipeline(with_github(folder, github, repository))
+
+    assert [text for text in texts if text not in str(error.value)] == []

@@ -57,7 +57,7 @@ def test_roles_and_options_have_the_qualifier_of_cdk_json() -> None:
     target = environment()
 
     assert lookup_role_arn(target).startswith(f"arn:aws:iam::{target.account}:role/cdk-platform-lookup-role-")
-    commands = [line for line in bootstrap_lines(PIPELINE, ENVIRONMENTS) if not line.startswith("#")]
+    commands = [line for line in bootstrap_lines(PIPELINE, ENVIRONMENTS) if line.startswith("npx cdk bootstrap")]
     assert len(commands) > 1
     assert all(" --qualifier platform --toolkit-stack-name PlatformToolkit " in line for line in commands)
     assert read_bootstrap().options == " --qualifier platform --toolkit-stack-name PlatformToolkit"

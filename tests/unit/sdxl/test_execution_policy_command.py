@@ -118,6 +118,43 @@ def test_boundary_of_the_organization_is_demanded_and_not_made(run: Any, folder:
     assert "arn:aws:iam::444455556666:policy/boundaries/workload" in json.dumps(content)
 
 
+def test_boundary_named_by_its_arn_is_still_the_one_that_is_made(run: Any, folder: Path) -> None:
+    (folder / "environments" / "prod.yaml").unlink()
+    (folder / "environments" / "organization.yaml").write_text(
+        "permissions_boundary: arn:aws:iam::111122223333:policy/workload-boundary-sdxl\n"
+    )
+
+    assert "workload-boundary-sdxl" in json.loads(run("--env", "dev", "--json").stdout)["111122223333"]
+
+
+def test_role_of_the_rollout_is_guarded_in_the_tooling_account(run: Any, folder: Path) -> None:
+    (folder / "environments" / "pipeline.yaml").write_text(
+        """\
+account: "444455556666"
+region: us-east-1
+source:
+  repository: example/sdxl
+  connection_arn: arn:aws:codeconnections:us-east-1:444455556666:connection/12345678-1234-1234-1234-123456789012
+rings: [{name: all, environments: [dev, test, prod]}]
+github: {role_name: sdxl-deploys}
+"""
+    )
+
+    content = json.loads(run("--all", "--json").stdout)
+
+    assert "arn:aws:iam::444455556666:role/sdxl-deploys" in json.dumps(content["444455556666"])
+    assert "sdxl-deploys" not in json.dumps(content["111122223333"])
+
+
+def test_wrong_pipeline_file_ends_the_command_with_its_error(run: Any, folder: Path) -> None:
+    (folder / "environments" / "pipeline.yaml").write_text("account: x\n")
+
+    done = run("--all", "--json")
+
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "pipeline.yaml" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [

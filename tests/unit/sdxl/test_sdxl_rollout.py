@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import shutil
 import zlib
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,7 @@ from sdxl.rollout import steps
 from sdxl.rollout.github import workflow_text
 from sdxl.rollout.runner import Rollout
 from sdxl.rollout.steps import wait_until_at_rest
-from stacks.environment.pipeline import load_pipeline
+from stacks.environment.pipeline import GitHub, Pipeline, load_pipeline
 from tools.repository import folder_in_repository, repository_root
 
 pytestmark = pytest.mark.disable_socket
@@ -211,15 +213,104 @@ def test_committed_workflow_is_up_to_date() -> None:
     assert committed == workflow_text(PIPELINE), "sdxl pipeline github --dir tests/pipelines/small"
 
 
-def test_accounts_are_bootstrapped_to_trust_the_tooling_account() -> None:
-    lines = [line for line in bootstrap_lines(PIPELINE, ENVIRONMENTS) if not line.startswith("#")]
+def commands(pipeline: Pipeline, directory: str | None = None) -> list[str]:
+    return [line for line in bootstrap_lines(pipeline, ENVIRONMENTS, directory) if not line.startswith("#")]
 
-    assert len(lines) == 4
-    assert "--trust" not in lines[0]
-    assert all("--trust 100000000001 --trust-for-lookup 100000000001" in line for line in lines[1:])
+
+def test_each_account_gets_its_access_stack_then_a_bootstrap_that_trusts_the_tooling_account() -> None:
+    tooling, *others = commands(PIPELINE)
+
+    assert "--trust" not in tooling
+    assert [line.split()[3] for line in others] == [
+        item
+        for account in ("100000000002", "100000000003", "100000000004")
+        for item in (f"sdxl-access-{account}", f"aws://{account}/us-west-2")
+    ]
+    assert others[0] == "npx cdk deploy sdxl-access-100000000002 -c access=environments"
+    assert all("--trust 100000000001 --trust-for-lookup 100000000001" in line for line in others[1::2])
     assert (
-        '--cloudformation-execution-policies "$(.venv/bin/sdxl pipeline execution-policy --env dev --arns)"' in lines[1]
+        '--cloudformation-execution-policies "$(.venv/bin/sdxl pipeline execution-policy --env dev --arns)"'
+        in others[1]
     )
+
+
+def with_github(**settings: Any) -> Pipeline:
+    return PIPELINE.model_copy(update={"github": GitHub(**settings)})
+
+
+def test_tooling_account_of_github_has_the_access_stack_first_and_no_administrator() -> None:
+    lines = commands(with_github(identity_provider="create"))
+
+    assert lines[:2] == [
+        "npx cdk deploy sdxl-access-100000000001 -c access=environments",
+        "npx cdk deploy sdxl-access-100000000002 -c access=environments",
+    ]
+    assert "AdministratorAccess" not in "\n".join(lines)
+
+
+def test_commands_name_another_folder_as_it_was_typed() -> None:
+    lines = commands(PIPELINE, "team/environments")
+
+    assert lines[1] == "npx cdk deploy sdxl-access-100000000002 -c access=team/environments"
+    assert "execution-policy --env dev --arns --dir team/environments)" in lines[2]
+
+
+PAGE = (ROOT / "docs" / "rollout.md").read_text()
+
+
+def test_page_shows_the_commands_that_are_printed() -> None:
+    """A deploy test runs these in two accounts."""
+    (block,) = [
+        one for one in PAGE.split("```sh\n") if one.startswith("npx cdk deploy sdxl-access-ACCOUNT") and "aws://" in one
+    ]
+    shown = block[: block.index("```")].replace("\\\n  ", "")
+    given = {"ACCOUNT": "100000000004", "REGION": "us-west-2", "TOOLING": "100000000001"}
+    for placeholder, value in given.items():
+        shown = shown.replace(placeholder, value)
+
+    assert shown.splitlines() == commands(PIPELINE)[-2:]
+
+
+def test_settings_of_github_on_the_page_are_valid() -> None:
+    (block,) = [one for one in PAGE.split("```yaml\n") if one.startswith("github:")]
+
+    assert GitHub.model_validate(yaml.safe_load(block[: block.index("```")])["github"]).owner_id == 123456
+
+
+def test_workflow_reads_every_account_through_the_lookup_role() -> None:
+    """The rollout's role can read nothing, also not in the tooling account, whose environments it deploys too."""
+    jobs = yaml.safe_load(workflow_text(PIPELINE))["jobs"]
+    runs = [step.get("run", "") for name in ("ring-dev", "ring-prod") for step in jobs[name]["steps"]]
+    rollouts = [shlex.split(run) for run in runs if "sdxl rollout" in run]
+
+    assert len(rollouts) == 2
+    for words in rollouts:
+        template = words[words.index("--role-arn-template") + 1]
+        assert filled(template, ENVIRONMENTS["dev"]) == lookup_role_arn(ENVIRONMENTS["dev"])
+
+
+@pytest.mark.parametrize("provider", [None, "create"])
+def test_workflow_without_a_role_of_the_access_stack_says_whose_it_is(
+    monkeypatch: pytest.MonkeyPatch, provider: str | None
+) -> None:
+    pipeline = with_github(identity_provider=provider, role_name="rolls-out")
+    monkeypatch.setattr("sdxl.commands.pipeline.load_pipeline_of", lambda _: (pipeline, ENVIRONMENTS))
+
+    done = CliRunner().invoke(app, ["pipeline", "github"])
+
+    assert done.exit_code == 0
+    assert done.stdout.rstrip() == workflow_text(pipeline, folder=folder_in_repository()).rstrip()
+    is_said = "The role rolls-out of account 100000000001" in " ".join(done.stderr.split())
+    assert is_said is (provider is None)
+
+
+def test_workflow_of_a_folder_outside_the_project_is_refused(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(EXAMPLE, tmp_path / "environments"))
+
+    done = CliRunner().invoke(app, ["pipeline", "github", "--dir", str(folder)])
+
+    assert done.exit_code == 2
+    assert "is outside the project" in " ".join(done.stderr.split())
 
 
 def test_role_templates_are_filled_in() -> None:
