@@ -12,11 +12,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from constructs import IConstruct
+from typing import TYPE_CHECKING, Any
 
 from stacks.catalog import partition_of
+
+if TYPE_CHECKING:
+    # At run time it would start the CDK's engine, a Node.js, in every command that only reads names.
+    from constructs import IConstruct
 
 CDK_FILE = Path(__file__).resolve().parents[1] / "cdk.json"
 QUALIFIER_CONTEXT = "@aws-cdk/core:bootstrapQualifier"
