@@ -156,7 +156,7 @@ def _add_page(tree: Path, root: Path, commit: str) -> None:
         shutil.copytree(root / _PAGE, tree / _PAGE)
         return
     (tree / _PAGE_SOURCES / "node_modules").symlink_to((root / _PAGE_SOURCES / "node_modules").resolve())
-    done = subprocess.run(
+    done = subprocess.run(  # noqa: S603 - our own arguments
         ["node", str(_PAGE_SOURCES / "build.mjs")],  # noqa: S607 - the node of the PATH, first the project's own
         cwd=tree,
         env=child_environment(),
