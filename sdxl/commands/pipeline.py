@@ -17,7 +17,7 @@ from sdxl.commands.pipeline_file import Directory, load_pipeline_of
 from sdxl.console import print_result, say
 from sdxl.errors import UsageError
 from sdxl.new_files import UNKNOWN_CONNECTION, UNKNOWN_REPOSITORY, pipeline_text
-from sdxl.project import ENVIRONMENTS, ROOT
+from sdxl.project import ENVIRONMENTS, ROOT, write_text
 from sdxl.rollout.github import workflow_text
 from stacks.bootstrap import read_bootstrap
 from stacks.catalog import partition_of
@@ -160,13 +160,18 @@ def _origin() -> str | None:
 
 def _named(directory: Path) -> str | None:
     """The folder as the workflow names it: relative to the repository, None for the usual one."""
-    return None if directory.resolve() == ENVIRONMENTS else str(directory.resolve().relative_to(ROOT))
+    folder = directory.resolve()
+    if not folder.is_relative_to(ROOT):
+        raise UsageError(
+            f"--dir {directory} is outside of {ROOT}, and a workflow can read only what its repository has. Put the "
+            "folder below the project's."
+        )
+    return None if folder == ENVIRONMENTS else str(folder.relative_to(ROOT))
 
 
 def _print_or_write(text: str, path: Path | None) -> None:
     if path is None:
         print_result(text.removesuffix("\n"))
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    write_text(path, text)
     say(f"{path}: written")
