@@ -10,7 +10,7 @@ import typer
 
 from sdxl.checks.templates import Base, CheckResult, check_templates
 from sdxl.commands import completion
-from sdxl.console import Progress, print_result, print_table, say
+from sdxl.console import Progress, print_result, print_table, print_wrapped, say
 from sdxl.deployment.aws import load_named_environment
 from sdxl.deployment.destroy import destroy_environment
 from sdxl.errors import SdxlError, UsageError
@@ -318,7 +318,8 @@ def _report(outcomes: list[dict[str, Any]], results: list[CheckResult] | None, *
     else:
         for outcome in outcomes:
             if outcome["ok"]:
-                print_result(outcome["text"])
+                for line in outcome["text"].split("\n"):
+                    print_wrapped(line)
             else:
                 say(outcome["text"])
         for result in results or ():
