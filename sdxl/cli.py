@@ -152,6 +152,12 @@ class _Commands(TyperGroup):
         except SdxlError as exc:
             say(f"error: {exc}", style="red")
             raise typer.Exit(exc.exit_code) from exc
+        except OSError as exc:
+            # A file that a command was given, or its disk. Others are bugs.
+            if exc.filename is None:
+                raise
+            say(f"error: {exc.filename}: {exc.strerror}.", style="red")
+            raise typer.Exit(SdxlError.exit_code) from exc
         except KeyboardInterrupt as exc:
             say("Interrupted.")
             raise typer.Exit(EXIT_INTERRUPTED) from exc

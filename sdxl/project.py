@@ -52,6 +52,15 @@ def local_environment(inherited: Mapping[str, str] = os.environ) -> dict[str, st
     }
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a file that a command was asked for, and its folder. Raises UsageError where that is not possible."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as exc:
+        raise UsageError(f"{path} cannot be written: {exc.strerror}. Choose another place.") from exc
+
+
 def write_json(path: Path, value: dict[str, Any]) -> None:
     """Write `value` so that a reader sees the old file or the new one, never half; readable by its owner only."""
     path.parent.mkdir(parents=True, exist_ok=True)

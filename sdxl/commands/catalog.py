@@ -10,6 +10,7 @@ import typer
 
 from sdxl.console import Progress, print_result, print_table, say
 from sdxl.errors import SdxlError
+from sdxl.project import write_text
 from stacks.catalog import Catalog, CatalogError, load_catalog
 from stacks.catalog.jumpstart import REGION, fetch_open_spec
 from stacks.catalog.reader import CATALOG_DIRECTORY, CATALOG_FILES, parse_catalog
@@ -135,7 +136,7 @@ def refresh(
     for finding in findings:
         say(f"note: {finding}")
     if not check:
-        path.write_text(catalog_text(new), encoding="utf-8")
+        write_text(path, catalog_text(new))
     outcome = "would change" if check else "changed"
     say(f"{path.name}: {len(found)} values {outcome} (from {fetched.source}).")
     if check and found:

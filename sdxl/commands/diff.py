@@ -137,8 +137,14 @@ def _report(before: _Side, after: _Side, names: list[str]) -> Report:
     left = tuple(stack for name in both for stack in left_stacks(name, old[name], new[name]))
     costs: Iterable[CostChange] = ()
     if before.environments and after.environments:
-        billed = {stack.environment for stack in left if stack.billed} | moves.keys()
-        costs = cost_changes(before.environments, after.environments, sorted({*both, *moves}), left=billed)
+        gone = tuple(name for name in wanted if name not in after.templates)
+        behind: dict[str, list[str] | None] = {
+            name: [stack.stack for stack in left if stack.environment == name and stack.billed]
+            for name in {stack.environment for stack in left if stack.billed}
+        }
+        behind.update(dict.fromkeys((*moves, *gone)))
+        compared = sorted({*both, *moves, *gone})
+        costs = cost_changes(before.environments, after.environments, compared, left=behind, removed=gone)
     return Report(
         before=before.name,
         after=after.name,

@@ -10,12 +10,12 @@ import typer
 
 from sdxl.checks.templates import Base, CheckResult, check_templates
 from sdxl.commands import completion
-from sdxl.console import Progress, print_result, print_table, say
+from sdxl.console import Progress, print_result, print_table, print_wrapped, say
 from sdxl.deployment.aws import load_named_environment
 from sdxl.deployment.destroy import destroy_environment
 from sdxl.errors import SdxlError, UsageError
 from sdxl.new_files import DOCUMENTATION_ACCOUNTS, environment_text
-from sdxl.project import ENVIRONMENTS, ROOT
+from sdxl.project import ENVIRONMENTS, ROOT, write_text
 from stacks.environment import (
     Environment,
     EnvironmentFileError,
@@ -93,6 +93,10 @@ def list_environments(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
 ) -> None:
     """List the environments: account, region, model source and instance types. Exit code 1 when a file is wrong."""
+    try:
+        environment_paths(directory)
+    except EnvironmentFileError as exc:
+        raise UsageError(str(exc)) from exc
     outcomes, _ = _checked(directory, None)
     if as_json:
         shown = ("environment", "account", "region", "source", "instance_types")
@@ -314,7 +318,8 @@ def _report(outcomes: list[dict[str, Any]], results: list[CheckResult] | None, *
     else:
         for outcome in outcomes:
             if outcome["ok"]:
-                print_result(outcome["text"])
+                for line in outcome["text"].split("\n"):
+                    print_wrapped(line)
             else:
                 say(outcome["text"])
         for result in results or ():
@@ -334,5 +339,5 @@ def _print_or_write(text: str, path: Path | None) -> None:
         print_result(text.removesuffix("\n"))
         return
     unchanged = path.is_file() and path.read_text(encoding="utf-8") == text
-    path.write_text(text, encoding="utf-8")
+    write_text(path, text)
     say(f"{path}: {'unchanged' if unchanged else 'written'}")

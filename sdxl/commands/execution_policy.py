@@ -15,7 +15,7 @@ from sdxl.console import Progress, print_result, say
 from sdxl.deployment.cdk import synthesize
 from sdxl.diff.assemblies import Templates, read_assembly
 from sdxl.errors import SdxlError, UsageError
-from sdxl.project import ENVIRONMENTS, LOCAL
+from sdxl.project import ENVIRONMENTS, LOCAL, write_text
 from sdxl.rollout.account_access import by_account, find_pipeline, policies_of
 from sdxl.rollout.execution_policy import AccountPolicies, policy_size
 from stacks.catalog import partition_of
@@ -116,10 +116,9 @@ def _arn(environment: Environment, policy: str) -> str:
 
 
 def _write(policies: AccountPolicies, folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
     for name, document in policies.documents.items():
         path = folder / f"{name}.json"
-        path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+        write_text(path, json.dumps(document, indent=2) + "\n")
         print_result(f"aws iam create-policy --policy-name {name} --policy-document file://{path}")
 
 

@@ -228,7 +228,7 @@ def _call(deployment: Deployment, request: GenerationRequest, retry_for_seconds:
 
 def _say_retry(retry: Retry) -> None:
     status = f" ({retry.status})" if retry.status else ""
-    say(f"{retry.message}{status}: trying again in {retry.wait_seconds:.0f} s", style="yellow")
+    say(f"{retry.message.rstrip('.')}{status}: trying again in {retry.wait_seconds:.0f} s", style="yellow")
 
 
 def _report(deployment: Deployment, result: GenerationResult, paths: list[Path], *, as_json: bool) -> None:

@@ -86,7 +86,7 @@ def status(
         print_result(json.dumps(state, indent=2))
     elif running and deployment:
         where = f"{target.place()}; " if target else ""
-        print_result(f"{deployment.describe()} ({where}emulator: process {running.pid})")
+        print_wrapped(f"{deployment.describe()} ({where}emulator: process {running.pid})")
     if running is None:
         raise NotDeployedError("Nothing runs on this machine. `make up` starts it.")
     if deployment is None:

@@ -18,7 +18,7 @@ from sdxl.commands.pipeline_file import Directory, load_pipeline_of
 from sdxl.console import print_result, say
 from sdxl.errors import UsageError
 from sdxl.new_files import UNKNOWN_CONNECTION, UNKNOWN_REPOSITORY, pipeline_text
-from sdxl.project import ENVIRONMENTS, ROOT
+from sdxl.project import ENVIRONMENTS, ROOT, write_text
 from sdxl.rollout.github import workflow_text
 from stacks.bootstrap import read_bootstrap
 from stacks.catalog import partition_of
@@ -199,6 +199,5 @@ def _print_or_write(text: str, path: Path | None) -> None:
     if path is None:
         print_result(text.removesuffix("\n"))
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    write_text(path, text)
     say(f"{path}: written")

@@ -20,7 +20,9 @@ Directory = Annotated[
 def load_pipeline_of(directory: Path) -> tuple[Pipeline, Mapping[str, Environment]]:
     """Return the pipeline of a folder and its environments by name. Raises UsageError with what to do."""
     path = directory / PIPELINE_FILE
-    if directory.is_dir() and not path.is_file():
+    if not directory.is_dir():
+        raise UsageError(f"--dir {directory}: there is no such folder. The usual one is environments/ of the project.")
+    if not path.is_file():
         raise UsageError(
             f"There is no {path}, which says in which order the environments are deployed. `sdxl pipeline init` makes "
             "one from the environments there are; docs/rollout.md explains it."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -67,6 +68,8 @@ def rollout(
         _print_plan(run)
         return
     _check_approvals(run, yes)
+    if json_file is not None:
+        _check_writable(json_file)
     if assembly is not None and not (assembly / "manifest.json").is_file():
         raise UsageError(f"--assembly {assembly} holds no synthesized app: it has no manifest.json.")
     if assembly is None:
@@ -107,6 +110,16 @@ def _check_approvals(run: Rollout, yes: bool) -> None:
             f"The ring {manual[0]} has approval: manual, and nobody is there to ask. Run it with --yes once somebody "
             "has approved, or choose other rings with --ring."
         )
+
+
+def _check_writable(path: Path) -> None:
+    """Raise UsageError, before anything is deployed, where the summary could not be written in the end."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise UsageError(f"--json {path} cannot be written: {exc.strerror}. Choose another file.") from exc
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise UsageError(f"--json {path} cannot be written: choose a file in a folder that you can write to.")
 
 
 def _approve(ring: Ring, yes: bool) -> None:

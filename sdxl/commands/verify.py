@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
 from sdxl.commands import completion, options
-from sdxl.console import Progress, print_result, print_table, say
+from sdxl.console import Progress, print_result, print_table, print_wrapped, results, say
 from sdxl.deployment.aws import find_api, find_aws_deployment, load_named_environment, make_session
 from sdxl.deployment.record import read_local_target
 from sdxl.errors import NotDeployedError
 from sdxl.local import cdk, emulator
 from sdxl.verify.checks import run
-from sdxl.verify.deployed import Deployed, Observation
+from sdxl.verify.deployed import Check, Deployed, Observation
 
 _OUTCOMES = ("seen", "failed", "unknown", "not here")
 
@@ -31,6 +32,9 @@ def verify(
         str | None,
         typer.Option(help="Role of the environment's account to assume and look with.", show_default=False),
     ] = None,
+    every_row: Annotated[
+        bool, typer.Option("--all", help="Show what is not in this environment on a terminal too, as in a pipe.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
 ) -> None:
     """Look at a deployed environment for what was never seen on AWS: docs/not-run-on-aws.md names the points.
@@ -83,13 +87,26 @@ def verify(
         }
         print_result(json.dumps(content, indent=2))
     else:
-        print_table(
-            ("check", "outcome", "question", "saw"),
-            [(check.name, seen.outcome, check.question, seen.saw) for check, seen in observations],
-        )
+        _print_observations(observations, every_row=every_row)
     _count([seen for _, seen in observations], is_emulator=is_emulator)
     if any(seen.outcome == "failed" for _, seen in observations):
         raise typer.Exit(1)
+
+
+def _print_observations(observations: Sequence[tuple[Check, Observation]], *, every_row: bool) -> None:
+    """Print every point in a pipe. A terminal gets those that the environment has, and the names of the others."""
+    hides = results().is_terminal and not every_row
+    print_table(
+        ("check", "outcome", "question", "saw"),
+        [
+            (check.name, seen.outcome, check.question, seen.saw)
+            for check, seen in observations
+            if not hides or seen.outcome != "not here"
+        ],
+    )
+    if hides and (others := [check.name for check, seen in observations if seen.outcome == "not here"]):
+        print_wrapped(f"not here: {', '.join(others)}")
+        say("Why they are not here: --all.")
 
 
 def _count(observations: list[Observation], *, is_emulator: bool) -> None:

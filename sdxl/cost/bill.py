@@ -14,7 +14,8 @@ from sdxl.cost.week import Capacity
 class Item:
     """One line of the bill, in USD a month. `at_volume` is None when no volume was given.
 
-    `is_service` says that it is not the model's: such lines are shown as one, unless all are asked for.
+    `is_service` says that it is not the model's: such lines are shown as one, unless all are asked for. `stack` is the
+    one whose resources are billed.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Item:
     price: Price | None = None
     note: str = ""
     is_service: bool = False
+    stack: str = "Api"
 
     def price_text(self, region: str) -> str:
         """Return the price for people, or where to find it."""
@@ -143,6 +145,8 @@ def _json(amount: Amount | None) -> dict[str, Any] | None:
     return None if amount is None else amount.as_json()
 
 
-def unknown_item(name: str, note: str, *, has_volume: bool) -> Item:
+def unknown_item(name: str, note: str, *, has_volume: bool, stack: str = "Api") -> Item:
     """A line of the bill whose price no source states; `note` says where to find it."""
-    return Item(name=name, idle=UNKNOWN, at_volume=UNKNOWN if has_volume else None, at_max=UNKNOWN, note=note)
+    return Item(
+        name=name, idle=UNKNOWN, at_volume=UNKNOWN if has_volume else None, at_max=UNKNOWN, note=note, stack=stack
+    )

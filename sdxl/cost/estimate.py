@@ -93,7 +93,15 @@ def _service_items(
                 at_volume = UNKNOWN
         without_volume = UNKNOWN if usage.per_image else idle
         at_max = without_volume if at_volume is None else at_volume
-        yield Item(name=usage.name, idle=idle, at_volume=at_volume, at_max=at_max, price=price, is_service=True)
+        yield Item(
+            name=usage.name,
+            idle=idle,
+            at_volume=at_volume,
+            at_max=at_max,
+            price=price,
+            is_service=True,
+            stack=usage.stack,
+        )
     if environment.api.auth.mode == "cognito":
         note = "unknown: see https://aws.amazon.com/cognito/pricing/"
         yield unknown_item("Cognito", note, has_volume=images_per_month is not None)

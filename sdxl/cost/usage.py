@@ -35,6 +35,7 @@ ALARM_MESSAGES = 100
 """Messages of alarms in a month."""
 FIREWALL_RULES = 3
 """The rate limit and two groups of AWS's managed rules."""
+OPERATIONS, NETWORK = "Operations", "Network"
 METRICS_OF_IMAGES = 3
 """Metrics of images: their number, seconds and cost. Each is published in all, by variant and by size."""
 
@@ -43,13 +44,15 @@ METRICS_OF_IMAGES = 3
 class Usage:
     """Units of one price in a month: `idle` while nobody calls, and `per_image` on top for each image.
 
-    `price` is a name in the catalog's service prices. `name` is what a person reads.
+    `price` is a name in the catalog's service prices. `name` is what a person reads. `stack` is the stack whose
+    resources are billed, where it is one that an environment may do without.
     """
 
     name: str
     price: str
     idle: float = 0.0
     per_image: float = 0.0
+    stack: str = "Api"
 
 
 def service_usage(environment: Environment, seconds_per_image: float | None) -> Iterator[Usage]:
@@ -102,10 +105,10 @@ def _operations(environment: Environment) -> Iterator[Usage]:
     if environment.operations is None:
         return
     specs = [*operations_alarms(environment, "function", environment.operations.alarms), *wake_alarms(environment)]
-    yield Usage("CloudWatch alarms", "alarm_metrics", idle=sum(_metrics_of(spec) for spec in specs))
-    yield Usage("CloudWatch composite alarm", "composite_alarms", idle=1)
-    yield Usage("CloudWatch dashboard", "dashboards", idle=1)
-    yield Usage("SNS messages of alarms", "sns_requests", idle=ALARM_MESSAGES * 1e-6)
+    yield Usage("CloudWatch alarms", "alarm_metrics", idle=sum(_metrics_of(spec) for spec in specs), stack=OPERATIONS)
+    yield Usage("CloudWatch composite alarm", "composite_alarms", idle=1, stack=OPERATIONS)
+    yield Usage("CloudWatch dashboard", "dashboards", idle=1, stack=OPERATIONS)
+    yield Usage("SNS messages of alarms", "sns_requests", idle=ALARM_MESSAGES * 1e-6, stack=OPERATIONS)
 
 
 def _metrics_of(spec: AlarmSpec) -> int:
@@ -120,5 +123,5 @@ def _vpc_endpoints(environment: Environment) -> Iterator[Usage]:
     count = 1 if isinstance(environment.model, BedrockModel) else 2
     zones = len(network.subnet_ids)
     hours = count * zones * HOURS_PER_MONTH
-    yield Usage(f"VPC endpoints, {count} in {zones} zones", "interface_endpoint_hours", idle=hours)
-    yield Usage("VPC endpoints, data", "interface_endpoint_gb", per_image=ANSWER_GB)
+    yield Usage(f"VPC endpoints, {count} in {zones} zones", "interface_endpoint_hours", idle=hours, stack=NETWORK)
+    yield Usage("VPC endpoints, data", "interface_endpoint_gb", per_image=ANSWER_GB, stack=NETWORK)

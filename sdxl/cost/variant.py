@@ -59,6 +59,7 @@ class VariantCost:
                 f"Marketplace software charge{self._of_variant}",
                 f"unknown: see https://aws.amazon.com/marketplace/pp/{product}",
                 has_volume=self.images_per_month is not None,
+                stack="Inference",
             )
 
     @property
@@ -83,6 +84,7 @@ class VariantCost:
             at_volume=at_volume,
             at_max=_highest(self.prices).times(most),
             price=self.prices[0],
+            stack="Inference",
         )
 
     def notes(self) -> Iterator[str]:

@@ -21,6 +21,7 @@ from stacks.environment import Environment, EnvironmentFileError, find_environme
 ENDPOINT_VARIABLE = "AWS_ENDPOINT_URL_EXECUTE_API"
 SESSION_NAME = "sdxl"
 
+_ROLE_ARN = re.compile(r"arn:[a-z-]+:iam::\d{12}:role/[\w+=,.@/-]+")
 _EXECUTE_API = re.compile(r"https://(?P<api>[a-z0-9]+)\.execute-api\.[^/]+/(?P<stage>[^/]+)")
 
 
@@ -35,7 +36,8 @@ def load_named_environment(name: str, directory: Path = ENVIRONMENTS) -> Environ
 def make_session(environment: Environment, role_arn: str | None = None) -> Session:
     """Return a session in the environment's region, as `role_arn` where one is given.
 
-    Raises SdxlError where the profile is not there, or the role may not be assumed.
+    Raises UsageError for what is not the ARN of a role, and SdxlError where the profile is not there or the role may
+    not be assumed.
     """
     try:
         session = boto3.Session(region_name=environment.region)
@@ -43,9 +45,18 @@ def make_session(environment: Environment, role_arn: str | None = None) -> Sessi
         raise SdxlError(f"No AWS session: {exc}. Choose another profile with AWS_PROFILE.") from exc
     if role_arn is None:
         return session
+    if not _ROLE_ARN.fullmatch(role_arn):
+        raise UsageError(
+            f"{role_arn!r} is not the ARN of a role. Allowed is arn:<partition>:iam::<account>:role/<name>; the CDK's "
+            f"lookup role is {lookup_role_arn(environment)}."
+        )
     try:
         answer = session.client("sts").assume_role(RoleArn=role_arn, RoleSessionName=SESSION_NAME)
-    except (BotoCoreError, ClientError) as exc:
+    except BotoCoreError as exc:
+        raise SdxlError(
+            f"The role {role_arn} could not be assumed: {exc}. Choose a profile with AWS_PROFILE, or sign in."
+        ) from exc
+    except ClientError as exc:
         raise SdxlError(
             f"The role {role_arn} could not be assumed: {exc}. It must trust these credentials' account: bootstrap "
             f"{environment.account} with --trust and --trust-for-lookup (`sdxl pipeline bootstrap-commands`)."

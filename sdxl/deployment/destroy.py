@@ -11,6 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from sdxl.deployment import cdk
 from sdxl.deployment.aws import make_session
+from sdxl.deployment.interfaces import wait_until_unused
 from sdxl.deployment.log_role import delete_unused_log_role, log_role_of
 from sdxl.errors import NotDeployedError, SdxlError
 from sdxl.project import LOCAL
@@ -18,7 +19,8 @@ from stacks.environment import Environment
 
 FOLDER = LOCAL / "destroy"
 # In this order: who uses something goes before it.
-_BEFORE_STORAGE = ("Operations", "Api", "Inference", "Network")
+_NETWORK = "Network"
+_BEFORE_STORAGE = ("Operations", "Api", "Inference", _NETWORK)
 # S3 takes no more in one DeleteObjects.
 _BATCH = 1000
 _ATTEMPTS = 3
@@ -40,10 +42,15 @@ def destroy_environment(
         assembly = cdk.synthesize(directory, FOLDER / "cdk.out", log_file=FOLDER / "synth.log")
     present = _present(assembly, environment.name)
     _delete_left_stacks(session.client("cloudformation"), environment.name, present, show)
-    others = [f"sdxl-{environment.name}/{stack}" for stack in present]
+    others = [f"sdxl-{environment.name}/{stack}" for stack in present if stack != _NETWORK]
     log_role = log_role_of(session.client("cloudformation"), environment.name)
     show(f"Deleting {', '.join(others)}")
     _cdk_destroy(assembly, others, environment.name)
+    if _NETWORK in present and _is_deployed(session.client("cloudformation"), f"sdxl-{environment.name}-{_NETWORK}"):
+        # The endpoint's execution role, with which SageMaker removes its interfaces, is in Storage.
+        wait_until_unused(session, f"sdxl-{environment.name}-{_NETWORK}", show)
+        show(f"Deleting sdxl-{environment.name}/{_NETWORK}")
+        _cdk_destroy(assembly, [f"sdxl-{environment.name}/{_NETWORK}"], environment.name)
     for attempt in range(1, _ATTEMPTS + 1):
         for bucket in buckets:
             show(f"{bucket}: {_empty(session.client('s3'), bucket)} versions deleted")
@@ -87,6 +94,17 @@ def _buckets(cloudformation: Any, stack: str) -> list[str]:
                 "storage.on_destroy: delete first. Nothing was deleted."
             )
     return [bucket["PhysicalResourceId"] for bucket in buckets]
+
+
+def _is_deployed(cloudformation: Any, stack: str) -> bool:
+    """Whether the stack is there. An earlier attempt may have deleted it."""
+    try:
+        cloudformation.describe_stacks(StackName=stack)
+    except ClientError as exc:
+        if exc.response["Error"]["Code"] != "ValidationError":
+            raise SdxlError(f"The stack {stack} cannot be read: {exc}") from exc
+        return False
+    return True
 
 
 def _present(assembly: Path, environment: str) -> list[str]:

@@ -109,6 +109,11 @@ def default_base(root: Path = ROOT) -> str:
     return "HEAD"
 
 
+# The creators' page, which git does not keep: where it is built, and from what.
+_PAGE = Path("lambda", "image_api", "console")
+_PAGE_SOURCES = Path("console")
+
+
 @contextmanager
 def checked_out(revision: str, root: Path = ROOT) -> Iterator[Path]:
     """A folder with `revision` in it, which goes away afterwards, also when interrupted.
@@ -128,11 +133,39 @@ def checked_out(revision: str, root: Path = ROOT) -> Iterator[Path]:
         if done.returncode:
             raise SdxlError(f"{revision} cannot be checked out: {done.stderr.strip()}")
         # The repository may be larger than the project.
-        yield folder / "tree" / folder_in_repository(root)
+        tree = folder / "tree" / folder_in_repository(root)
+        _add_page(tree, root, commit)
+        yield tree
     finally:
         _run_git(root, "worktree", "remove", "--force", str(folder / "tree"))
         shutil.rmtree(folder, ignore_errors=True)
         _run_git(root, "worktree", "prune")
+
+
+def _add_page(tree: Path, root: Path, commit: str) -> None:
+    """Give the revision in `tree` its creators' page: the one in `root` where the sources are the same, or a new one.
+
+    Raises:
+        SdxlError: `root` is not set up, or the revision's page cannot be built with what is installed there.
+    """
+    if (tree / _PAGE).exists() or not (tree / _PAGE_SOURCES / "build.mjs").is_file():
+        return
+    if not (root / _PAGE / "index.html").is_file() or not (root / _PAGE_SOURCES / "node_modules").is_dir():
+        raise SdxlError(f"The creators' page in {root / _PAGE} is not built. Run `make setup`.")
+    if _run_git(root, "diff", "--quiet", commit, "--", str(_PAGE_SOURCES)).returncode == 0:
+        shutil.copytree(root / _PAGE, tree / _PAGE)
+        return
+    (tree / _PAGE_SOURCES / "node_modules").symlink_to((root / _PAGE_SOURCES / "node_modules").resolve())
+    done = subprocess.run(  # noqa: S603 - our own arguments
+        ["node", str(_PAGE_SOURCES / "build.mjs")],  # noqa: S607 - the node of the PATH, first the project's own
+        cwd=tree,
+        env=child_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise SdxlError(f"The creators' page of {commit[:12]} cannot be built:\n{done.stderr.strip()[-2000:]}")
 
 
 def synthesize(

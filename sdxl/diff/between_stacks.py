@@ -75,7 +75,10 @@ class LeftStack:
     @property
     def why(self) -> str:
         """What it costs."""
-        return f"{' and '.join(self.billed)} goes on being billed" if self.billed else "nothing else deletes it"
+        if not self.billed:
+            return "nothing else deletes it"
+        verb = "go" if len(self.billed) > 1 or self.billed[0].endswith("s") else "goes"
+        return f"{' and '.join(self.billed)} {verb} on being billed"
 
     @property
     def remedy(self) -> str:

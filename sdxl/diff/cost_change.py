@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sdxl.cost.amounts import Amount
+from sdxl.cost.amounts import NOTHING, Amount, total
+from sdxl.cost.bill import EnvironmentCost
 from sdxl.cost.estimate import environment_cost
 from stacks.environment import EnvironmentFileError, find_environment
 
@@ -57,28 +58,41 @@ class CostChange:
 
 
 def cost_changes(
-    before: Path, after: Path, environments: Sequence[str], *, left: Collection[str] = ()
+    before: Path,
+    after: Path,
+    environments: Sequence[str],
+    *,
+    left: Mapping[str, Collection[str] | None] | None = None,
+    removed: Collection[str] = (),
 ) -> Iterator[CostChange]:
     """The cost of each environment by its file in two folders. Both are read with this installation's settings.
 
-    `left` are the environments of which something that is billed stays behind: their endpoint, or everything.
+    `left` has the stacks that stay behind, by environment; None for the whole environment. `removed` are those of
+    `environments` that have no file in `after`.
     """
+    behind = left or {}
     for name in environments:
         try:
-            costs = [
-                environment_cost(find_environment(folder, name), images_per_month=None, seconds_per_image=None)
-                for folder in (before, after)
-            ]
+            old = _cost(before, name)
+            new = None if name in removed else _cost(after, name)
         except EnvironmentFileError as exc:
             yield CostChange(environment=name, unknown=str(exc).splitlines()[0])
             continue
-        old, new = costs
         yield CostChange(
             environment=name,
-            idle=(old.idle, new.idle),
-            at_max=(old.at_max, new.at_max),
-            left=old.idle if name in left else None,
+            idle=(old.idle, new.idle if new else NOTHING),
+            at_max=(old.at_max, new.at_max if new else NOTHING),
+            left=_idle_of(old, behind[name]) if name in behind else None,
         )
+
+
+def _cost(folder: Path, name: str) -> EnvironmentCost:
+    return environment_cost(find_environment(folder, name), images_per_month=None, seconds_per_image=None)
+
+
+def _idle_of(cost: EnvironmentCost, stacks: Collection[str] | None) -> Amount:
+    """A month in which nobody asks for an image, of some stacks only; None: of all."""
+    return cost.idle if stacks is None else total(item.idle for item in cost.items if item.stack in stacks)
 
 
 def _same(amounts: tuple[Amount, Amount] | None) -> tuple[Amount, Amount] | None:

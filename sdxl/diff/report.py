@@ -70,7 +70,7 @@ def text_lines(report: Report) -> Iterator[str]:
         yield f"         to do: {refusal.remedy}."
     yield from _environment_lines(report)
     for cost in report.costs:
-        if cost.environment in report.moved:
+        if cost.environment in report.moved or cost.environment in report.removed:
             yield f"{cost.environment}: cost: {cost.text()}"
     for environment in report.environments:
         lines = [*_lines_of(report, environment)]
@@ -121,10 +121,14 @@ def headline(report: Report) -> str:
     if report.moved:
         parts.append(f"{len(report.moved)} moved")
     if report.left:
-        parts.append(f"{len(report.left)} stacks left behind")
+        parts.append(_counted(len(report.left), "stack") + " left behind")
     if report.wider:
-        parts.append(f"IAM wider in {len(report.wider)} points")
+        parts.append("IAM wider in " + _counted(len(report.wider), "point"))
     return ", ".join(parts)
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def shown(changes: Sequence[Change], environment: str) -> list[Change]:

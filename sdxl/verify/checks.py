@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import struct
 import textwrap
 import zlib
@@ -309,6 +311,9 @@ def _plain(value: object) -> str:
 
 
 def _short(text: str) -> str:
+    """Return the beginning of an answer. JSON gets spaces, so that a terminal wraps it between words."""
+    with contextlib.suppress(ValueError):
+        text = json.dumps(json.loads(text), ensure_ascii=False)
     return textwrap.shorten(text, _SHOWN, placeholder=" ...")
 
 

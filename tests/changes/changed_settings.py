@@ -728,7 +728,7 @@ _NETWORK_CHANGES = [
         settings=("network=null",),
         after={"network": None},
         there=InSteps(
-            ("sdxl-every-Network leaves the app", "its VPC endpoints goes on being billed"),
+            ("sdxl-every-Network leaves the app", "its VPC endpoints go on being billed"),
             (Deploy(), Destroy("Network")),
             fails=False,
         ),

@@ -64,7 +64,7 @@ def folder_of(directory: Path, pipeline: str | None, organization: str = "") -> 
 
 def access_app(directory: Path, pipeline: str | None, organization: str = "") -> cdk.App:
     app = make_app(directory / "cdk.out")
-    add_access(app, folder_of(directory, pipeline, organization), make_layer(directory))
+    add_access(app, folder_of(directory, pipeline, organization), make_layer(directory), make_layer(directory))
     return app
 
 

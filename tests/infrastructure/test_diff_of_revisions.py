@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -28,11 +29,14 @@ def clone(tmp_path: Path) -> Path:
     (folder / "environments" / "dev.yaml").write_text(
         'account: "111122223333"\nregion: us-east-1\nmodel: {source: open}\n'
     )
-    (folder / ".gitignore").write_text("__pycache__/\n")
+    # What the project does not keep in git, the clone does not either: layer, page, packages.
+    shutil.copy(ROOT / ".gitignore", folder)
+    shutil.copytree(ROOT / "console", folder / "console", ignore=shutil.ignore_patterns("node_modules"))
     git("init", "--quiet", "--initial-branch=main", str(folder))
     git("-C", str(folder), "add", "-A")
     identity = ["-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false"]
     git("-C", str(folder), *identity, "commit", "--quiet", "-m", "one")
+    (folder / "console" / "node_modules").symlink_to(ROOT / "console" / "node_modules")
     return folder
 
 
@@ -57,3 +61,30 @@ def test_a_revision_that_does_not_synthesize_says_why(clone: Path, tmp_path: Pat
         synthesize(clone, tmp_path / "after", name="the working tree")
 
     assert "received nowhere" in str(error.value)
+
+
+def test_a_revision_gets_the_page_that_the_working_tree_has_built_from_the_same_sources(clone: Path) -> None:
+    with checked_out("HEAD", clone) as tree:
+        assert not (tree / "console" / "node_modules").exists()
+        assert page_of(tree) == page_of(clone)
+
+
+def test_a_revision_with_another_page_gets_its_own(clone: Path) -> None:
+    committed = page_of(clone)
+    source = clone / "console" / "src" / "index.html"
+    source.write_text(source.read_text().replace("</title>", " of tomorrow</title>"))
+    (clone / "lambda" / "image_api" / "console" / "index.html").write_text("built from other sources")
+
+    with checked_out("HEAD", clone) as tree:
+        assert page_of(tree) == committed
+
+
+def test_a_clone_that_is_not_set_up_says_so(clone: Path) -> None:
+    shutil.rmtree(clone / "lambda" / "image_api" / "console")
+
+    with pytest.raises(SdxlError, match=r"not built. Run `make setup`"), checked_out("HEAD", clone):
+        pass
+
+
+def page_of(tree: Path) -> str:
+    return (tree / "lambda" / "image_api" / "console" / "index.html").read_text()

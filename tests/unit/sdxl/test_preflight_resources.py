@@ -237,7 +237,7 @@ def test_a_stack_that_leaves_the_app_is_a_warning(aws):
     (finding,) = bad(check(aws, templates=lambda: {"Storage": {"Resources": {}}}))
 
     assert finding.status == "warning"
-    assert "its VPC endpoints goes on being billed" in finding.found
+    assert "its VPC endpoints go on being billed" in finding.found
 
 
 def test_nothing_is_synthesized_for_a_first_deployment(aws):

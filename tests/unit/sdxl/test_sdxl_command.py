@@ -27,6 +27,16 @@ def test_help_imports_no_command():
     } == set()
 
 
+def test_no_command_starts_the_engine_of_the_cdk():
+    script = (
+        "import sys; from sdxl.cli import COMMANDS; from sdxl.commands import execution_policy; "
+        "[command.load() for command in COMMANDS.values()]; print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert {"jsii", "aws_cdk", "constructs"} & set(done.stdout.split()) == set()
+    assert done.stderr == ""
+
+
 def test_a_misspelled_command_is_an_error_that_names_the_right_one():
     done = CliRunner().invoke(cli.app, ["genrate"])
     assert done.exit_code == 2

@@ -343,7 +343,7 @@ def test_the_command_refuses_with_exit_code_1_and_says_how_to_allow_it(sides: li
     result = run(*sides)
 
     assert result.exit_code == 1
-    assert "1 REFUSED, 1 added, 1 removed, IAM wider in 1 points" in result.stdout
+    assert "1 REFUSED, 1 added, 1 removed, IAM wider in 1 point" in result.stdout
     assert "REFUSED  dev: Api/Key (AWS::KMS::Key) would be removed" in result.stdout
     assert "old: no longer there; what is deployed of it stays until it is destroyed" in result.stdout
     assert "new: a new environment" in result.stdout
@@ -428,12 +428,50 @@ def test_a_stack_that_leaves_stays_deployed_and_is_told_with_what_is_billed(tmp_
     assert allowed(refusals(before, after, ()), ["Inference"]) == ()
 
 
-def test_what_is_left_behind_is_a_cost_on_top() -> None:
-    (cost,) = cost_changes(ROOT / "environments", ROOT / "environments", ["dev"], left=["dev"])
+@pytest.mark.parametrize(
+    ("stacks", "usd"),
+    [
+        (["Operations"], "4.70"),
+        (["Inference"], "1,481.90"),
+        (["Inference", "Operations"], "1,486.60"),
+        (None, "1,497.73"),
+    ],
+    ids=["operations", "endpoint", "both", "everything"],
+)
+def test_what_is_left_behind_is_a_cost_on_top_of_its_own_size(
+    tmp_path: Path, stacks: list[str] | None, usd: str
+) -> None:
+    folder = write_environments(tmp_path / "environments", "model: {source: open}\n")
+
+    (cost,) = cost_changes(folder, folder, ["dev"], left={"dev": stacks})
 
     assert cost.is_change
-    assert cost.idle is not None
-    assert f"and {cost.idle[0].text()} on top, idle, for what is left behind" in cost.text()
+    assert f"and {usd} on top, idle, for what is left behind" in cost.text()
+
+
+def test_the_network_that_is_left_behind_costs_its_endpoints(tmp_path: Path) -> None:
+    network = (
+        "network: {vpc_id: vpc-0a1b2c3d, subnet_ids: [subnet-0a1b2c3d, subnet-1a1b2c3d], vpc_endpoints: create, "
+        "route_table_ids: [rtb-0a1b2c3d]}\n"
+    )
+    before = write_environments(tmp_path / "a", f"model: {{source: open}}\n{network}")
+    after = write_environments(tmp_path / "b", "model: {source: open}\n")
+
+    (cost,) = cost_changes(before, after, ["dev"], left={"dev": ["Network"]})
+
+    assert "and 29.20 on top" in cost.text()
+
+
+def test_an_environment_without_its_file_costs_on_until_it_is_destroyed(tmp_path: Path) -> None:
+    before = write_environments(tmp_path / "a", "model: {source: open}\n")
+    (tmp_path / "b").mkdir()
+
+    (cost,) = cost_changes(before, tmp_path / "b", ["dev"], left={"dev": None}, removed=["dev"])
+
+    assert cost.text() == (
+        "idle 1,497.73 -> 0.00 (-1,497.73); at max capacity at least 1,497.73 -> 0.00 (-1,497.73) USD a month; and "
+        "1,497.73 on top, idle, for what is left behind, until it is deleted"
+    )
 
 
 def test_variants_change_in_an_unguarded_update_only() -> None:

@@ -188,7 +188,7 @@ def test_an_api_that_cannot_be_reached_ends_with_4(run, api):
     api.answers = [httpx2.ConnectError("Connection refused")] * 3
     done = run(["generate", "a fox"])
     assert (done.exit_code, done.stdout) == (4, "")
-    assert "Connection refused.: trying again in 1 s" in done.stderr
+    assert "Connection refused: trying again in 1 s" in done.stderr
     assert "127.0.0.1:4580 cannot be reached: Connection refused" in done.stderr
 
 
@@ -196,7 +196,7 @@ def test_waiting_for_a_busy_api_is_said(run, api, error):
     api.answers = [error(503, "model_not_ready", "The model is starting.", **{"Retry-After": "10"})]
     done = run(["generate", "a fox"])
     assert done.exit_code == 0
-    assert "The model is starting. (503): trying again in 10 s" in done.stderr
+    assert "The model is starting (503): trying again in 10 s" in done.stderr
 
 
 def test_waiting_can_be_turned_off(run, api, error):

@@ -9,6 +9,7 @@ import httpx2
 import pytest
 from botocore.exceptions import ClientError
 from conftest import make_png
+from rich.console import Console
 from typer.testing import CliRunner
 
 from sdxl import Client
@@ -177,3 +178,22 @@ def test_the_command_says_whether_it_looked_at_an_emulator(monkeypatch, is_emula
         {"name": "start-up", "question": CHECKS[0].question, "outcome": "failed", "saw": "blank"}
     ]
     assert ("not how AWS behaves" in done.stderr) is is_emulator
+
+
+@pytest.mark.parametrize(("arguments", "is_hidden"), [([], True), (["--all"], False)])
+def test_a_terminal_gets_what_the_environment_has_and_the_names_of_the_rest(monkeypatch, capsys, arguments, is_hidden):
+    seen = (CHECKS[0], checks.Observation(outcome="seen", saw="4 minutes"))
+    absent = (CHECKS[1], checks.Observation(outcome="not here", saw="the model source is open"))
+    monkeypatch.setattr(Console, "is_terminal", property(lambda _: True))
+
+    command._print_observations([seen, absent], every_row=bool(arguments))
+
+    shown = capsys.readouterr().out
+    assert "4 minutes" in shown
+    assert ("the model source is open" not in shown) is is_hidden
+    assert (f"not here: {CHECKS[1].name}" in shown) is is_hidden
+
+
+def test_json_of_an_answer_can_be_wrapped_between_words():
+    assert checks._short('{"id":"1","name":"not_found"}') == '{"id": "1", "name": "not_found"}'
+    assert checks._short("<html>  no\nJSON</html>") == "<html> no JSON</html>"
