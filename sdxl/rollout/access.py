@@ -17,7 +17,9 @@ from stacks.environment.pipeline import Pipeline
 from stacks.sdxl_stage import SdxlStage, permissions_boundary
 
 
-def add_access(scope: Construct, directory: Path, layer_archive: Path, signing_layer_archive: Path) -> list[AccessStack]:
+def add_access(
+    scope: Construct, directory: Path, layer_archive: Path, signing_layer_archive: Path
+) -> list[AccessStack]:
     """Add an access stack `sdxl-access-ACCOUNT` for each account of the environments in `directory`.
 
     Where pipeline.yaml has `github.identity_provider`, the tooling account has one too, with the rollout's role.
