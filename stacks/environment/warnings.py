@@ -35,6 +35,7 @@ def environment_warnings(environment: Environment, today: date | None = None) ->
     return (
         *(bedrock_warnings(model) if isinstance(model, BedrockModel) else ()),
         *_mail_warnings(environment),
+        *_mode_warnings(environment),
         *_log_role_warnings(environment),
         *_signing_warnings(environment, day),
         *_old_fact_warnings(environment, day),
@@ -46,6 +47,14 @@ def _mail_warnings(environment: Environment) -> Iterator[str]:
         domain = email.rpartition("@")[2].lower()
         if domain.endswith(tuple(f".{name}" for name in _RESERVED_DOMAINS)) or domain in _RESERVED_DOMAINS:
             yield f"operations.emails: {email} is an address of documentation: nobody gets its mail; write your own"
+
+
+def _mode_warnings(environment: Environment) -> Iterator[str]:
+    if environment.endpoint.mode == "asynchronous" and not isinstance(environment.model, BedrockModel):
+        yield (
+            "endpoint.mode: the image API does not call an asynchronous endpoint: its requests for images fail; call "
+            "the endpoint yourself (InvokeEndpointAsync), or choose real-time or components"
+        )
 
 
 def _log_role_warnings(environment: Environment) -> Iterator[str]:

@@ -61,3 +61,9 @@ def test_instance_pools_are_looked_at_where_there_are_several_types() -> None:
     several = environment(endpoint={"instance_types": ["ml.g5.4xlarge", "ml.g5.8xlarge"]})
 
     assert any("service_regions.instance_pools" in one for one in environment_warnings(several, date(2028, 1, 1)))
+
+
+def test_mode_that_the_image_api_cannot_call_is_a_warning() -> None:
+    (warning,) = environment_warnings(environment(endpoint={"mode": "asynchronous"}), TODAY)
+
+    assert warning.startswith("endpoint.mode: the image API does not call an asynchronous endpoint")
