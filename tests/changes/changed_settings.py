@@ -9,7 +9,11 @@ import copy
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+from certificates import chain_of, new_key
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 Document = dict[str, Any]
 
@@ -129,6 +133,7 @@ _NETWORK = {
 }
 _BEDROCK = {"source": "bedrock", "model_id": "stability.stable-image-core-v1:1"}
 _COGNITO = {"mode": "cognito", "callback_urls": ["https://a.example.com/back"]}
+_CHAIN = {"certificate_chain": "$chain_file", "public_key": "$public_key_file"}
 _PACKAGE = "arn:aws:sagemaker:us-west-2:594846645681:model-package/other"
 _CERTIFICATE = "arn:aws:acm:us-west-2:$account:certificate/12345678-1234-1234-1234-12345678901"
 
@@ -424,6 +429,69 @@ _ENDPOINT = [
     *_scaling_changes("", "full", lambda **values: values),
 ]
 
+
+def _mode(mode: str, metric: str, target: float = 5) -> Document:
+    """An overlay of an endpoint of another mode, which scales on its metric."""
+    scaling = {"min_capacity": 0, "max_capacity": 4, "target": {"metric": metric, "target": target}}
+    return {"endpoint": {"mode": mode, "update": ABSENT}, "scaling": scaling}
+
+
+_MODES = [
+    Change(
+        name="asynchronous",
+        base="plain",
+        settings=("endpoint.mode",),
+        after={"endpoint": {"mode": "asynchronous"}},
+    ),
+    Change(
+        name="asynchronous and scaled",
+        settings=("scaling.target.metric=backlog_per_instance",),
+        base="plain",
+        besides={"scaling": {"max_capacity": 4, "target": {"metric": "concurrent_requests", "target": 1}}},
+        after={"endpoint": {"mode": "asynchronous"}, "scaling": {"target": {"metric": "backlog_per_instance"}}},
+    ),
+    Change(
+        name="asynchronous requests",
+        base="plain",
+        besides=_mode("asynchronous", "backlog_per_instance"),
+        settings=(
+            "endpoint.concurrent_invocations",
+            "scaling.target[backlog_per_instance].target",
+            "operations.alarms.no_capacity_minutes",
+            "operations.alarms.oldest_request_minutes",
+        ),
+        after={
+            "endpoint": {"concurrent_invocations": 2},
+            "scaling": {"target": {"target": 6}},
+            "operations": {"alarms": {"no_capacity_minutes": 31, "oldest_request_minutes": 61}},
+        },
+    ),
+    Change(
+        name="metric of copies",
+        base="plain",
+        besides=_mode("components", "concurrent_requests_per_copy"),
+        settings=(
+            "scaling.target.metric=concurrent_requests_per_copy",
+            "scaling.target.metric=invocations_per_copy",
+        ),
+        after={"scaling": {"target": {"metric": "invocations_per_copy"}}},
+    ),
+    Change(
+        name="requests to a copy",
+        base="plain",
+        besides=_mode("components", "concurrent_requests_per_copy"),
+        settings=("scaling.target[concurrent_requests_per_copy].target",),
+        after={"scaling": {"target": {"target": 6}}},
+    ),
+    Change(
+        name="invocations of a copy",
+        base="plain",
+        besides=_mode("components", "invocations_per_copy"),
+        settings=("scaling.target[invocations_per_copy].target",),
+        after={"scaling": {"target": {"target": 6}}},
+    ),
+]
+
 _VARIANTS = [
     Change(
         name="further variant",
@@ -630,6 +698,39 @@ _API = [
         base="plain",
         settings=("api.gateway_log_role",),
         after={"api": {"gateway_log_role": "existing"}},
+    ),
+    Change(
+        name="metadata",
+        base="plain",
+        settings=("api.metadata.parameters", "api.metadata.declaration"),
+        after={"api": {"metadata": {"parameters": False, "declaration": False}}},
+    ),
+    Change(
+        name="content credentials",
+        base="plain",
+        settings=("api.content_credentials=null",),
+        after={"api": {"content_credentials": {}}},
+    ),
+    Change(
+        name="certificates",
+        base="plain",
+        besides={"api": {"content_credentials": {}}},
+        settings=("api.content_credentials.certificate_chain", "api.content_credentials.public_key"),
+        after={"api": {"content_credentials": _CHAIN}},
+    ),
+    Change(
+        name="failed signatures",
+        base="plain",
+        besides={"api": {"content_credentials": _CHAIN}},
+        settings=("api.content_credentials.on_failure",),
+        after={"api": {"content_credentials": {"on_failure": "unsigned"}}},
+    ),
+    Change(
+        name="signing key",
+        base="plain",
+        besides={"api": {"content_credentials": {}}},
+        settings=("api.content_credentials.key_arn",),
+        after={"api": {"content_credentials": {"key_arn": "$signing_key"}}},
     ),
     Change(name="no quota", settings=("api.quota=null",), after={"api": {"quota": None}}),
     Change(
@@ -849,6 +950,7 @@ _OPERATIONS = [
 GROUPS: dict[str, Sequence[Change]] = {
     "environment": _ENVIRONMENT,
     "endpoint": _ENDPOINT,
+    "modes": _MODES,
     "variants": [*_VARIANTS, *_SHADOW],
     "api": _API,
     "storage and network": [*_STORAGE, *_NETWORK_CHANGES],
@@ -866,3 +968,13 @@ def filled(value: Any, names: Mapping[str, str]) -> Any:
     if isinstance(value, Mapping):
         return {key: filled(item, names) for key, item in value.items()}
     return [filled(item, names) for item in value] if isinstance(value, list | tuple) else value
+
+
+def write_chain(folder: Path) -> dict[str, str]:
+    """Write a certificate chain and the public half of its key; return what the files name them."""
+    key = new_key()
+    public_key = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    names = {"chain_file": folder / "chain.pem", "public_key_file": folder / "key.pem"}
+    names["chain_file"].write_text(chain_of(key))
+    names["public_key_file"].write_bytes(public_key)
+    return {name: str(path) for name, path in names.items()}

@@ -28,6 +28,7 @@ from changed_settings import (
     Way,
     filled,
     overlaid,
+    write_chain,
 )
 from in_process_account import DeploymentFailedError, InProcessAccount, in_process_clients
 from moto.iam import models as iam
@@ -133,7 +134,8 @@ def live(clients: Clients, tmp_path_factory: pytest.TempPathFactory) -> Callable
     def deployed(content: str) -> Live:
         account = InProcessAccount(clients, str(next(accounts)), REGION)
         account.bootstrap()
-        found = Live(account, _names(account), tmp_path_factory.mktemp("assemblies"))
+        names = {**_names(account), **write_chain(tmp_path_factory.mktemp("chain"))}
+        found = Live(account, names, tmp_path_factory.mktemp("assemblies"))
         found.deploy(json.loads(content))
         return found
 
@@ -161,6 +163,7 @@ def _names(account: InProcessAccount) -> dict[str, str]:
         endpoint = ec2.create_vpc_endpoint(VpcId=names["vpc"], ServiceName=service, VpcEndpointType="Interface")
         names[f"vpc_endpoint{number}"] = endpoint["VpcEndpoint"]["VpcEndpointId"]
         names[f"key{number}"] = kms.create_key()["KeyMetadata"]["Arn"]
+    names["signing_key"] = kms.create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")["KeyMetadata"]["Arn"]
     return names
 
 

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import re
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from changed_settings import CHANGES, NAME, REGION, Change, filled
+from changed_settings import BASES, CHANGES, NAME, REGION, Change, filled, overlaid, write_chain
+from pydantic import ValidationError
 
 from stacks.environment import Environment
 from stacks.environment.schema import SettingsSchema, environment_schema
 
 _STEP = re.compile(r"(?P<name>\w+)(\[(?P<choice>\w*)\])?(=(?P<value>\w+))?")
+# The schema has these, and no file can: only endpoints of mode real-time have further variants.
+OF_NO_FILE = {
+    f"endpoint.variants[].scaling.target{path}"
+    for metric in ("backlog_per_instance", "concurrent_requests_per_copy", "invocations_per_copy")
+    for path in (f".metric={metric}", f"[{metric}].target")
+}
 _DISCRIMINATORS = ("source", "traffic", "mode", "metric")
 
 
@@ -68,11 +77,24 @@ def value_of(settings: Any, path: str) -> list[Any]:
     return found
 
 
+@pytest.mark.parametrize("metric", ["backlog_per_instance", "concurrent_requests_per_copy", "invocations_per_copy"])
+def test_metrics_of_other_modes_are_refused_for_further_variants(metric: str) -> None:
+    document = filled(BASES["variants"], _EXAMPLES)
+    (variant,) = document["endpoint"]["variants"]
+    scaling = overlaid(variant["scaling"], {"target": {"metric": metric, "target": 1}})
+
+    with pytest.raises(ValidationError, match="metric"):
+        Environment.model_validate(
+            {"name": NAME, **overlaid(document, {"endpoint": {"variants": [{**variant, "scaling": scaling}]}})}
+        )
+
+
 def test_every_setting_of_the_schema_is_changed_by_an_entry() -> None:
     settings = set(settings_of_the_schema())
     changed = {setting for _, change in CHANGES for setting in change.settings}
 
-    assert sorted(settings - changed) == [], "add a change of these settings to changed_settings.py"
+    assert changed & OF_NO_FILE == set()
+    assert sorted(settings - changed - OF_NO_FILE) == [], "add a change of these settings to changed_settings.py"
     assert sorted(changed - settings) == [], "changed_settings.py names settings that are no more"
 
 
@@ -93,6 +115,9 @@ class _Examples(dict[str, str]):
     """What stands for the ids that an account gives, where nothing is deployed."""
 
     def __missing__(self, name: str) -> str:
+        if name.endswith("_file"):
+            self.update(write_chain(Path(tempfile.mkdtemp(prefix="sdxl-chain-"))))
+            return self[name]
         kinds = {"vpc_endpoint": "vpce", "route_table": "rtb", "subnet": "subnet", "group": "sg", "vpc": "vpc"}
         kind = next((kind for word, kind in kinds.items() if word in name), "")
         number = name.encode().hex()[-17:].zfill(17)
