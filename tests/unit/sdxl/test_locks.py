@@ -97,7 +97,7 @@ def test_checkov_is_locked_in_the_version_that_pyproject_names():
 
 def test_every_group_is_locked_somewhere():
     in_dev = {entry["include-group"] for entry in GROUPS["dev"] if isinstance(entry, dict)}
-    assert set(GROUPS) - in_dev == {"dev", "browser", "catalog", "checkov", "clients"}
+    assert set(GROUPS) - in_dev == {"dev", "browser", "catalog", "checkov", "clients", "inference"}
 
 
 @pytest.mark.parametrize("folder", [ROOT, ROOT / "console"], ids=["cdk", "console"])

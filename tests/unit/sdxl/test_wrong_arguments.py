@@ -74,7 +74,7 @@ def test_a_workflow_of_environments_outside_the_project_is_refused(folder: Path)
     done = run("pipeline", "github", "--dir", folder, "--write")
 
     assert done.exit_code == 2
-    assert f"--dir {folder} is outside of {cli.__file__.removesuffix('/sdxl/cli.py')}" in done.stderr
+    assert f"--dir {folder} is outside the project {cli.__file__.removesuffix('/sdxl/cli.py')}" in done.stderr
 
 
 @pytest.mark.parametrize(
