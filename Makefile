@@ -1,6 +1,6 @@
 # What people type. Each target is a line or two; the work is in tools/ and in the `sdxl` command.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-catalog setup-checkov setup-inference up down test test-browser test-changes test-clients test-exiftool test-inference screenshots fuzz load lint snapshots bench bench-inference lock layer clean
+.PHONY: help setup setup-catalog setup-checkov setup-inference up down test test-browser test-changes test-deployments test-clients test-exiftool test-inference screenshots fuzz load lint snapshots bench bench-inference lock layer clean
 
 BIN := .venv/bin
 INFERENCE := .local/inference/bin/python
@@ -9,6 +9,8 @@ SECONDS ?= 60
 PYTHON ?=
 # Extra arguments for pytest or the benchmarks: make test ARGS="-k presets". That may select nothing, pytest's status 5.
 ARGS ?=
+# They take as long as all other deploy tests together.
+LONG_DEPLOYMENTS := $(addprefix tests/deploy/,test_account_access.py test_endpoint_modes.py test_rollout.py)
 LOCK := $(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock"
 EVERYWHERE := --universal --python-version 3.11
 # Where the functions run; tools/build_layer.py installs for the same.
@@ -44,14 +46,17 @@ up: setup ## Deploy to an emulator of AWS on this machine and generate an image 
 down: ## Stop what `make up` started
 	@if [ -x $(BIN)/sdxl ]; then $(BIN)/sdxl local down; else echo "Nothing was running."; fi
 
-test: ## Run all tests but those in a browser and the fuzzing
+test: ## Run the tests; those that take minutes have targets of their own
 	@sh tools/setup.sh catalog checkov
 	@$(BIN)/pytest tests emulator/tests --ignore=tests/browser --ignore=tests/changes/test_changed_and_back.py --ignore=tests/clients --ignore=tests/deploy --ignore=tests/exiftool --ignore=tests/fuzz --ignore=tests/load --numprocesses=auto --dist=loadfile $(ARGS) || [ $$? -eq 5 ]
-	@$(BIN)/pytest tests/deploy --numprocesses=auto --dist=loadfile --no-loadscope-reorder $(ARGS) || [ $$? -eq 5 ]
+	@$(BIN)/pytest tests/deploy $(LONG_DEPLOYMENTS:%=--ignore=%) --numprocesses=auto --dist=loadfile --no-loadscope-reorder $(ARGS) || [ $$? -eq 5 ]
 
 test-browser: ## Test the creators' page in Chromium, which has to be installed
 	@sh tools/setup.sh browser
 	@$(BIN)/pytest tests/browser $(ARGS)
+
+test-deployments: setup ## Test long deployments: rollouts over accounts, access stacks, endpoints that wake (minutes)
+	@$(BIN)/pytest $(LONG_DEPLOYMENTS) --numprocesses=auto --dist=loadfile $(ARGS)
 
 test-changes: setup ## Change every setting of a deployed environment, and back (minutes)
 	@$(BIN)/pytest tests/changes --numprocesses=auto --dist=loadgroup $(ARGS)

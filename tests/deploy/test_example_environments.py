@@ -303,6 +303,8 @@ def test_commands_of_the_runbooks_that_read_are_answered(examples: Examples) -> 
         "END": "2026-01-01T01:00:00Z",
         "SINCE": "1767225600000",
         "CONFIG": "configuration",
+        # Any key: this environment signs nothing.
+        "SIGNING_KEY": examples.client("kms", environment).list_keys()["Keys"][0]["KeyArn"],
         "KEY_ID": examples.outputs(environment)["ApiKeyId"],
         "NEW_ID": examples.outputs(environment)["ApiKeyId"],
     }
