@@ -1,6 +1,6 @@
 # What people type. Each target is a line or two; the work is in tools/ and in the `sdxl` command.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-catalog setup-checkov setup-inference up down test test-browser test-changes test-deployments test-clients test-exiftool test-inference screenshots fuzz load lint snapshots bench bench-inference lock layer clean
+.PHONY: help setup setup-catalog setup-checkov setup-inference up down test test-browser test-deployments test-changes test-clients test-exiftool test-inference screenshots fuzz load lint snapshots bench bench-inference lock layer clean
 
 BIN := .venv/bin
 INFERENCE := .local/inference/bin/python
@@ -26,7 +26,7 @@ unexport PYTHONDONTWRITEBYTECODE
 unexport PYTHONPATH PYTHONHOME
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install everything into .venv, node_modules and .local (quick when done)
 	@sh tools/setup.sh
