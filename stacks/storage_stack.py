@@ -296,6 +296,8 @@ class StorageStack(cdk.Stack):
                 removal_policy=removal_policy,
             )
             keep_logical_id(made)
+            # Exported also while nothing is signed: the stack of the API may still import it from when it signed.
+            self.export_value(made.key_arn)
             key = made
         cdk.CfnOutput(self, "SigningKeyArn", value=key.key_arn, description="Key that signs the images")
         return key

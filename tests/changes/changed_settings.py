@@ -320,7 +320,7 @@ _ENVIRONMENT = [
         base="plain",
         besides={"endpoint": ABSENT},
         after={"model": _BEDROCK},
-        there=InSteps(("sdxl-every-Inference", "goes on being billed"), (Deploy(), Destroy("Inference")), fails=False),
+        there=InSteps(("sdxl-every-Inference", "go on being billed"), (Deploy(), Destroy("Inference")), fails=False),
     ),
     Change(name="masks", settings=("model[open].masks",), base="plain", after={"model": {"masks": "refuse"}}),
     Change(name="page", settings=("console.enabled",), base="plain", after={"console": {"enabled": False}}),
@@ -442,6 +442,7 @@ _MODES = [
         base="plain",
         settings=("endpoint.mode",),
         after={"endpoint": {"mode": "asynchronous"}},
+        back=Intended(("AWS::SNS::Topic",)),
     ),
     Change(
         name="asynchronous and scaled",
@@ -449,6 +450,7 @@ _MODES = [
         base="plain",
         besides={"scaling": {"max_capacity": 4, "target": {"metric": "concurrent_requests", "target": 1}}},
         after={"endpoint": {"mode": "asynchronous"}, "scaling": {"target": {"metric": "backlog_per_instance"}}},
+        back=Intended(("AWS::SNS::Topic",)),
     ),
     Change(
         name="asynchronous requests",
