@@ -31,8 +31,9 @@ HostCheck = Callable[[str], bool]
 class LocalRequests:
     """WSGI application that refuses what may come from a web page with 403, and hands everything else on.
 
-    `is_own_host` knows further names under which the application is reached. `signed` demands the signature of an AWS
-    client, which is not verified: a page cannot make one without asking first, and is refused then. With
+    `is_own_host` knows further names under which the application is reached: names of AWS, which no page can point
+    here. `signed` demands the signature of an AWS client at all other names. It is not verified: a page cannot make one
+    without asking first, and is refused then. With
     `pages_allowed`, a page of another origin gets an answer that says itself, by `Access-Control-Allow-Origin`, that
     the page may read it: deployed APIs name such pages.
     """
@@ -70,7 +71,7 @@ class LocalRequests:
             return f"its Host is {host!r}, and the emulator is reached as localhost or 127.0.0.1"
         if problem := _page_problem(environ):
             return problem
-        if self._signed and not own and not _is_signed(environ):
+        if self._signed and not own and not self._is_own_host(host) and not _is_signed(environ):
             return "it has no signature: call with an AWS SDK or the aws command"
         return None
 
@@ -82,8 +83,11 @@ def _is_own(environ: WSGIEnvironment) -> bool:
 def _page_problem(environ: WSGIEnvironment) -> str | None:
     """Why a request is one of a page of another origin, None where it is not."""
     origin = environ.get("HTTP_ORIGIN")
-    if origin is not None and not is_loopback(urlsplit(origin).hostname or ""):
-        return f"it comes from a page of {origin}"
+    if origin is not None:
+        page = urlsplit(origin).hostname or ""
+        # The Host is known to be one of the application's own.
+        is_same = page == _name(environ.get("HTTP_HOST", ""))
+        return None if is_same or is_loopback(page) else f"it comes from a page of {origin}"
     # Without an Origin: an image, a script or a form of the page. A link that somebody follows navigates.
     navigates = environ.get("HTTP_SEC_FETCH_MODE") == "navigate" and environ.get("REQUEST_METHOD") == "GET"
     if environ.get("HTTP_SEC_FETCH_SITE") == "cross-site" and not navigates:

@@ -67,7 +67,7 @@ class Emulator:
     def start(self) -> None:
         """Serve, and write the state file once every server answers."""
         # Imported here: moto takes a second, and the ports are checked before it.
-        from emulator import functions  # noqa: PLC0415
+        from emulator import functions, sign_in  # noqa: PLC0415
         from emulator.aws import AwsApplication  # noqa: PLC0415
         from emulator.gateway import create_gateway_app, is_api_host  # noqa: PLC0415
         from emulator.local_requests import LocalRequests  # noqa: PLC0415
@@ -75,7 +75,9 @@ class Emulator:
 
         functions.install(self.aws_endpoint_url)
         gateway, aws = self._sockets
-        application = LocalRequests(AwsApplication(self._settings.account, self._settings.facts), signed=True)
+        application = LocalRequests(
+            AwsApplication(self._settings.account, self._settings.facts), is_own_host=sign_in.is_host, signed=True
+        )
         apis = LocalRequests(create_gateway_app(), is_own_host=is_api_host, pages_allowed=True)
         self._servers = [_serve(aws, application), _serve(gateway, apis)]
         running = RunningEmulator(os.getpid(), self.gateway_url, self.aws_endpoint_url, self._settings.account)

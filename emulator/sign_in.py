@@ -72,7 +72,12 @@ class _Code:
 
 def serves(environ: WSGIEnvironment) -> bool:
     """Whether a request is for the domain of a user pool."""
-    return _HOST.fullmatch(environ.get("HTTP_HOST", "")) is not None
+    return is_host(environ.get("HTTP_HOST", ""))
+
+
+def is_host(name: str) -> bool:
+    """Whether a name is the domain of a user pool."""
+    return _HOST.fullmatch(name) is not None
 
 
 def create_sign_in_app() -> WSGIApplication:

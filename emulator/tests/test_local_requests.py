@@ -83,3 +83,19 @@ def test_unsigned_requests_of_aws_are_refused() -> None:
     assert status(AWS, "/bucket/key?X-Amz-Signature=abc") == 200
     assert status(AWS, "/", "POST", X_Amz_Target="AWSCognitoIdentityProviderService.InitiateAuth") == 200
     assert status(AWS, "/_emulator/health") == 200
+
+
+def test_the_domain_of_a_user_pool_is_open_to_browsers_alone_under_its_own_name() -> None:
+    domain = "images.auth.us-east-1.amazoncognito.com"
+    pools = Client(LocalRequests(served, is_own_host=domain.__eq__, signed=True))
+    form = {"Origin": f"https://{domain}", "Sec_Fetch_Site": "same-origin"}
+
+    # The page itself, its form, and a page of a deployed API that asks for tokens.
+    assert status(pools, Host=domain) == 200
+    assert status(pools, "/login", "POST", Host=domain, **form) == 200
+    page = {"Origin": "http://127.0.0.1:4580", "Sec_Fetch_Site": "cross-site"}
+    assert status(pools, "/oauth2/token", "POST", Host=domain, **page) == 200
+    # Nobody else's, and nothing else without a signature.
+    assert status(pools, "/login", "POST", Host=domain, Origin="https://evil.example") == 403
+    assert status(pools, "/login", "POST", Host="evil.example", Origin="https://evil.example") == 403
+    assert status(pools) == 403
