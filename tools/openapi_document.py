@@ -16,7 +16,7 @@ from typing import Any, get_args
 
 import msgspec
 from image_api.bodies import BODIES
-from image_api.dialects.http import FORM, JSON, PNG
+from image_api.dialects.http import EVENT_STREAM, FORM, JSON, PNG
 from image_api.dialects.route import BINARY, ImagesRoute, Route
 from image_api.dialects.routes import ROUTES
 from image_api.dialects.service import DOCUMENT_FILE
@@ -202,10 +202,20 @@ def _answer(route: Route) -> JsonSchema:
         "description": "As requested.",
         "headers": _header_references("X-Request-Id", *route.headers),
         "content": {
-            media_type: {"schema": _BINARY if answer is BINARY else _reference(_name(answer))}
-            for media_type, answer in route.answers.items()
+            media_type: {"schema": _answer_schema(media_type, answer)} for media_type, answer in route.answers.items()
         },
     }
+
+
+def _answer_schema(media_type: str, answer: Any) -> JsonSchema:
+    if answer is BINARY:
+        return _BINARY
+    body = _reference(_name(answer))
+    if media_type != EVENT_STREAM:
+        return body
+    # Each event of a stream, as OpenAPI 3.2 describes server-sent events.
+    data = {"type": "string", "contentMediaType": JSON, "contentSchema": body}
+    return {"type": "object", "required": ["event", "data"], "properties": {"event": {"type": "string"}, "data": data}}
 
 
 def _other_answers(route: Route) -> JsonSchema:
