@@ -23,8 +23,8 @@ pytestmark = pytest.mark.allow_loopback
 CLIENTS = 50
 MODEL_SECONDS = 3.0
 SECONDS = float(os.environ.get("SDXL_LOAD_SECONDS", "60"))
-# The clients come one after the other within this time: two processors take so long to start an execution environment for
-# each, which Lambda starts all at once. How quickly a client is refused is measured after it.
+# The clients come one after the other within this time: two processors take so long to start an execution environment
+# for each, which Lambda starts all at once. How quickly a client is refused is measured after it.
 START_SECONDS = min(25.0, SECONDS / 2)
 # The API waits this long for the model; who is admitted last has an answer by then.
 ANSWER_SECONDS = 40
