@@ -76,6 +76,7 @@ def test_images_are_turned_by_arrows_starred_searched_and_deleted(studio: Studio
     studio.button("Undo").click()
     expect(studio.images).to_have_count(2)
     studio.open_image().get_by_role("button", name="Delete").click()
+    expect(studio.images).to_have_count(1)
     studio.page.reload()
     expect(studio.images).to_have_count(1)
 

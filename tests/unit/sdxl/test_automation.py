@@ -46,7 +46,7 @@ def test_continuous_integration_runs_what_the_makefile_offers():
     assert any("run: .ci/run" in path.read_text() for path in workflows())
     steps = re.findall(r"^make (\S+)", (ROOT / ".ci" / "run").read_text(), re.MULTILINE)
     assert steps == [
-        *("lint", "test", "test-deployments", "test-changes", "test-browser", "test-clients", "test-inference"),
+        *("lint", "test", "test-deployments", "test-changes", "test-clients", "test-inference"),
         "fuzz",
     ]
 
