@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -79,26 +79,35 @@ _STATUSES = {FaultKind.CLIENT_ERROR: range(400, 500), FaultKind.SERVER_ERROR: ra
 
 def parse_fault(described: object) -> Fault:
     """The fault that a JSON object describes; raises FaultError."""
-    if not isinstance(described, dict):
-        raise FaultError(f"a fault is a JSON object with the fields {sorted(_TYPES)}, not {described!r}")
-    unknown = sorted(set(described) - set(_TYPES))
-    if unknown:
-        raise FaultError(f"unknown fields {unknown}: allowed are {sorted(_TYPES)}")
-    for name, value in described.items():
-        if not isinstance(value, _TYPES[name]) or isinstance(value, bool):
-            names = " or ".join("null" if t is type(None) else t.__name__ for t in _TYPES[name])
-            raise FaultError(f"{name} must be {names}, not {value!r}")
-    kinds = [kind.value for kind in FaultKind]
-    if described.get("fault") not in kinds:
-        raise FaultError(f"fault {described.get('fault')!r} is not known: allowed are {kinds}")
-    fault = Fault(**{**described, "fault": FaultKind(described["fault"])})
+    fields = checked_fields(described, _TYPES, FaultKind)
+    fault = Fault(**{**fields, "fault": FaultKind(fields["fault"])})
     _check(fault)
     return fault
 
 
+def checked_fields(
+    described: object, types: Mapping[str, tuple[type, ...]], kinds: Iterable[StrEnum]
+) -> dict[str, Any]:
+    """The fields of a fault, of these types, with a `fault` of `kinds` and `times` of at least 1; raises FaultError."""
+    if not isinstance(described, dict):
+        raise FaultError(f"a fault is a JSON object with the fields {sorted(types)}, not {described!r}")
+    unknown = sorted(set(described) - set(types))
+    if unknown:
+        raise FaultError(f"unknown fields {unknown}: allowed are {sorted(types)}")
+    for name, value in described.items():
+        if not isinstance(value, types[name]) or isinstance(value, bool):
+            names = " or ".join("null" if t is type(None) else t.__name__ for t in types[name])
+            raise FaultError(f"{name} must be {names}, not {value!r}")
+    known = [kind.value for kind in kinds]
+    if described.get("fault") not in known:
+        raise FaultError(f"fault {described.get('fault')!r} is not known: allowed are {known}")
+    times = described.get("times")
+    if times is not None and times < 1:
+        raise FaultError(f"times must be at least 1, not {times}; leave it out for 'until deleted'")
+    return described
+
+
 def _check(fault: Fault) -> None:
-    if fault.times is not None and fault.times < 1:
-        raise FaultError(f"times must be at least 1, not {fault.times}; leave it out for 'until deleted'")
     if not 0 <= fault.seconds <= 600:
         raise FaultError(f"seconds must be from 0 to 600, not {fault.seconds}")
     if fault.status is not None:

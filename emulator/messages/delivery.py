@@ -22,6 +22,7 @@ from moto.sqs import models as sqs_models
 from moto.sqs.models import Message, Queue, sqs_backends
 from werkzeug.wrappers import Request, Response
 
+from emulator.faults import FaultError, checked_fields
 from emulator.iam.operations.messages import queue_policy
 from emulator.iam.patterns import PolicyError
 from emulator.iam.service_use import allows_service
@@ -48,10 +49,6 @@ class MessageFaultKind(StrEnum):
     """It arrives after the next message of its queue, or after `seconds` where none comes."""
 
 
-class MessageFaultError(ValueError):
-    """A fault is described wrongly; the message says how to."""
-
-
 @dataclass(frozen=True)
 class MessageFault:
     """One fault. `queue`, a queue's name, None means all; `times` None means until it is deleted."""
@@ -71,22 +68,12 @@ _TYPES: dict[str, tuple[type, ...]] = {
 
 
 def parse_message_fault(described: object) -> MessageFault:
-    """The fault that a JSON object describes; raises MessageFaultError."""
-    if not isinstance(described, dict) or set(described) - set(_TYPES):
-        raise MessageFaultError(f"a fault is a JSON object with the fields {sorted(_TYPES)}, not {described!r}")
-    for name, value in described.items():
-        if not isinstance(value, _TYPES[name]) or isinstance(value, bool):
-            names = " or ".join("null" if kind is type(None) else kind.__name__ for kind in _TYPES[name])
-            raise MessageFaultError(f"{name} must be {names}, not {value!r}")
-    kinds = [kind.value for kind in MessageFaultKind]
-    if described.get("fault") not in kinds:
-        raise MessageFaultError(f"fault {described.get('fault')!r} is not known: allowed are {kinds}")
-    fault = MessageFault(**{**described, "fault": MessageFaultKind(described["fault"])})
-    if fault.times is not None and fault.times < 1:
-        raise MessageFaultError(f"times must be at least 1, not {fault.times}; leave it out for 'until deleted'")
+    """The fault that a JSON object describes; raises FaultError."""
+    fields = checked_fields(described, _TYPES, MessageFaultKind)
+    fault = MessageFault(**{**fields, "fault": MessageFaultKind(fields["fault"])})
     if not 0 <= fault.seconds <= sqs_models.MAXIMUM_MESSAGE_DELAY:
         limit = sqs_models.MAXIMUM_MESSAGE_DELAY
-        raise MessageFaultError(f"seconds must be from 0 to {limit}, not {fault.seconds:g}")
+        raise FaultError(f"seconds must be from 0 to {limit}, not {fault.seconds:g}")
     return fault
 
 

@@ -3,7 +3,7 @@
 An execution environment of Lambda handles one request at a time, and knows nothing of the others. So what all of them
 have under way is one number in the table: when the endpoint will have finished all that was admitted. A request adds
 its own seconds to it, by one conditional write, if they end before its deadline; else it is refused with the time after
-which it would be admitted. Nothing has to be taken back when an environment ends: time passes by itself.
+which it would be admitted. Nothing has to be released when an environment ends: time passes by itself.
 
 How long an image takes is learned from the answers, for 50 steps at 1024x1024, and is kept with that number. A request
 that finds the endpoint idle is always admitted, so a wrong estimate corrects itself. How many instances there are is
