@@ -18,6 +18,7 @@ from constructs import Construct
 
 from stacks.bootstrap import bootstrap_of
 from stacks.catalog import dns_suffix_of, partition_of
+from stacks.constructs.log_group import set_retention
 from stacks.constructs.template_metadata import acknowledge, skip_checkov
 from stacks.environment import Environment
 from stacks.environment.pipeline import PIPELINE_FILE, Pipeline, Ring, load_pipeline
@@ -201,8 +202,7 @@ class PipelineStack(cdk.Stack):
             encryption_key=self._key,
             removal_policy=cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
         )
-        # The construct takes names for these numbers.
-        cast(logs.CfnLogGroup, group.node.default_child).retention_in_days = pipeline.log_retention_days
+        set_retention(group, pipeline.log_retention_days)
         return codebuild.LoggingOptions(cloud_watch=codebuild.CloudWatchLoggingOptions(log_group=group))
 
     def _artifact_bucket(self) -> s3.Bucket:

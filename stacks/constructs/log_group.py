@@ -19,7 +19,11 @@ def encrypted_log_group(
     group = logs.LogGroup(
         scope, construct_id, log_group_name=name, encryption_key=key, removal_policy=cdk.RemovalPolicy.DESTROY
     )
-    # The construct takes names for these numbers.
-    cast(logs.CfnLogGroup, group.node.default_child).retention_in_days = retention_days
+    set_retention(group, retention_days)
     keep_logical_id(group)
     return group
+
+
+def set_retention(group: logs.LogGroup, days: int) -> None:
+    """Set how many days the events of `group` are kept. The construct takes names for these numbers."""
+    cast(logs.CfnLogGroup, group.node.default_child).retention_in_days = days
